@@ -1,0 +1,1 @@
+//! The export table between the data plane and JavaScript; no logic.

@@ -1,0 +1,56 @@
+//! What a core is told to be: the configuration after conversion, in the data plane's own types.
+
+use openlake_drive::{DriveOptions, OpenError};
+use openlake_http::Tables;
+use openlake_io::EngineKind;
+use openlake_peer::{ClusterLayout, SlotId};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A drive of this node and the slot that it fills.
+#[derive(Clone)]
+pub struct DrivePlan {
+    /// Its place in the node's list.
+    pub index: u32,
+    pub slot: SlotId,
+    pub options: DriveOptions,
+}
+
+/// What `openlake-addon` was asked to run.
+pub struct EnginePlan {
+    pub cluster: [u8; 16],
+    pub node: u32,
+    pub bootstrap: bool,
+    pub secrets: Vec<Vec<u8>>,
+    pub layout: Arc<ClusterLayout>,
+    pub listen_s3: SocketAddr,
+    pub listen_peer: SocketAddr,
+    pub engine: EngineKind,
+    /// Which engine runs, and why.
+    pub engine_reason: String,
+    pub cores: usize,
+    pub pin: bool,
+    pub deadline: Duration,
+    pub drives: Vec<DrivePlan>,
+    pub tables: Arc<Tables>,
+}
+
+impl EnginePlan {
+    /// Drive i belongs to core i modulo the number of cores.
+    pub fn drives_of(&self, core: usize) -> impl Iterator<Item = &DrivePlan> {
+        self.drives.iter().filter(move |drive| drive.index as usize % self.cores == core)
+    }
+}
+
+/// A drive's error with the drive's name before it.
+pub fn describe_open_error(drive: &DrivePlan, error: &OpenError) -> String {
+    let (kind, text) = match error {
+        OpenError::Unavailable(text) => ("unavailable", text),
+        OpenError::Blank(text) => ("blank", text),
+        OpenError::Foreign(text) => ("foreign", text),
+        OpenError::Busy(text) => ("busy", text),
+        OpenError::Damaged(text) => ("damaged", text),
+    };
+    format!("drive {} ({}) is {kind}: {text}", drive.index, drive.options.path.display())
+}

@@ -1,0 +1,11 @@
+//! CRC kernels, one file for each instruction set; `scalar` is the oracle of the others. The only unsafe code of the crate is in here.
+
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)]
+mod avx512;
+#[allow(unsafe_code)]
+pub(crate) mod dispatch;
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)]
+mod pclmul;
+mod scalar;

@@ -1,0 +1,18 @@
+//! One drive: the acceptor of the per-key protocol over a crash-safe log.
+//!
+//! The log is the truth, the index a cache of it. All calls are made on the runtime (core) that owns the drive; each is decided
+//! atomically per key, and acknowledged only when a power cut can no longer undo it.
+
+#![forbid(unsafe_code)]
+
+mod ballot;
+mod drive;
+mod key;
+mod message;
+mod record;
+
+pub use ballot::{Ballot, WriteId};
+pub use drive::{Adoption, Drive, DriveOptions, DriveState, DriveStatus, Identity, MountCheck, OpenError};
+pub use key::{Key, Space};
+pub use message::{Answer, Block, Covers, Head, KeyState, Request, ScanRow, ShardBytes, Want};
+pub use record::{Coding, Kind, Record, Shard};

@@ -1,0 +1,123 @@
+//! Requests to a drive and its answers: the messages of protocol.md section 3, as values. `peer` puts them on the wire.
+
+use crate::{Ballot, Coding, Key, Kind, Record, Space, WriteId};
+use bytes::Bytes;
+
+/// What a `Read` wants besides the list of versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// Nothing: HEAD and settling.
+    Heads,
+    /// Blocks of the newest record's shard (all of an inline shard, whatever the numbers say).
+    Blocks { first: u32, count: u32 },
+}
+
+/// A request to one drive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    Read { key: Key, want: Want },
+    /// Blocks of the shard of a version named by its write id (later chunks of a GET; repair).
+    Blocks { key: Key, write_id: WriteId, first: u32, count: u32 },
+    /// Bytes of a bulk shard, staged invisibly. `offset` is a multiple of the block size; every call but the last of a shard
+    /// carries whole blocks. `shard_length` is the final length if known, else 0.
+    Stage { key: Key, write_id: WriteId, block_shift: u8, shard_length: u64, offset: u64, bytes: Bytes },
+    /// Staged bytes that no publish will follow: free them.
+    Unstage { write_id: WriteId },
+    Prepare { key: Key, ballot: Ballot },
+    Publish { key: Key, record: Record },
+    /// Known complete; no answer is waited for.
+    Stable { key: Key, ballot: Ballot },
+    /// Keys of one space in order, from `from` (inclusive), names starting with `prefix`, at most `limit` rows, tombstones included.
+    Scan { bucket: u64, space: Space, prefix: Bytes, from: Bytes, limit: u32 },
+}
+
+/// A version without its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    pub ballot: Ballot,
+    pub write_id: WriteId,
+    pub origin: Ballot,
+    pub base: Option<Ballot>,
+    pub kind: Kind,
+    pub unconditional: bool,
+    pub size: u64,
+    pub etag: [u8; 16],
+    pub etag_parts: u16,
+    pub metadata: Bytes,
+    pub coding: Coding,
+    pub slot: u8,
+    pub payload_size: u64,
+    /// Whether the shard is held inside the record.
+    pub inline: bool,
+}
+
+/// All a drive knows of a key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyState {
+    /// Newest first: the newest stable one and all newer ones.
+    pub records: Vec<Head>,
+    pub stable: Option<Ballot>,
+    /// For ballots <= this, a record the drive lacks is unknown rather than absent.
+    pub dirty: Option<Ballot>,
+    pub floor: Ballot,
+}
+
+/// One block of a shard with its stored checksum (plain CRC-64/NVME of the bytes), or `None` where the drive found it damaged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    pub bytes: Bytes,
+    pub checksum: u64,
+}
+
+/// Blocks of the shard of one write id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShardBytes {
+    pub write_id: WriteId,
+    pub first: u32,
+    pub blocks: Vec<Option<Block>>,
+}
+
+/// How far a scan's rows are exhaustive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Covers {
+    /// Every matching key from `from` on is in the rows.
+    End,
+    /// Every matching key up to and including this name is.
+    UpTo(Bytes),
+}
+
+/// One key of a scan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScanRow {
+    pub name: Bytes,
+    pub state: KeyState,
+}
+
+/// A drive's answer. Only `Refuse` is a refusal; everything from `NotStaged` on is "no answer" for the protocol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    State { state: KeyState, shard: Option<ShardBytes> },
+    Blocks(ShardBytes),
+    Staged { floor: Ballot },
+    Promise(KeyState),
+    Ack,
+    Refuse { floor: Ballot, stable: Option<Ballot> },
+    Page { rows: Vec<ScanRow>, covers: Covers, dirty: bool },
+    /// Nothing was to be said (`Stable`, `Unstage`).
+    Nothing,
+    NotStaged,
+    /// Eight unstable records already: settle the key first.
+    SettleFirst,
+    /// The write id asked for is not held (any more).
+    Gone,
+    /// The ballot lies too far ahead of the drive's clock.
+    Clock { now_ms: u64 },
+    /// No space.
+    Full,
+    /// The drive failed; the text says how.
+    Failed(String),
+    /// The node does not serve this slot, epoch or generation; the text says what it serves.
+    Wrong(String),
+    /// The node knows a newer revision of the bucket (protocol.md section 14), or has not loaded its tables yet.
+    Behind,
+}

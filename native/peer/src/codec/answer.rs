@@ -1,0 +1,126 @@
+//! Answers of a slot.
+//!
+//! ```text
+//!  1 state         state, option shard
+//!  2 blocks        shard
+//!  3 staged        floor 16
+//!  4 promise       state
+//!  5 ack
+//!  6 refuse        floor 16, stable option ballot
+//!  7 page          rows list (name bytes, state), covers: u8 0 end | 1 up to: name bytes, dirty u8
+//!  8 nothing
+//!  9 not staged
+//! 10 settle first
+//! 11 gone
+//! 12 clock         now u64, milliseconds since 1970
+//! 13 full
+//! 14 failed        text
+//! 15 wrong         text
+//! 16 behind
+//! ```
+
+use super::{Cursor, DecodeError, Wire, Writer};
+use openlake_drive::{Answer, Covers, ScanRow};
+
+impl Wire for ScanRow {
+    const MIN_BYTES: usize = 26;
+    fn encode(&self, writer: &mut Writer<'_>) {
+        writer.bytes(&self.name);
+        self.state.encode(writer);
+    }
+    fn decode(cursor: &mut Cursor<'_>) -> Result<ScanRow, DecodeError> {
+        Ok(ScanRow { name: cursor.bytes()?, state: Wire::decode(cursor)? })
+    }
+}
+
+impl Wire for Covers {
+    const MIN_BYTES: usize = 1;
+    fn encode(&self, writer: &mut Writer<'_>) {
+        match self {
+            Covers::End => writer.u8(0),
+            Covers::UpTo(name) => {
+                writer.u8(1);
+                writer.bytes(name);
+            }
+        }
+    }
+    fn decode(cursor: &mut Cursor<'_>) -> Result<Covers, DecodeError> {
+        Ok(if cursor.flag("covers")? { Covers::UpTo(cursor.bytes()?) } else { Covers::End })
+    }
+}
+
+impl Wire for Answer {
+    const MIN_BYTES: usize = 1;
+    fn encode(&self, writer: &mut Writer<'_>) {
+        match self {
+            Answer::State { state, shard } => {
+                writer.u8(1);
+                state.encode(writer);
+                shard.encode(writer);
+            }
+            Answer::Blocks(shard) => {
+                writer.u8(2);
+                shard.encode(writer);
+            }
+            Answer::Staged { floor } => {
+                writer.u8(3);
+                floor.encode(writer);
+            }
+            Answer::Promise(state) => {
+                writer.u8(4);
+                state.encode(writer);
+            }
+            Answer::Ack => writer.u8(5),
+            Answer::Refuse { floor, stable } => {
+                writer.u8(6);
+                floor.encode(writer);
+                stable.encode(writer);
+            }
+            Answer::Page { rows, covers, dirty } => {
+                writer.u8(7);
+                rows.encode(writer);
+                covers.encode(writer);
+                writer.u8(u8::from(*dirty));
+            }
+            Answer::Nothing => writer.u8(8),
+            Answer::NotStaged => writer.u8(9),
+            Answer::SettleFirst => writer.u8(10),
+            Answer::Gone => writer.u8(11),
+            Answer::Clock { now_ms } => {
+                writer.u8(12);
+                writer.u64(*now_ms);
+            }
+            Answer::Full => writer.u8(13),
+            Answer::Failed(text) => {
+                writer.u8(14);
+                writer.bytes(text.as_bytes());
+            }
+            Answer::Wrong(text) => {
+                writer.u8(15);
+                writer.bytes(text.as_bytes());
+            }
+            Answer::Behind => writer.u8(16),
+        }
+    }
+    fn decode(cursor: &mut Cursor<'_>) -> Result<Answer, DecodeError> {
+        Ok(match cursor.u8()? {
+            1 => Answer::State { state: Wire::decode(cursor)?, shard: Wire::decode(cursor)? },
+            2 => Answer::Blocks(Wire::decode(cursor)?),
+            3 => Answer::Staged { floor: Wire::decode(cursor)? },
+            4 => Answer::Promise(Wire::decode(cursor)?),
+            5 => Answer::Ack,
+            6 => Answer::Refuse { floor: Wire::decode(cursor)?, stable: Wire::decode(cursor)? },
+            7 => Answer::Page { rows: Wire::decode(cursor)?, covers: Wire::decode(cursor)?, dirty: cursor.flag("dirty")? },
+            8 => Answer::Nothing,
+            9 => Answer::NotStaged,
+            10 => Answer::SettleFirst,
+            11 => Answer::Gone,
+            12 => Answer::Clock { now_ms: cursor.u64()? },
+            13 => Answer::Full,
+            14 => Answer::Failed(cursor.text()?),
+            15 => Answer::Wrong(cursor.text()?),
+            16 => Answer::Behind,
+            value => return Err(DecodeError::Unknown { field: "answer", value: value.into() }),
+        })
+    }
+}

@@ -1,0 +1,16 @@
+//! How a coordinator reaches the slots of an erasure set, wherever they are: drives of this core, of another core, of another node.
+//!
+//! Links are TCP with mutual authentication by a shared secret; one framed binary protocol; a message is sent at most once per link
+//! and never replayed. Whatever goes wrong on the way is "no answer", never a refusal.
+
+#![forbid(unsafe_code)]
+
+mod clock;
+mod fence;
+mod layout;
+mod mesh;
+
+pub use clock::{Clock, MAX_SKEW_MS};
+pub use fence::{Fence, Fences};
+pub use layout::{ClusterLayout, NodeAddress, SetLayout, SlotId, SlotPlace};
+pub use mesh::{CallError, LocalDrive, Mesh, MeshOptions, NodeAnswer, NodeRequest, PeerStatus};

@@ -1,0 +1,92 @@
+/**
+ * Checks a resource as the API server does, and says what is wrong in words: field, value, expectation.
+ *
+ * The reconciler repeats it, because the API server lets old invalid fields through; `openlake up` relies on it alone.
+ */
+import { check, type Problem } from '../../node/config/check.ts';
+import { ClusterSchema, type OpenLakeCluster } from './cluster.ts';
+import {
+  drivesRules,
+  networkRules,
+  nodesRules,
+  poolRules,
+  poolsRules,
+  poolsTransitions,
+  poolTransitions,
+  type Rule,
+  specTransitions,
+  type Transition,
+} from './rules.ts';
+
+export type ValidationResult =
+  | { readonly kind: 'ok'; readonly cluster: OpenLakeCluster }
+  | { readonly kind: 'invalid'; readonly problems: readonly Problem[] };
+
+/**
+ * Checks a parsed document; with `previous`, also what may not change.
+ *
+ * Returns the resource with defaults filled in, or every problem.
+ */
+export function validateCluster(document: unknown, previous?: OpenLakeCluster): ValidationResult {
+  const { value, problems } = check(ClusterSchema, document);
+  if (problems.length > 0) return { kind: 'invalid', problems };
+  const cluster = value as OpenLakeCluster;
+  const broken = [...checkRules(cluster), ...(previous === undefined ? [] : checkTransitions(cluster, previous))];
+  return broken.length > 0 ? { kind: 'invalid', problems: broken } : { kind: 'ok', cluster };
+}
+
+function checkRules(cluster: OpenLakeCluster): Problem[] {
+  const { pools, network } = cluster.spec;
+  return [
+    ...uniquePools(cluster),
+    ...apply(poolsRules, { self: pools, path: 'spec.pools' }),
+    ...pools.flatMap((pool, index) => [
+      ...apply(nodesRules, { self: pool.nodes, path: `spec.pools[${index}].nodes` }),
+      ...apply(drivesRules, { self: pool.drives, path: `spec.pools[${index}].drives` }),
+      ...apply(poolRules, { self: pool, path: `spec.pools[${index}]` }),
+    ]),
+    ...apply(networkRules, { self: network, path: 'spec.network' }),
+  ];
+}
+
+function checkTransitions(cluster: OpenLakeCluster, previous: OpenLakeCluster): Problem[] {
+  return [
+    ...applyTransitions(specTransitions, { self: cluster.spec, old: previous.spec, path: 'spec' }),
+    ...applyTransitions(poolsTransitions, { self: cluster.spec.pools, old: previous.spec.pools, path: 'spec.pools' }),
+    ...cluster.spec.pools.flatMap((pool, index) => {
+      const old = previous.spec.pools.find((other) => other.name === pool.name);
+      return old === undefined ? [] : applyTransitions(poolTransitions, { self: pool, old, path: `spec.pools[${index}]` });
+    }),
+  ];
+}
+
+/** The API server checks this by the list's map key. */
+function uniquePools(cluster: OpenLakeCluster): Problem[] {
+  const names = cluster.spec.pools.map((pool) => pool.name);
+  return names.flatMap((name, index) =>
+    names.indexOf(name) === index
+      ? []
+      : [{ path: `spec.pools[${index}].name`, value: name, expected: `a name that pools[${names.indexOf(name)}] does not have` }],
+  );
+}
+
+function apply<Self>(rules: readonly Rule<Self>[], at: { readonly self: Self; readonly path: string }): Problem[] {
+  return rules.flatMap((rule) => {
+    const violation = rule.broken(at.self);
+    return violation === undefined ? [] : [{ path: join(at.path, violation.field), value: violation.value, expected: rule.expected }];
+  });
+}
+
+function applyTransitions<Self>(
+  rules: readonly Transition<Self>[],
+  at: { readonly self: Self; readonly old: Self; readonly path: string },
+): Problem[] {
+  return rules.flatMap((rule) => {
+    const violation = rule.broken(at.self, at.old);
+    return violation === undefined ? [] : [{ path: join(at.path, violation.field), value: violation.value, expected: rule.expected }];
+  });
+}
+
+function join(path: string, field: string): string {
+  return field === '' ? path : `${path}.${field}`;
+}

@@ -1,0 +1,101 @@
+/**
+ * The TOML of each node, from the resource, the members and the layout.
+ *
+ * Everything that a node may know about the cluster passes through here; the node has never heard of Kubernetes.
+ */
+import { joinEndpoint } from '../../node/config/check.ts';
+import {
+  DEFAULT_BODY_TIMEOUT_MS,
+  DEFAULT_DRAIN_TIMEOUT_MS,
+  DEFAULT_HEAD_TIMEOUT_MS,
+  DEFAULT_IDLE_TIMEOUT_MS,
+  DEFAULT_MAX_CONNECTIONS,
+  DEFAULT_PEER_TIMEOUT_MS,
+} from '../../node/config/defaults.ts';
+import { renderNodeConfig } from '../../node/config/render.ts';
+import type { DriveConfig, NodeConfig } from '../../node/config/schema.ts';
+import type { OpenLakeCluster } from '../api/cluster.ts';
+import type { PoolSpec } from '../api/pool.ts';
+import type { LayoutStatus, MemberStatus } from '../api/status.ts';
+import { decodeSets } from './layout.ts';
+
+/** What the operator generated, or read from Secrets; never part of the resource or its status. */
+export type ClusterSecrets = {
+  readonly peerSecrets: readonly string[];
+  readonly adminToken: string;
+  readonly credentials: readonly { readonly accessKey: string; readonly secretKey: string }[];
+};
+
+/** All that the children are made from. */
+export type DesiredInput = {
+  readonly cluster: OpenLakeCluster;
+  readonly clusterId: string;
+  /** The latch: false only until every set was Healthy once. */
+  readonly bootstrapped: boolean;
+  readonly members: readonly MemberStatus[];
+  readonly layout: LayoutStatus;
+  readonly secrets: ClusterSecrets;
+};
+
+/** TOML by node name. */
+export function nodeConfigs(input: DesiredInput): ReadonlyMap<string, string> {
+  return new Map(input.members.map((member) => [member.nodeName, renderNodeConfig(nodeConfig(input, member))]));
+}
+
+/** The configuration of one member. Throws when its pool is not in the spec, which membership never lets happen. */
+export function nodeConfig(input: DesiredInput, member: MemberStatus): NodeConfig {
+  const { spec, metadata } = input.cluster;
+  const pool = spec.pools.find((candidate) => candidate.name === member.pool);
+  if (pool === undefined) throw new Error(`Cannot configure node ${member.nodeName}: its pool ${member.pool} is not in the resource`);
+  const { s3Port, peerPort, adminPort } = spec.network;
+  return {
+    cluster: { id: input.clusterId, name: metadata.name, region: spec.region, bootstrap: !input.bootstrapped && spec.adopt === undefined },
+    layout: { epoch: input.layout.epoch, hash: input.layout.hash },
+    node: { id: member.id, name: member.nodeName, address: member.address },
+    listen: {
+      s3: joinEndpoint(member.address, s3Port),
+      peer: joinEndpoint(member.address, peerPort),
+      admin: joinEndpoint(member.address, adminPort),
+    },
+    secrets: { peer_secrets: [...input.secrets.peerSecrets], admin_token: input.secrets.adminToken },
+    credentials: input.secrets.credentials.map(({ accessKey, secretKey }) => ({ access_key: accessKey, secret_key: secretKey })),
+    drives: driveConfigs(pool),
+    nodes: input.members.map(({ id, address }) => ({ id, address, s3_port: s3Port, peer_port: peerPort, admin_port: adminPort })),
+    sets: decodeSets(input.layout).map((set) => ({ ...set, slots: [...set.slots] })),
+    io: {
+      engine: lower(spec.io.engine),
+      cores: spec.io.cores === 'Auto' ? 'auto' : spec.io.cores,
+      pin: false,
+      memory_bytes: parseBytes(spec.io.memory),
+    },
+    limits: {
+      max_connections: DEFAULT_MAX_CONNECTIONS,
+      head_timeout_ms: DEFAULT_HEAD_TIMEOUT_MS,
+      idle_timeout_ms: DEFAULT_IDLE_TIMEOUT_MS,
+      body_timeout_ms: DEFAULT_BODY_TIMEOUT_MS,
+      peer_timeout_ms: DEFAULT_PEER_TIMEOUT_MS,
+      drain_timeout_ms: DEFAULT_DRAIN_TIMEOUT_MS,
+    },
+    log: { level: 'info' },
+  };
+}
+
+function driveConfigs(pool: PoolSpec): DriveConfig[] {
+  const { directories, devices } = pool.drives;
+  if (directories !== undefined) {
+    return directories.names.map((name) => ({ path: `${directories.parent}/${name}`, mount_check: lower(directories.mountCheck) }));
+  }
+  return (devices?.paths ?? []).map((device) => ({ device, mount_check: 'strict' }));
+}
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40 };
+
+/** Bytes of a quantity such as 8Gi; the schema has checked its form. */
+export function parseBytes(quantity: string): number {
+  const [, digits, unit] = /^(\d+)(Ki|Mi|Gi|Ti)?$/.exec(quantity) ?? [];
+  return Number(digits) * (UNITS[unit ?? ''] ?? Number.NaN);
+}
+
+function lower<T extends string>(text: T): Lowercase<T> {
+  return text.toLowerCase() as Lowercase<T>;
+}

@@ -1,0 +1,156 @@
+/**
+ * One DaemonSet per pool: a storage pod on each member's node, and nowhere else.
+ *
+ * Update strategy OnDelete, because the operator decides when a pod may go. Nodes come from the members in status by name,
+ * one affinity term each, never from a live selector: a lost label must not remove a pod.
+ */
+import type { V1Container, V1DaemonSet, V1PodSpec, V1Probe, V1SecurityContext, V1Volume, V1VolumeMount } from '@kubernetes/client-node';
+import type { ClusterSpec } from '../api/cluster.ts';
+import type { PoolSpec } from '../api/pool.ts';
+import type { DesiredInput } from './config.ts';
+import { CONFIG_MOUNT, childMetadata, configSecretName, daemonSetName, poolLabels, serviceAccountName } from './names.ts';
+
+/** Above the node's own drain timeout (20 s), so that a kill is never what ends a drain. */
+const GRACE_SECONDS = 30;
+
+export function poolDaemonSet(input: DesiredInput, pool: PoolSpec): V1DaemonSet {
+  const { cluster } = input;
+  const labels = poolLabels(cluster, pool.name);
+  const { pod } = cluster.spec;
+  const metadata = childMetadata(cluster, daemonSetName(cluster, pool.name));
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'DaemonSet',
+    metadata: { ...metadata, labels: { ...metadata.labels, ...labels } },
+    spec: {
+      selector: { matchLabels: labels },
+      updateStrategy: { type: 'OnDelete' },
+      template: {
+        metadata: {
+          labels: { ...pod.labels, ...labels },
+          ...(pod.annotations === undefined ? {} : { annotations: { ...pod.annotations } }),
+        },
+        spec: podSpec(input, pool),
+      },
+    },
+  };
+}
+
+function podSpec(input: DesiredInput, pool: PoolSpec): V1PodSpec {
+  const { cluster } = input;
+  const { pod, network, image } = cluster.spec;
+  const nodeNames = input.members
+    .filter((member) => member.pool === pool.name && member.state !== 'Removed')
+    .map((member) => member.nodeName);
+  return {
+    serviceAccountName: serviceAccountName(cluster),
+    automountServiceAccountToken: false,
+    hostNetwork: network.host,
+    dnsPolicy: network.host ? 'ClusterFirstWithHostNet' : 'ClusterFirst',
+    restartPolicy: 'Always',
+    terminationGracePeriodSeconds: GRACE_SECONDS,
+    ...(pod.priorityClassName === undefined ? {} : { priorityClassName: pod.priorityClassName }),
+    ...(image.pullSecrets === undefined ? {} : { imagePullSecrets: image.pullSecrets.map((name) => ({ name })) }),
+    tolerations: [
+      { key: 'nvidia.com/gpu', operator: 'Exists' },
+      { key: 'amd.com/gpu', operator: 'Exists' },
+      ...(pod.tolerations ?? []).map((toleration) => ({ ...toleration })),
+    ],
+    affinity: {
+      nodeAffinity: {
+        requiredDuringSchedulingIgnoredDuringExecution: {
+          nodeSelectorTerms: nodeNames.map((name) => ({ matchFields: [{ key: 'metadata.name', operator: 'In', values: [name] }] })),
+        },
+      },
+    },
+    securityContext: { runAsUser: pod.runAsUser ?? 0, seccompProfile: { type: seccompProfile(cluster.spec) } },
+    containers: [container(input, pool)],
+    volumes: [{ name: 'config', secret: { secretName: configSecretName(cluster), defaultMode: 0o400 } }, ...driveVolumes(pool)],
+  };
+}
+
+function container(input: DesiredInput, pool: PoolSpec): V1Container {
+  const { pod, network, image, version } = input.cluster.spec;
+  return {
+    name: 'node',
+    image: image.digest === undefined ? `${image.repository}:${version}` : `${image.repository}@${image.digest}`,
+    imagePullPolicy: image.pullPolicy,
+    command: ['node', '/app/node/main.ts'],
+    args: ['--config', `${CONFIG_MOUNT}/$(NODE_NAME).toml`],
+    env: [
+      { name: 'NODE_NAME', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } },
+      ...(pod.env ?? []).map(({ name, value }) => ({ name, value })),
+    ],
+    ports: [
+      { name: 's3', containerPort: network.s3Port },
+      { name: 'peer', containerPort: network.peerPort },
+      { name: 'admin', containerPort: network.adminPort },
+    ],
+    ...(pod.resources === undefined ? {} : { resources: quantities(pod.resources) }),
+    securityContext: containerSecurity(pool),
+    volumeMounts: [{ name: 'config', mountPath: CONFIG_MOUNT, readOnly: true }, ...driveMounts(pool)],
+    ...probes(network),
+  };
+}
+
+/**
+ * Liveness asks the data plane on the S3 port, since a hung control plane must not stop reads and writes. Start-up may
+ * replay a long log, hence half an hour; readiness tells within seconds.
+ */
+function probes(network: ClusterSpec['network']): Required<Pick<V1Container, 'startupProbe' | 'livenessProbe' | 'readinessProbe'>> {
+  const ready = { path: '/readyz', port: network.adminPort };
+  const live = { path: '/-/live', port: network.s3Port };
+  const probe = (httpGet: typeof ready, periodSeconds: number, failureThreshold: number): V1Probe => ({
+    httpGet,
+    periodSeconds,
+    failureThreshold,
+    timeoutSeconds: 3,
+  });
+  return {
+    startupProbe: probe(ready, 1, 1800),
+    livenessProbe: { ...probe(live, 10, 6), timeoutSeconds: 5 },
+    readinessProbe: probe(ready, 2, 2),
+  };
+}
+
+/** Raw devices open only in a privileged container; otherwise just what registered memory needs. */
+function containerSecurity(pool: PoolSpec): V1SecurityContext {
+  if (pool.drives.devices !== undefined) return { privileged: true };
+  return {
+    allowPrivilegeEscalation: false,
+    readOnlyRootFilesystem: true,
+    capabilities: { drop: ['ALL'], add: ['DAC_OVERRIDE', 'IPC_LOCK'] },
+  };
+}
+
+/** The parent is mounted, so that a filesystem mounted later on the host shows up inside. */
+function driveVolumes(pool: PoolSpec): V1Volume[] {
+  if (pool.drives.devices !== undefined) return [{ name: 'dev', hostPath: { path: '/dev', type: 'Directory' } }];
+  const { directories } = pool.drives;
+  if (directories === undefined) return [];
+  const type = directories.mountCheck === 'Directory' ? 'DirectoryOrCreate' : 'Directory';
+  return [{ name: 'drives', hostPath: { path: directories.parent, type } }];
+}
+
+function driveMounts(pool: PoolSpec): V1VolumeMount[] {
+  if (pool.drives.devices !== undefined) return [{ name: 'dev', mountPath: '/dev' }];
+  const { directories } = pool.drives;
+  return directories === undefined ? [] : [{ name: 'drives', mountPath: directories.parent, mountPropagation: 'HostToContainer' }];
+}
+
+/** io_uring is not in the profiles that runtimes ship. */
+function seccompProfile(spec: ClusterSpec): string {
+  return spec.pod.seccompProfile ?? (spec.io.engine === 'Poll' ? 'RuntimeDefault' : 'Unconfined');
+}
+
+function quantities(resources: NonNullable<ClusterSpec['pod']['resources']>): {
+  requests?: Record<string, string>;
+  limits?: Record<string, string>;
+} {
+  const text = (map: Readonly<Record<string, string | number>>) =>
+    Object.fromEntries(Object.entries(map).map(([name, amount]) => [name, String(amount)]));
+  return {
+    ...(resources.requests === undefined ? {} : { requests: text(resources.requests) }),
+    ...(resources.limits === undefined ? {} : { limits: text(resources.limits) }),
+  };
+}

@@ -1,0 +1,46 @@
+/**
+ * Everything that should exist for a cluster, in the order in which it is applied. Pure: resource, members, layout and
+ * secrets in, objects out.
+ *
+ * The same objects go to an API server (apply/) or are run as processes on this machine (local/).
+ */
+import type { V1DaemonSet, V1Secret, V1Service, V1ServiceAccount } from '@kubernetes/client-node';
+import { type DesiredInput, nodeConfigs } from './config.ts';
+import { poolDaemonSet } from './daemonset.ts';
+import { childMetadata, configSecretName } from './names.ts';
+import { clientService, headlessService } from './services.ts';
+
+export type Children = {
+  /** One key `<node>.toml` per member. */
+  readonly config: V1Secret & { readonly stringData: Readonly<Record<string, string>> };
+  /** Absent where the user named an existing one. */
+  readonly serviceAccount: V1ServiceAccount | undefined;
+  readonly services: readonly V1Service[];
+  readonly daemonSets: readonly V1DaemonSet[];
+};
+
+/** The children of a cluster. */
+export function desiredChildren(input: DesiredInput): Children {
+  const { cluster } = input;
+  const account = cluster.spec.pod.serviceAccountName;
+  return {
+    config: {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: childMetadata(cluster, configSecretName(cluster)),
+      type: 'Opaque',
+      stringData: Object.fromEntries([...nodeConfigs(input)].map(([nodeName, text]) => [`${nodeName}.toml`, text])),
+    },
+    serviceAccount:
+      account === undefined
+        ? {
+            apiVersion: 'v1',
+            kind: 'ServiceAccount',
+            metadata: childMetadata(cluster, `${cluster.metadata.name}-node`),
+            automountServiceAccountToken: false,
+          }
+        : undefined,
+    services: [headlessService(cluster), clientService(cluster)],
+    daemonSets: cluster.spec.pools.map((pool) => poolDaemonSet(input, pool)),
+  };
+}

@@ -1,0 +1,101 @@
+/**
+ * The layout of a cluster: which sets its pools have, computed once and then read back from status for ever.
+ *
+ * Sets that status knows are returned as they stand; only pools without sets get new ones. So a newer operator with
+ * another layout function cannot move a slot.
+ */
+import { layoutHash } from '../../node/layout/hash.ts';
+import { describeSet, type ErasureSet, layoutPool } from '../../node/layout/layout.ts';
+import { type Coding, defaultCoding } from '../../node/layout/quorum.ts';
+import type { PoolSpec } from '../api/pool.ts';
+import { drivesPerNode } from '../api/rules.ts';
+import type { LayoutStatus, MemberStatus } from '../api/status.ts';
+
+export type LayoutResult =
+  | { readonly kind: 'ok'; readonly layout: LayoutStatus; readonly warnings: readonly string[] }
+  | { readonly kind: 'impossible'; readonly pool: string; readonly message: string };
+
+/** The layout for these pools and members; `recorded` is status.layout, absent on the first call. */
+export function desiredLayout(
+  input: { readonly pools: readonly PoolSpec[]; readonly members: readonly MemberStatus[] },
+  recorded?: LayoutStatus,
+): LayoutResult {
+  const sets: ErasureSet[] = recorded === undefined ? [] : decodeSets(recorded);
+  let changed = false;
+  for (const pool of input.pools) {
+    if (sets.some((set) => set.pool === pool.name)) continue;
+    const coding = codingOf(pool);
+    if (coding === undefined) {
+      return {
+        kind: 'impossible',
+        pool: pool.name,
+        message: `${pool.nodes.count} nodes x ${drivesPerNode(pool)} drives have no coding that keeps writes on without one node: write erasure.setSize and erasure.parity`,
+      };
+    }
+    const nodes = input.members.filter((member) => member.pool === pool.name).map((member) => ({ id: member.id, zone: member.zone }));
+    const firstSetId = sets.reduce((next, set) => Math.max(next, set.id + 1), 0);
+    sets.push(...layoutPool({ pool: pool.name, nodes, drivesPerNode: drivesPerNode(pool), ...coding, weight: pool.weight, firstSetId }));
+    changed = true;
+  }
+  const epoch = (recorded?.epoch ?? 0) + (changed ? 1 : 0);
+  const layout: LayoutStatus = {
+    epoch,
+    hash: layoutHash({ epoch, sets }),
+    sets: sets.map((set) => ({ ...set, slots: set.slots.map((slot) => `${slot.node}/${slot.drive}`) })),
+    pools: input.pools.map((pool) => describePool(pool.name, sets)),
+  };
+  return { kind: 'ok', layout, warnings: layout.pools.flatMap(warnPool).concat(warnZones(input.members)) };
+}
+
+/** Sets with their slots as numbers, from the compact form of status. */
+export function decodeSets(layout: LayoutStatus): ErasureSet[] {
+  return layout.sets.map((set) => ({
+    ...set,
+    slots: set.slots.map((slot) => {
+      const [node, drive] = slot.split('/');
+      return { node: Number(node), drive: Number(drive) };
+    }),
+  }));
+}
+
+function codingOf(pool: PoolSpec): Coding | undefined {
+  if (pool.erasure === undefined) return defaultCoding(pool.nodes.count, drivesPerNode(pool));
+  return { data: pool.erasure.setSize - pool.erasure.parity, parity: pool.erasure.parity };
+}
+
+type PoolStatus = LayoutStatus['pools'][number];
+
+/** The worst that any set of the pool tolerates. */
+function describePool(name: string, sets: readonly ErasureSet[]): PoolStatus {
+  const described = sets.filter((set) => set.pool === name).map((set) => ({ set, ...describeSet(set) }));
+  const worst = described.reduce((left, right) => (right.drivesPerNode > left.drivesPerNode ? right : left));
+  return {
+    name,
+    setSize: worst.quorums.size,
+    parity: worst.set.parity,
+    writeQuorum: worst.quorums.write,
+    readQuorum: worst.quorums.read,
+    writesLose: worst.tolerance.writesLose,
+    readsLose: worst.tolerance.readsLose,
+  };
+}
+
+/** Allowed, but somebody should know. */
+function warnPool(pool: PoolStatus): string[] {
+  const data = pool.setSize - pool.parity;
+  return [
+    ...(pool.writesLose.nodes === 0 ? [`pool ${pool.name}: writes stop while any one node is away (${data}+${pool.parity})`] : []),
+    ...(pool.readsLose.nodes === 0 ? [`pool ${pool.name}: reads stop while any one node is away (${data}+${pool.parity})`] : []),
+    ...(pool.parity === 1
+      ? [`pool ${pool.name}: with one parity shard a write made while a drive is away has no spare shard until healed`]
+      : []),
+    ...(pool.parity > data
+      ? [`pool ${pool.name}: more parity than data shards (${data}+${pool.parity}), under half of the space is usable`]
+      : []),
+  ];
+}
+
+function warnZones(members: readonly MemberStatus[]): string[] {
+  const zones = new Set(members.map((member) => member.zone).filter((zone) => zone !== ''));
+  return zones.size === 1 && members.length > 1 ? [`all nodes are in one zone, ${[...zones].join('')}`] : [];
+}

@@ -1,0 +1,64 @@
+/**
+ * From a resource and what is known about it to the children to apply, or the reason why not. Pure.
+ *
+ * Order: members, layout, children. What was decided before (status) is an input and wins over anything computed anew.
+ */
+import type { OpenLakeCluster } from '../api/cluster.ts';
+import type { LayoutStatus, MemberStatus } from '../api/status.ts';
+import type { ClusterSecrets } from '../desired/config.ts';
+import { type Children, desiredChildren } from '../desired/desired.ts';
+import { desiredLayout } from '../desired/layout.ts';
+import { type Candidate, chooseMembers, type Rejection } from './membership.ts';
+
+export type PlanInput = {
+  readonly cluster: OpenLakeCluster;
+  readonly candidates: readonly Candidate[];
+  readonly secrets: ClusterSecrets;
+  /** What status holds, all absent for a new cluster except the id, which is generated before planning. */
+  readonly recorded: {
+    readonly clusterId: string;
+    readonly bootstrapped: boolean;
+    readonly members: readonly MemberStatus[];
+    readonly layout: LayoutStatus | undefined;
+  };
+};
+
+export type Plan =
+  | {
+      readonly kind: 'apply';
+      readonly members: readonly MemberStatus[];
+      readonly layout: LayoutStatus;
+      readonly children: Children;
+      readonly warnings: readonly string[];
+    }
+  | { readonly kind: 'blocked'; readonly reason: 'NodesNotEligible' | 'LayoutImpossible'; readonly message: string };
+
+/** What to apply for the cluster now. */
+export function plan(input: PlanInput): Plan {
+  const { cluster, recorded } = input;
+  const membership = chooseMembers(cluster, { candidates: input.candidates, members: recorded.members });
+  if (membership.kind === 'short') {
+    const { pool, found, wanted } = membership;
+    return {
+      kind: 'blocked',
+      reason: 'NodesNotEligible',
+      message: `pool ${pool} needs ${wanted} nodes, ${found} are eligible${list(membership.rejected)}`,
+    };
+  }
+  const layout = desiredLayout({ pools: cluster.spec.pools, members: membership.members }, recorded.layout);
+  if (layout.kind === 'impossible')
+    return { kind: 'blocked', reason: 'LayoutImpossible', message: `pool ${layout.pool}: ${layout.message}` };
+  const children = desiredChildren({
+    cluster,
+    clusterId: recorded.clusterId,
+    bootstrapped: recorded.bootstrapped,
+    members: membership.members,
+    layout: layout.layout,
+    secrets: input.secrets,
+  });
+  return { kind: 'apply', members: membership.members, layout: layout.layout, children, warnings: layout.warnings };
+}
+
+function list(rejected: readonly Rejection[]): string {
+  return rejected.map(({ nodeName, reason }) => `\n  ${nodeName} ${reason}`).join('');
+}

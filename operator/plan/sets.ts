@@ -1,0 +1,92 @@
+/**
+ * The state of every set, from what the nodes say about it, cross-checked.
+ *
+ * One node's view may be old or cut off, so a state needs two nodes that agree on it; in a cluster of one node its view
+ * is enough. Where no two agree, or views are older than 10 s, the state is Unknown.
+ */
+import { type Coding, quorums } from '../../node/layout/quorum.ts';
+import type { LayoutStatus } from '../api/status.ts';
+
+export type SetState = 'Healthy' | 'Degraded' | 'ReadOnly' | 'Offline' | 'Unknown';
+
+/** What one node says about one set. */
+export type SetView = {
+  readonly id: number;
+  readonly voting: number;
+  readonly slots: readonly {
+    readonly slot: number;
+    readonly nodeId: number;
+    readonly drive: number;
+    readonly state: string;
+    readonly reason?: string | undefined;
+  }[];
+};
+
+/** All that one node said, and when. */
+export type NodeView = { readonly nodeId: number; readonly atMs: number; readonly sets: readonly SetView[] };
+
+export type SetHealth = {
+  readonly id: number;
+  readonly pool: string;
+  readonly data: number;
+  readonly parity: number;
+  readonly writeQuorum: number;
+  readonly readQuorum: number;
+  readonly state: SetState;
+  readonly voting: number;
+  /** Slots that do not serve, and why Unknown. */
+  readonly reason: string;
+  /** Nodes whose views stand behind the state. */
+  readonly witnesses: readonly number[];
+};
+
+/** A view older than this says nothing about now. */
+const MAXIMUM_AGE_MS = 10_000;
+
+/** The health of every set of the layout; `nowMs` on the clock that stamped the views. */
+export function mergeSetViews(
+  layout: LayoutStatus,
+  seen: { readonly views: readonly NodeView[]; readonly nowMs: number; readonly nodes: number },
+): SetHealth[] {
+  const fresh = seen.views.filter((view) => seen.nowMs - view.atMs <= MAXIMUM_AGE_MS);
+  const needed = Math.min(2, seen.nodes);
+  return layout.sets.map((set) => {
+    const { write, read } = quorums(set);
+    const base = { id: set.id, pool: set.pool, data: set.data, parity: set.parity, writeQuorum: write, readQuorum: read };
+    const votes = fresh.flatMap((view) => {
+      const found = view.sets.find((candidate) => candidate.id === set.id);
+      return found === undefined ? [] : [{ nodeId: view.nodeId, set: found }];
+    });
+    // Of views that agree on the number of voting slots, the largest group; of equal groups the one that sees less.
+    const groups = [...Map.groupBy(votes, (vote) => vote.set.voting)].sort(([left, a], [right, b]) => b.length - a.length || left - right);
+    const [voting, witnesses] = groups[0] ?? [0, []];
+    if (witnesses.length < needed) {
+      const reason =
+        votes.length === 0
+          ? 'no node answers'
+          : `${votes.length} nodes answer, no ${needed} agree: ${votes.map((vote) => `node ${vote.nodeId} sees ${vote.set.voting} voting`).join(', ')}`;
+      return { ...base, state: 'Unknown' as const, voting, reason, witnesses: [] };
+    }
+    const first = witnesses[0]?.set;
+    const reason = (first?.slots ?? [])
+      .filter((slot) => slot.state !== 'Serving')
+      .map(
+        (slot) => `slot ${slot.slot} (node ${slot.nodeId}, drive ${slot.drive}) is ${slot.state}${slot.reason ? `: ${slot.reason}` : ''}`,
+      )
+      .join('; ');
+    return { ...base, state: setState(set, voting), voting, reason, witnesses: witnesses.map((vote) => vote.nodeId) };
+  });
+}
+
+/** Healthy: all slots vote. Degraded: writes go on. ReadOnly: reads go on. */
+export function setState(coding: Coding, voting: number): SetState {
+  const { size, write, read } = quorums(coding);
+  if (voting >= size) return 'Healthy';
+  if (voting >= write) return 'Degraded';
+  return voting >= read ? 'ReadOnly' : 'Offline';
+}
+
+/** The latch of bootstrap: true once every set was Healthy at the same time. */
+export function isBootstrapped(latched: boolean, sets: readonly SetHealth[]): boolean {
+  return latched || (sets.length > 0 && sets.every((set) => set.state === 'Healthy'));
+}
