@@ -5,27 +5,34 @@
  * with other defaults cannot change what a running node was told.
  */
 import { stringify } from 'smol-toml';
-import type { NodeConfig } from './schema.ts';
+import type { NodeConfig, SetConfig } from './schema.ts';
 
 const header = '# Written by the OpenLake operator; changes are overwritten. Keys: docs/reference/configuration.md\n\n';
 
 /** TOML text; the same configuration always gives the same text, whatever the order of its keys. */
 export function renderNodeConfig(config: NodeConfig): string {
+  const { sets, ...tables } = config;
   const ordered = {
-    cluster: config.cluster,
-    layout: config.layout,
-    node: config.node,
-    listen: config.listen,
-    secrets: config.secrets,
-    io: config.io,
-    limits: config.limits,
-    log: config.log,
-    credentials: config.credentials,
-    drives: config.drives,
-    nodes: config.nodes,
-    sets: config.sets,
-  } satisfies NodeConfig;
-  return header + stringify(sortKeys(ordered, 0)) + '\n';
+    cluster: tables.cluster,
+    layout: tables.layout,
+    node: tables.node,
+    listen: tables.listen,
+    secrets: tables.secrets,
+    io: tables.io,
+    limits: tables.limits,
+    log: tables.log,
+    credentials: tables.credentials,
+    drives: tables.drives,
+    nodes: tables.nodes,
+  } satisfies Omit<NodeConfig, 'sets'>;
+  return [header + stringify(sortKeys(ordered, 0)), ...sets.map(renderSet)].join('\n');
+}
+
+/** A set with its slots in one line: thousands of them as tables of their own would hide everything else. */
+function renderSet(set: SetConfig): string {
+  const { slots, ...fields } = set;
+  const pairs = slots.map((slot) => `{ node = ${slot.node}, drive = ${slot.drive} }`);
+  return `[[sets]]\n${stringify(sortKeys(fields, 1)).trimEnd()}\nslots = [${pairs.join(', ')}]\n`;
 }
 
 /** Keys below the first level in alphabetical order; absent ones are left out. */

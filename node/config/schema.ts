@@ -10,7 +10,7 @@
  * A drive is named by its place in `[[drives]]` (0, 1, ...), a node by its id; `[[sets]]` assigns (node, drive) to slots
  * once and for ever. `[[nodes]]` lists every node of the cluster, this one included.
  */
-import Type from 'typebox';
+import { Type } from 'typebox';
 import {
   DEFAULT_ADMIN_PORT,
   DEFAULT_BODY_TIMEOUT_MS,

@@ -4,7 +4,7 @@
  * TypeBox schemas are the one source: TypeScript types, the CRD (crd.ts) and the checks of `openlake up` (validate.ts) all
  * come from them. A field with a default is never absent in the types, because validation fills it in.
  */
-import Type from 'typebox';
+import { Type } from 'typebox';
 import { PodSettings, Strings } from './pod.ts';
 import { Pool } from './pool.ts';
 import { StatusSchema } from './status.ts';

@@ -4,7 +4,7 @@
  * Deliberately not a PodSpec: embedding one makes a CRD too large for client-side apply, and most of it would break the
  * node. Only fields that a cluster's administrators have good reasons to set are here.
  */
-import Type from 'typebox';
+import { Type } from 'typebox';
 
 const closed = { additionalProperties: false } as const;
 

@@ -3,7 +3,7 @@
  *
  * Almost all of it is immutable: slots are given out once. A cluster grows by another pool.
  */
-import Type from 'typebox';
+import { Type } from 'typebox';
 import { Strings } from './pod.ts';
 
 const closed = { additionalProperties: false } as const;

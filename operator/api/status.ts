@@ -2,7 +2,7 @@
  * The status of an OpenLakeCluster: what was decided once and must never be decided again (ids, members, layout, the
  * bootstrap latch), and what was seen last (sets, conditions).
  */
-import Type from 'typebox';
+import { Type } from 'typebox';
 
 const Losses = Type.Object({ drives: Type.Integer(), nodes: Type.Integer() });
 

@@ -11,10 +11,12 @@ mod histogram;
 mod options;
 mod plan;
 mod report;
+mod responder;
 mod run;
 mod sign;
 mod worker;
 
 pub use options::{BenchOptions, Endpoint, OperationMix};
 pub use report::{OperationReport, Report};
+pub use responder::respond;
 pub use run::{Progress, run};

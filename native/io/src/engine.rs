@@ -72,8 +72,14 @@ pub(crate) trait Engine {
     /// The handle that ends a sleep.
     fn wake_handle(&self) -> Arc<dyn WakeUp>;
 
-    fn now(&self) -> Instant;
-    fn wall_ms(&self) -> u64;
+    /// Clock, chance, names and everything else that takes effect at once.
+    fn platform(&mut self) -> &mut dyn Platform;
+}
+
+/// What an engine offers synchronously.
+pub(crate) trait Platform {
+    fn now(&mut self) -> Instant;
+    fn wall_ms(&mut self) -> u64;
     fn fill_random(&mut self, bytes: &mut [u8]);
 
     fn listen(&mut self, address: SocketAddr, shared: bool) -> io::Result<Handle>;

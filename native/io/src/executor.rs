@@ -13,7 +13,7 @@ pub(crate) use operations::PendingOperation;
 pub(crate) use ready::{ReadyQueue, Work};
 pub(crate) use timers::Sleep;
 
-use crate::Runtime;
+use crate::{Instant, Runtime};
 use crate::engine::{Completion, Engine};
 use operations::Operations;
 use std::cell::{Cell, RefCell};
@@ -93,14 +93,19 @@ impl Core {
         }
     }
 
-    /// One turn of a runtime whose engine never sleeps. True when more work is ready already.
+    /// One turn of a runtime whose engine never sleeps. True when more work is ready already; otherwise the next wake uses the
+    /// engine's wake handle.
     pub(crate) fn turn_once(self: &Rc<Self>) -> bool {
         self.turn(false, &mut |_| false);
-        !self.batch.borrow().is_empty() || self.ready.has_work()
+        !self.batch.borrow().is_empty() || !self.ready.begin_sleep()
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.engine.borrow_mut().platform().now()
     }
 
     /// When the next timer is due.
-    pub(crate) fn next_timer(&self) -> Option<crate::Instant> {
+    pub(crate) fn next_timer(&self) -> Option<Instant> {
         self.timers.borrow().next()
     }
 
@@ -150,7 +155,7 @@ impl Core {
 
     /// Fires timers, lets the engine work (and sleep, if nothing is ready) and wakes what completed.
     fn visit_engine(&self, may_sleep: bool) {
-        let now = self.engine.borrow().now();
+        let now = self.now();
         self.timers.borrow_mut().fire(now);
         let busy = !may_sleep || !self.batch.borrow().is_empty() || !self.ready.begin_sleep();
         let until = if busy { Some(now) } else { self.next_timer() };
@@ -158,7 +163,7 @@ impl Core {
         self.engine.borrow_mut().wait(until, &mut completions);
         if !busy {
             self.ready.end_sleep();
-            let now = self.engine.borrow().now();
+            let now = self.now();
             self.timers.borrow_mut().fire(now);
         }
         for completion in completions.drain(..) {

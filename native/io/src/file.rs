@@ -3,8 +3,11 @@
 //! Files are opened for direct I/O unless asked otherwise: offsets, lengths and memory are multiples of 4 KiB then.
 
 use crate::AlignedBuffer;
+use crate::engine::{Handle, Operation, Output};
+use crate::executor::{Core, PendingOperation};
 use bytes::Bytes;
 use std::io;
+use std::rc::Rc;
 
 /// What a completed write means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,31 +43,72 @@ pub struct FileInfo {
 }
 
 /// An open file; closed when the last clone is dropped.
+///
+/// Dropping the future of an operation does not undo it: a write or allocation may still happen, in part or as a whole. The
+/// memory it uses stays alive until the engine is done with it.
 #[derive(Clone)]
-pub struct File {}
+pub struct File {
+    core: Rc<Core>,
+    handle: Handle,
+}
 
 impl File {
+    pub(crate) fn new(core: Rc<Core>, handle: Handle) -> File {
+        File { core, handle }
+    }
+
     /// Reads up to `length` bytes at `offset` into a new aligned buffer; shorter only at the end of the file.
     pub async fn read(&self, offset: u64, length: usize) -> io::Result<AlignedBuffer> {
-        let _ = (offset, length);
-        todo!()
+        self.read_into(AlignedBuffer::with_capacity(length), offset, length).await
     }
+
+    /// As [`File::read`], into the given buffer, whose former contents are replaced. `InvalidInput` when it is too small.
+    pub async fn read_into(&self, mut buffer: AlignedBuffer, offset: u64, length: usize) -> io::Result<AlignedBuffer> {
+        buffer.set_len(0);
+        if buffer.capacity() < length {
+            let text = format!("a read of {length} bytes does not fit a buffer of {}", buffer.capacity());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        if length == 0 {
+            return Ok(buffer);
+        }
+        let file = self.handle.clone();
+        match PendingOperation::submit(&self.core, Operation::Read { file, offset, buffer, length }).await? {
+            Output::Read(buffer) => Ok(buffer),
+            _ => Err(mismatch()),
+        }
+    }
+
     /// Writes all of `buffers` one behind the other at `offset`. For direct I/O every buffer is aligned and of aligned length.
     pub async fn write(&self, offset: u64, buffers: Vec<Bytes>, durability: Durability) -> io::Result<()> {
-        let _ = (offset, buffers, durability);
-        todo!()
+        let file = self.handle.clone();
+        self.done(Operation::Write { file, offset, buffers, durability }).await
     }
+
     /// Makes all writes that completed before this call durable (fdatasync).
     pub async fn flush(&self) -> io::Result<()> {
-        todo!()
+        self.done(Operation::Flush { file: self.handle.clone() }).await
     }
-    /// Reserves space for a range and extends the size (fallocate).
+
+    /// Reserves space for a range and extends the size (fallocate). The new range reads as zeros.
     pub async fn allocate(&self, offset: u64, length: u64) -> io::Result<()> {
-        let _ = (offset, length);
-        todo!()
+        self.done(Operation::Allocate { file: self.handle.clone(), offset, length }).await
     }
+
     /// Size in bytes (a device's capacity).
     pub fn size_bytes(&self) -> io::Result<u64> {
-        todo!()
+        self.core.engine.borrow_mut().platform().size_bytes(&self.handle)
     }
+
+    async fn done(&self, operation: Operation) -> io::Result<()> {
+        match PendingOperation::submit(&self.core, operation).await? {
+            Output::Done => Ok(()),
+            _ => Err(mismatch()),
+        }
+    }
+}
+
+/// An engine answered an operation with another one's output: a bug, reported rather than trusted.
+pub(crate) fn mismatch() -> io::Error {
+    io::Error::other("the engine answered with the output of another operation")
 }

@@ -4,11 +4,24 @@
 //! drives tasks over an engine; only the engine knows whether bytes come from the kernel or from a simulated world.
 
 mod buffer;
+mod engine;
+mod executor;
 mod file;
+mod limits;
+mod poll;
+mod probe;
+mod processor;
 mod runtime;
+mod sim;
 mod socket;
+mod system;
+#[cfg(target_os = "linux")]
+mod uring;
 
-pub use buffer::AlignedBuffer;
+pub use buffer::{ALIGNMENT_BYTES, AlignedBuffer};
 pub use file::{Durability, File, FileInfo, OpenOptions};
+pub use limits::raise_open_files;
+pub use processor::{available_cores, pin_to_core, spawn_thread};
 pub use runtime::{Elapsed, EngineKind, Instant, RemoteHandle, Runtime};
+pub use sim::{DurabilityClass, SimOptions, SimWorld};
 pub use socket::{Listener, Socket};

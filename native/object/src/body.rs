@@ -1,7 +1,10 @@
 //! Bodies in both directions, as streams of shared bytes.
 
 use crate::StoreError;
+use crate::part_reader::PartReader;
+use crate::stripe_reader::StripeReader;
 use bytes::Bytes;
+use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 
 /// Why a request's body was not what the client promised. `code` is S3's error code, e.g. `BadDigest`, `IncompleteBody`,
@@ -30,12 +33,58 @@ pub trait Body {
     fn finish(&mut self) -> Finish;
 }
 
+/// Bytes at hand, as a body.
+pub(crate) struct HeldBody {
+    length: u64,
+    bytes: Option<Bytes>,
+}
+
+impl HeldBody {
+    pub fn new(bytes: Bytes) -> HeldBody {
+        HeldBody { length: bytes.len() as u64, bytes: Some(bytes) }
+    }
+}
+
+impl Body for HeldBody {
+    fn length(&self) -> u64 {
+        self.length
+    }
+    fn next(&mut self) -> LocalBoxFuture<'_, Result<Option<Bytes>, BodyError>> {
+        let bytes = self.bytes.take().filter(|bytes| !bytes.is_empty());
+        async move { Ok(bytes) }.boxed_local()
+    }
+    fn finish(&mut self) -> Finish {
+        Finish { etag: [0; 16], metadata: Bytes::new() }
+    }
+}
+
 /// A body that goes out: verified, decoded bytes of one version.
-pub struct ObjectBody {}
+pub struct ObjectBody {
+    source: Source,
+}
+
+enum Source {
+    Empty,
+    Stripes(Box<StripeReader>),
+    Parts(Box<PartReader>),
+}
 
 impl ObjectBody {
+    pub(crate) fn empty() -> ObjectBody {
+        ObjectBody { source: Source::Empty }
+    }
+    pub(crate) fn of_stripes(reader: StripeReader) -> ObjectBody {
+        ObjectBody { source: Source::Stripes(Box::new(reader)) }
+    }
+    pub(crate) fn of_parts(reader: PartReader) -> ObjectBody {
+        ObjectBody { source: Source::Parts(Box::new(reader)) }
+    }
     /// The next bytes; `None` at the end. An error after the first bytes means: close the connection.
     pub async fn next(&mut self) -> Option<Result<Bytes, StoreError>> {
-        todo!()
+        match &mut self.source {
+            Source::Empty => None,
+            Source::Stripes(reader) => reader.next().await,
+            Source::Parts(reader) => reader.next().await,
+        }
     }
 }

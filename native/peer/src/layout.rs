@@ -41,3 +41,19 @@ pub struct ClusterLayout {
     pub sets: Vec<SetLayout>,
     pub nodes: Vec<NodeAddress>,
 }
+
+impl std::fmt::Display for SlotId {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "slot {} of set {}", self.slot, self.set)
+    }
+}
+
+impl ClusterLayout {
+    /// Where a slot is.
+    pub fn place(&self, slot: SlotId) -> Option<SlotPlace> {
+        // Sets are mostly numbered in order; a gap costs a search.
+        let by_index = self.sets.get(slot.set as usize).filter(|set| set.id == slot.set);
+        let set = by_index.or_else(|| self.sets.iter().find(|set| set.id == slot.set))?;
+        set.slots.get(usize::from(slot.slot)).copied()
+    }
+}

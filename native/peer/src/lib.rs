@@ -5,12 +5,29 @@
 
 #![forbid(unsafe_code)]
 
+mod backoff;
 mod clock;
+mod codec;
+mod estimate;
+mod event;
 mod fence;
+mod frame;
+mod handshake;
+mod home;
+mod incoming;
 mod layout;
+mod link;
+mod local;
 mod mesh;
+mod notify;
+mod outgoing;
+mod page;
+mod pending;
+mod serve;
 
 pub use clock::{Clock, MAX_SKEW_MS};
+pub use event::PeerEvent;
 pub use fence::{Fence, Fences};
 pub use layout::{ClusterLayout, NodeAddress, SetLayout, SlotId, SlotPlace};
-pub use mesh::{CallError, LocalDrive, Mesh, MeshOptions, NodeAnswer, NodeRequest, PeerStatus};
+pub use local::{Answering, LocalDrive, SlotServer};
+pub use mesh::{CallError, Mesh, MeshOptions, NodeAnswer, NodeRequest, PeerStatus};

@@ -1,1 +1,22 @@
-//! Whole clusters in one thread: world, faults, checkers.
+//! Whole clusters in one thread: real drives, links and coordinators over a simulated world, with faults and checkers.
+//!
+//! A seed decides everything: shape, load, faults, and the order in which things happen. The same seed gives the same events, so
+//! whatever is found can be replayed.
+
+#![forbid(unsafe_code)]
+
+pub mod checkers;
+pub mod client;
+pub mod cluster;
+pub mod faults;
+pub mod history;
+pub mod linearizability;
+pub mod listing;
+pub mod multipart;
+pub mod node;
+pub mod plan;
+pub mod random;
+pub mod simulation;
+pub mod value;
+pub mod values;
+pub mod workload;

@@ -1,11 +1,12 @@
 """Writes or reads a fixed family of objects with boto3 at its defaults and compares SHA-256 digests.
 
-    boto3_objects.py write BUCKET PREFIX    creates the bucket if missing, stores every object
-    boto3_objects.py read BUCKET PREFIX     reads every object back, whole and by range
+    boto3_objects.py write BUCKET PREFIX [--endpoint URL] [--only NAME ...]    creates the bucket if missing, stores every object
+    boto3_objects.py read BUCKET PREFIX [--endpoint URL] [--only NAME ...]     reads every object back, whole and by range
 
 Bodies follow from the key alone, so that reading needs nothing but the key. Prints one line of JSON; exits 1 on the first difference.
 """
 
+import argparse
 import hashlib
 import io
 import json
@@ -25,9 +26,9 @@ def body(name: str, size: int) -> bytes:
     return hashlib.shake_256(name.encode()).digest(size)
 
 
-def client():
+def client(endpoint: str):
     retries = {"max_attempts": 8, "mode": "standard"}
-    return boto3.client("s3", endpoint_url=os.environ["AWS_ENDPOINT_URL"], config=Config(retries=retries))
+    return boto3.client("s3", endpoint_url=endpoint, config=Config(retries=retries))
 
 
 def write(s3, bucket: str, prefix: str, names) -> None:
@@ -64,10 +65,16 @@ def read(s3, bucket: str, prefix: str, names) -> None:
 
 
 def main() -> None:
-    action, bucket, prefix = sys.argv[1:4]
-    names = sys.argv[4:] or list(SIZES)
-    {"write": write, "read": read}[action](client(), bucket, prefix, names)
-    print(json.dumps({"action": action, "objects": len(names)}))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("action", choices=["write", "read"])
+    parser.add_argument("bucket")
+    parser.add_argument("prefix")
+    parser.add_argument("--endpoint", default=os.environ.get("AWS_ENDPOINT_URL"))
+    parser.add_argument("--only", nargs="*", default=list(SIZES))
+    options = parser.parse_args()
+    action = {"write": write, "read": read}[options.action]
+    action(client(options.endpoint), options.bucket, options.prefix, options.only)
+    print(json.dumps({"action": options.action, "objects": len(options.only)}))
 
 
 if __name__ == "__main__":

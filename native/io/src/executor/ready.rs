@@ -63,10 +63,6 @@ impl ReadyQueue {
         }
     }
 
-    pub(crate) fn has_work(&self) -> bool {
-        !self.lock().work.is_empty()
-    }
-
     /// Declares the runtime asleep, unless work is waiting (false).
     pub(crate) fn begin_sleep(&self) -> bool {
         let mut state = self.lock();

@@ -48,7 +48,7 @@ impl Future for Sleep {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        if this.core.engine.borrow().now() >= this.deadline {
+        if this.core.now() >= this.deadline {
             return Poll::Ready(());
         }
         let mut timers = this.core.timers.borrow_mut();

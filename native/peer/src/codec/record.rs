@@ -93,7 +93,7 @@ impl Wire for Shard {
 }
 
 impl Wire for Record {
-    const MIN_BYTES: usize = 100;
+    const MIN_BYTES: usize = 94;
     fn encode(&self, writer: &mut Writer<'_>) {
         self.ballot.encode(writer);
         self.write_id.encode(writer);

@@ -37,7 +37,7 @@ impl Wire for Want {
 }
 
 impl Wire for Request {
-    const MIN_BYTES: usize = 17;
+    const MIN_BYTES: usize = 15;
     fn encode(&self, writer: &mut Writer<'_>) {
         match self {
             Request::Read { key, want } => {

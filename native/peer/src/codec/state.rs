@@ -14,7 +14,7 @@ use super::{Cursor, DecodeError, Wire, Writer};
 use openlake_drive::{Block, Head, KeyState, ShardBytes, WriteId};
 
 impl Wire for Head {
-    const MIN_BYTES: usize = 100;
+    const MIN_BYTES: usize = 94;
     fn encode(&self, writer: &mut Writer<'_>) {
         self.ballot.encode(writer);
         self.write_id.encode(writer);

@@ -1,0 +1,212 @@
+//! What the node tells about itself: drives, links, counters. Gathered from all cores, added up, handed up as one object.
+
+use crate::data_core;
+use crate::engine::Shared;
+use crate::queue::{Completion, Payload};
+use napi_derive::napi;
+use openlake_drive::{DriveState, DriveStatus};
+use openlake_http::ServerCounters;
+use openlake_peer::PeerStatus;
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The node's state and counters; `node/engine/primitives.ts` describes every field.
+#[napi(object)]
+pub struct StatusObject {
+    pub engine_kind: String,
+    pub engine_reason: String,
+    pub cores: u32,
+    pub live_cores: u32,
+    pub boot: u32,
+    pub loaded: bool,
+    pub connections: f64,
+    pub connections_total: f64,
+    pub control_waiting: u32,
+    pub control_refused: f64,
+    pub drives: Vec<DriveStatusObject>,
+    pub peers: Vec<PeerStatusObject>,
+    pub operations: Vec<OperationObject>,
+}
+
+/// A drive of this node.
+#[napi(object)]
+pub struct DriveStatusObject {
+    pub index: u32,
+    pub path: String,
+    pub set: u32,
+    pub slot: u32,
+    pub core: u32,
+    /// Healthy, Suspect or Failed.
+    pub state: String,
+    pub reason: String,
+    pub generation: u32,
+    pub durability_class: String,
+    /// Name and value, as in `openlake_drive::DriveStatus`.
+    pub counters: Vec<CounterObject>,
+}
+
+/// One number and its name.
+#[napi(object)]
+pub struct CounterObject {
+    pub name: String,
+    pub value: f64,
+}
+
+/// The best link to a node over all cores.
+#[napi(object)]
+pub struct PeerStatusObject {
+    pub node: u32,
+    pub connected: bool,
+    pub reason: String,
+    pub round_trip_us: f64,
+}
+
+/// Counters of one operation over all cores.
+#[napi(object)]
+#[derive(Clone, Default)]
+pub struct OperationObject {
+    pub name: String,
+    pub requests: f64,
+    pub errors: f64,
+    pub request_bytes: f64,
+    pub response_bytes: f64,
+    pub microseconds: f64,
+}
+
+/// What one core knows.
+struct Part {
+    drives: Vec<(u32, DriveStatus)>,
+    peers: Vec<PeerStatus>,
+    counters: ServerCounters,
+}
+
+/// Collects the parts. The call ends when the last holder lets go, so a core that dies on the way only leaves its part out.
+struct Gathering {
+    shared: Arc<Shared>,
+    parts: Mutex<Vec<Part>>,
+    completion: Option<Completion>,
+}
+
+impl Drop for Gathering {
+    fn drop(&mut self) {
+        let parts = std::mem::take(&mut *self.parts.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Some(completion) = self.completion.take() {
+            completion.finish(Ok(Payload::Status(Box::new(merge(&self.shared, parts)))));
+        }
+    }
+}
+
+/// Asks every core; `completion` ends with the whole.
+pub fn gather(shared: &Arc<Shared>, completion: Completion) {
+    let gathering =
+        Arc::new(Gathering { shared: shared.clone(), parts: Mutex::default(), completion: Some(completion) });
+    shared.post_all(|_core| {
+        let gathering = gathering.clone();
+        Box::new(move |_runtime| {
+            let drives = data_core::owned_drives().iter().map(|owned| (owned.index, owned.drive.status())).collect();
+            let serving = data_core::serving();
+            let peers = serving.as_ref().map(|serving| serving.mesh.peers()).unwrap_or_default();
+            let counters = serving.map(|serving| serving.server.counters()).unwrap_or_default();
+            gathering.parts.lock().unwrap_or_else(PoisonError::into_inner).push(Part { drives, peers, counters });
+        })
+    });
+}
+
+fn merge(shared: &Shared, parts: Vec<Part>) -> StatusObject {
+    let mut peers: BTreeMap<u32, PeerStatus> = BTreeMap::new();
+    let mut operations: BTreeMap<String, OperationObject> = BTreeMap::new();
+    let mut known: BTreeMap<u32, DriveStatus> = BTreeMap::new();
+    let (mut connections, mut connections_total) = (0, 0);
+    for part in parts {
+        connections += part.counters.connections;
+        connections_total += part.counters.connections_total;
+        known.extend(part.drives);
+        for peer in part.peers {
+            let best = peers.entry(peer.node).or_insert_with(|| peer.clone());
+            if peer.connected && !best.connected {
+                *best = peer;
+            }
+        }
+        for (name, [requests, errors, request_bytes, response_bytes, microseconds]) in part.counters.operations {
+            let sum = operations.entry(name).or_default();
+            sum.requests += requests as f64;
+            sum.errors += errors as f64;
+            sum.request_bytes += request_bytes as f64;
+            sum.response_bytes += response_bytes as f64;
+            sum.microseconds += microseconds as f64;
+        }
+    }
+    let (opened, boot) = shared.drives();
+    StatusObject {
+        engine_kind: format!("{:?}", shared.plan.engine).to_lowercase(),
+        engine_reason: shared.plan.engine_reason.clone(),
+        cores: shared.plan.cores as u32,
+        live_cores: shared.cores().len() as u32,
+        boot,
+        loaded: shared.fences.is_loaded(),
+        connections: connections as f64,
+        connections_total: connections_total as f64,
+        control_waiting: shared.control.waiting.load(Ordering::Relaxed),
+        control_refused: shared.control.refused.load(Ordering::Relaxed) as f64,
+        drives: opened
+            .iter()
+            .map(|drive| {
+                let plan = shared.plan.drives.iter().find(|plan| plan.index == drive.index);
+                let path = plan.map(|plan| plan.options.path.display().to_string()).unwrap_or_default();
+                let status = known.get(&drive.index);
+                let (state, reason) = match (&drive.boot, status.map(|status| &status.state)) {
+                    (Err(reason), _) => ("Failed", reason.clone()),
+                    (Ok(_), Some(DriveState::Healthy)) => ("Healthy", String::new()),
+                    (Ok(_), Some(DriveState::Suspect(reason))) => ("Suspect", reason.clone()),
+                    (Ok(_), Some(DriveState::Failed(reason))) => ("Failed", reason.clone()),
+                    (Ok(_), None) => ("Failed", format!("core {} does not answer", drive.core)),
+                };
+                DriveStatusObject {
+                    index: drive.index,
+                    path,
+                    set: drive.slot.set,
+                    slot: u32::from(drive.slot.slot),
+                    core: drive.core as u32,
+                    state: state.to_owned(),
+                    reason,
+                    generation: status.map_or(0, |status| status.identity.generation),
+                    durability_class: status.map_or("", |status| status.durability_class).to_owned(),
+                    counters: status.map(drive_counters).unwrap_or_default(),
+                }
+            })
+            .collect(),
+        peers: peers
+            .into_values()
+            .map(|peer| PeerStatusObject {
+                node: peer.node,
+                connected: peer.connected,
+                reason: peer.reason,
+                round_trip_us: peer.round_trip_us as f64,
+            })
+            .collect(),
+        operations: operations.into_iter().map(|(name, counters)| OperationObject { name, ..counters }).collect(),
+    }
+}
+
+fn drive_counters(status: &DriveStatus) -> Vec<CounterObject> {
+    [
+        ("keys", status.keys),
+        ("capacity_bytes", status.capacity_bytes),
+        ("used_bytes", status.used_bytes),
+        ("reads", status.reads),
+        ("read_bytes", status.read_bytes),
+        ("writes", status.writes),
+        ("written_bytes", status.written_bytes),
+        ("flushes", status.flushes),
+        ("batches", status.batches),
+        ("records", status.records),
+        ("errors", status.errors),
+        ("corrupt_blocks", status.corrupt_blocks),
+        ("cache_hits", status.cache_hits),
+        ("cache_misses", status.cache_misses),
+    ]
+    .into_iter()
+    .map(|(name, value)| CounterObject { name: name.to_owned(), value: value as f64 })
+    .collect()
+}

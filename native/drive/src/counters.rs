@@ -1,0 +1,34 @@
+//! What a drive counts.
+
+use std::cell::Cell;
+
+/// A number that only grows.
+#[derive(Default)]
+pub(crate) struct Counter(Cell<u64>);
+
+impl Counter {
+    /// Adds `more`.
+    pub fn add(&self, more: u64) {
+        self.0.set(self.0.get().wrapping_add(more));
+    }
+    /// The count so far.
+    pub fn get(&self) -> u64 {
+        self.0.get()
+    }
+}
+
+/// Counters since the drive was opened.
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub reads: Counter,
+    pub read_bytes: Counter,
+    pub writes: Counter,
+    pub written_bytes: Counter,
+    pub flushes: Counter,
+    pub batches: Counter,
+    pub records: Counter,
+    pub errors: Counter,
+    pub corrupt_blocks: Counter,
+    pub cache_hits: Counter,
+    pub cache_misses: Counter,
+}

@@ -1,0 +1,12 @@
+//! The log: its writing end and its recovery.
+
+mod append;
+mod batch;
+mod head;
+mod reader;
+mod recover;
+
+pub(crate) use append::{Log, LogFailed};
+pub(crate) use batch::SealedBatch;
+pub(crate) use head::Head as LogHead;
+pub(crate) use recover::{Recovered, recover};

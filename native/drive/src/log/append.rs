@@ -1,0 +1,297 @@
+//! Appending: records into the open batch, batches into segments, writes into flight. Pure: no I/O is done here.
+//!
+//! The owner of the drive is the only writer. Batches are acknowledged in log order, at most four are in flight, and there is no
+//! timer: a batch leaves at once when nothing is in flight, otherwise it grows until a completion, so load makes its own groups. A
+//! segment is opened only when its predecessor is durable to the end.
+
+use super::batch::{OpenBatch, Seat, SealedBatch};
+use super::head::Head;
+use crate::format::{AcceptorState, BATCH_HEADER_BYTES, BATCH_LIMIT_BYTES, BatchKind, DriveSeed, PAGE_BYTES, SEGMENT_OPEN_BYTES, SegmentOpen};
+use crate::space::Place;
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::task::Waker;
+
+/// More in flight gains nothing on drives that flush; fewer leaves the device idle between completions.
+const IN_FLIGHT_LIMIT: usize = 4;
+/// A batch this large leaves beside others; smaller ones wait and grow.
+const WORTH_A_WRITE_BYTES: usize = 64 << 10;
+/// Closed batches waiting for a write; beyond this the callers wait.
+const CLOSED_LIMIT: usize = 4;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Pending,
+    Done,
+    Error,
+}
+
+struct InFlight<E> {
+    batch: SealedBatch<E>,
+    outcome: Outcome,
+}
+
+/// A write to be issued.
+pub(crate) struct LogWrite {
+    pub sequence: u64,
+    pub place: Place,
+    pub bytes: Bytes,
+}
+
+/// The log's writing end. `E` is what a record does once it is durable.
+pub(crate) struct Log<E> {
+    seed: DriveSeed,
+    segment_bytes: u32,
+    limit_bytes: usize,
+    /// Behind all closed batches.
+    head: Head,
+    /// Behind all acknowledged batches.
+    durable_head: Head,
+    /// What the next segment's open record will say.
+    state: AcceptorState,
+    open: OpenBatch<E>,
+    next_ordinal: u64,
+    durable_ordinal: u64,
+    closed: VecDeque<SealedBatch<E>>,
+    in_flight: VecDeque<InFlight<E>>,
+    /// Segments to be named as `next`, in order.
+    ready: VecDeque<u32>,
+    waiters: VecDeque<(u64, Vec<Waker>)>,
+    failing: bool,
+    failed: bool,
+    expected_bytes: usize,
+}
+
+impl<E> Log<E> {
+    /// Continues behind `head`; nothing is written until [`Log::roll`].
+    pub fn new(seed: DriveSeed, segment_bytes: u32, head: Head, state: AcceptorState) -> Log<E> {
+        let limit_bytes = BATCH_LIMIT_BYTES.min(segment_bytes as usize / 2);
+        Log {
+            seed,
+            segment_bytes,
+            limit_bytes,
+            head,
+            durable_head: head,
+            state,
+            open: OpenBatch::new(1, 0, limit_bytes),
+            next_ordinal: 2,
+            durable_ordinal: 0,
+            closed: VecDeque::new(),
+            in_flight: VecDeque::new(),
+            ready: VecDeque::new(),
+            waiters: VecDeque::new(),
+            failing: false,
+            failed: false,
+            expected_bytes: 0,
+        }
+    }
+    /// Most bytes of one record.
+    pub fn record_limit_bytes(&self) -> usize {
+        self.limit_bytes - BATCH_HEADER_BYTES
+    }
+    /// Behind all acknowledged batches.
+    pub fn durable_head(&self) -> &Head {
+        &self.durable_head
+    }
+    /// Offset behind all closed batches in the segment in use.
+    pub fn head_offset(&self) -> u32 {
+        self.head.offset
+    }
+    /// Ordinal of the last batch that holds a record (or would hold the next one).
+    pub fn last_ordinal(&self) -> u64 {
+        if self.open.is_empty() { self.open.ordinal - 1 } else { self.open.ordinal }
+    }
+    /// Whether everything up to and including a batch is durable; an error once that can no longer happen.
+    pub fn is_durable(&self, ordinal: u64) -> Option<Result<(), LogFailed>> {
+        if self.durable_ordinal >= ordinal {
+            return Some(Ok(()));
+        }
+        self.failed.then_some(Err(LogFailed))
+    }
+    /// Wakes `waker` when that changes.
+    pub fn wait(&mut self, ordinal: u64, waker: &Waker) {
+        match self.waiters.iter_mut().find(|(waited, _)| *waited == ordinal) {
+            Some((_, wakers)) => wakers.push(waker.clone()),
+            None => self.waiters.push_back((ordinal, vec![waker.clone()])),
+        }
+    }
+    /// Gives a free segment to roll into later.
+    pub fn add_ready(&mut self, segment: u32) {
+        self.ready.push_back(segment);
+    }
+    /// Segments to roll into.
+    pub fn ready_segments(&self) -> usize {
+        self.ready.len()
+    }
+    /// What later segments' open records say; the caller appends the record of the change itself.
+    pub fn set_state(&mut self, state: AcceptorState) {
+        self.state = state;
+    }
+    /// Whether a record of `bytes` can be appended now (a failed log takes none, and says so at once).
+    pub fn has_room(&self, bytes: usize) -> bool {
+        if self.failed {
+            return true;
+        }
+        if self.failing || self.closed.len() >= CLOSED_LIMIT {
+            return false;
+        }
+        self.fits_open(bytes) || self.fits_segment(self.head_if_closed(), bytes) || !self.ready.is_empty()
+    }
+    fn fits_open(&self, bytes: usize) -> bool {
+        self.open.used() + bytes <= self.limit_bytes.min((self.segment_bytes - self.head.offset) as usize)
+    }
+    fn fits_segment(&self, offset: u32, bytes: usize) -> bool {
+        BATCH_HEADER_BYTES + bytes <= (self.segment_bytes - offset) as usize
+    }
+    fn head_if_closed(&self) -> u32 {
+        let open = if self.open.is_empty() { 0 } else { self.open.used().next_multiple_of(PAGE_BYTES) };
+        self.head.offset + open as u32
+    }
+    /// Appends a record that [`Log::has_room`] allowed; the ordinal of its batch.
+    pub fn append(&mut self, bytes: usize, effect: Option<E>, encode: impl FnOnce(&mut [u8])) -> Result<u64, LogFailed> {
+        if self.failed || BATCH_HEADER_BYTES + bytes > self.limit_bytes {
+            return Err(LogFailed);
+        }
+        if !self.fits_open(bytes) {
+            self.close();
+            if !self.fits_segment(self.head.offset, bytes) && !self.roll() {
+                return Err(LogFailed);
+            }
+        }
+        self.open.push(bytes, effect, encode);
+        Ok(self.open.ordinal)
+    }
+    /// Bytes that may still join the open batch.
+    pub fn open_room(&self) -> usize {
+        self.limit_bytes.min((self.segment_bytes - self.head.offset) as usize).saturating_sub(self.open.used())
+    }
+    /// Whether the open batch should leave now.
+    pub fn should_close(&self) -> bool {
+        let worth = self.in_flight.is_empty() || (self.in_flight.len() < IN_FLIGHT_LIMIT && self.open.used() >= WORTH_A_WRITE_BYTES);
+        !self.open.is_empty() && self.closed.is_empty() && !self.failing && !self.failed && worth
+    }
+    /// Closes the open batch.
+    pub fn close(&mut self) {
+        if self.open.is_empty() {
+            return;
+        }
+        // The next batch will likely be as large as this one.
+        self.expected_bytes = self.open.used();
+        let fresh = OpenBatch::new(self.next_ordinal, self.expected_bytes, self.limit_bytes);
+        self.next_ordinal += 1;
+        let batch = std::mem::replace(&mut self.open, fresh);
+        self.seat(batch, BatchKind::Data, 0);
+    }
+    fn seat(&mut self, batch: OpenBatch<E>, kind: BatchKind, next: u32) {
+        let seat = Seat {
+            kind,
+            place: self.head.place(),
+            generation: self.head.generation,
+            sequence: self.head.sequence + 1,
+            previous: self.head.crc,
+            acknowledged: self.durable_head.sequence,
+            next,
+        };
+        let sealed = batch.seal(seat, &self.seed);
+        self.head.offset += sealed.bytes.len() as u32;
+        self.head.sequence = sealed.sequence;
+        self.head.crc = sealed.crc;
+        self.closed.push_back(sealed);
+    }
+    /// Goes on in the next segment; false when no segment is ready to follow that one.
+    pub fn roll(&mut self) -> bool {
+        let Some(next) = self.ready.pop_front() else { return false };
+        let record = SegmentOpen { next, predecessor: self.head.as_predecessor(), state: self.state };
+        self.head = Head { segment: self.head.next, generation: self.head.generation + 1, offset: 0, next, ..self.head };
+        let mut first = OpenBatch::new(0, 0, PAGE_BYTES);
+        first.push(SEGMENT_OPEN_BYTES, None, |bytes| record.encode(bytes));
+        self.seat(first, BatchKind::Open, next);
+        true
+    }
+    /// The next write to issue, if one may be now.
+    pub fn next_write(&mut self) -> Option<LogWrite> {
+        let front = self.closed.front()?;
+        let waits = front.kind == BatchKind::Open && !self.in_flight.is_empty();
+        if self.failed || self.failing || waits || self.in_flight.len() >= IN_FLIGHT_LIMIT {
+            return None;
+        }
+        let batch = self.closed.pop_front()?;
+        let write = LogWrite { sequence: batch.sequence, place: batch.place, bytes: batch.bytes.clone() };
+        self.in_flight.push_back(InFlight { batch, outcome: Outcome::Pending });
+        Some(write)
+    }
+    /// Notes that a write ended. Returns the batches acknowledged by it, in order.
+    pub fn complete(&mut self, sequence: u64, succeeded: bool) -> Vec<SealedBatch<E>> {
+        if let Some(flight) = self.in_flight.iter_mut().find(|flight| flight.batch.sequence == sequence) {
+            flight.outcome = if succeeded { Outcome::Done } else { Outcome::Error };
+        }
+        self.failing |= !succeeded;
+        let mut acknowledged = Vec::new();
+        while self.in_flight.front().is_some_and(|flight| flight.outcome == Outcome::Done) {
+            let Some(flight) = self.in_flight.pop_front() else { break };
+            let batch = flight.batch;
+            if batch.kind == BatchKind::Open {
+                let (segment, generation) = (batch.place.segment(), self.durable_head.generation + 1);
+                self.durable_head = Head { segment, generation, next: batch.next, ..self.durable_head };
+            }
+            self.durable_head.offset = batch.place.offset() + batch.bytes.len() as u32;
+            self.durable_head.sequence = batch.sequence;
+            self.durable_head.crc = batch.crc;
+            self.durable_ordinal = self.durable_ordinal.max(batch.ordinal);
+            acknowledged.push(batch);
+        }
+        acknowledged
+    }
+    /// Wakes those whose batches are decided; call after the effects of [`Log::complete`] were applied.
+    pub fn wake_decided(&mut self) {
+        let (durable, failed) = (self.durable_ordinal, self.failed);
+        self.waiters.retain_mut(|(ordinal, wakers)| {
+            let decided = failed || *ordinal <= durable;
+            if decided {
+                wakers.drain(..).for_each(Waker::wake);
+            }
+            !decided
+        });
+    }
+    /// Whether a write failed and no other is under way: time for [`Log::relocate`] or [`Log::fail`].
+    pub fn is_stuck(&self) -> bool {
+        self.failing && !self.failed && self.in_flight.iter().all(|flight| flight.outcome != Outcome::Pending)
+    }
+    /// Seals the segment where acknowledged batches end and seats everything behind in the next one. False when that is impossible:
+    /// the failed write was the opening of that segment, or no segment is ready.
+    pub fn relocate(&mut self) -> bool {
+        let opening_failed = self.in_flight.front().is_some_and(|flight| flight.batch.kind == BatchKind::Open);
+        if opening_failed {
+            return false;
+        }
+        let behind: Vec<SealedBatch<E>> = self.in_flight.drain(..).map(|flight| flight.batch).chain(self.closed.drain(..)).collect();
+        for batch in behind.iter().rev().filter(|batch| batch.kind == BatchKind::Open) {
+            self.ready.push_front(batch.next);
+        }
+        self.head = self.durable_head;
+        self.failing = false;
+        if !self.roll() {
+            return false;
+        }
+        for batch in behind.into_iter().filter(|batch| batch.kind == BatchKind::Data) {
+            if batch.bytes.len() > (self.segment_bytes - self.head.offset) as usize && !self.roll() {
+                return false;
+            }
+            self.seat(batch.reopen(), BatchKind::Data, 0);
+        }
+        self.open.used() <= (self.segment_bytes - self.head.offset) as usize || self.roll()
+    }
+    /// Ends the log: nothing more is acknowledged.
+    pub fn fail(&mut self) {
+        self.failed = true;
+        self.wake_decided();
+    }
+    /// Whether nothing is open, closed or in flight.
+    pub fn is_idle(&self) -> bool {
+        self.open.is_empty() && self.closed.is_empty() && self.in_flight.is_empty()
+    }
+}
+
+/// The log takes no more records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LogFailed;

@@ -1,0 +1,240 @@
+//! Recovery: the longest valid prefix of the log, and what was damaged inside it.
+//!
+//! Batches are read in order, following `next` at a segment's end. At the first invalid batch, where sequence `s` was expected, the
+//! log ends, unless something proves that this batch had been acknowledged: a later batch of the same segment with
+//! `acknowledged >= s`, or a successor's open batch that names a later end. Then it is damage: reading goes on behind it, and the
+//! drive may no longer say of any key that it never had it.
+
+use super::head::Head;
+use super::reader::{FoundBatch, SegmentReader};
+use crate::format::{
+    AcceptorState, BATCH_HEADER_BYTES, BatchKind, DriveSeed, PAGE_BYTES, Root, STATE_RECORD_TYPE, SegmentOpen, StoredRecord,
+    decode_state_record, peek_record,
+};
+use crate::medium::Medium;
+use crate::space::Place;
+
+/// How far behind an invalid batch proof of damage is looked for: twice what can be in flight.
+const SEARCH_BYTES: usize = 8 << 20;
+
+/// What a log says.
+pub(crate) struct Recovered {
+    /// Where it ends.
+    pub head: Head,
+    pub state: AcceptorState,
+    /// Its segments and their generations, in order.
+    pub segments: Vec<(u32, u64)>,
+    /// What was found damaged, in words.
+    pub damage: Vec<String>,
+}
+
+struct Walk<'walk, 'replay> {
+    medium: &'walk Medium,
+    seed: DriveSeed,
+    recovered: Recovered,
+    replay: &'replay mut dyn FnMut(StoredRecord<'_>, Place, u64),
+}
+
+/// Reads the log from `root` on and hands every record of an object to `replay`, in log order, with place and batch sequence.
+pub(crate) async fn recover(
+    medium: &Medium,
+    seed: DriveSeed,
+    root: &Root,
+    replay: &mut dyn FnMut(StoredRecord<'_>, Place, u64),
+) -> Recovered {
+    let head = Head::before_first(root.log_start.segment());
+    let recovered = Recovered { head, state: root.state, segments: Vec::new(), damage: Vec::new() };
+    let mut walk = Walk { medium, seed, recovered, replay };
+    walk.run(root).await;
+    let last = walk.recovered.head.sequence;
+    if last < root.last_sequence {
+        let text = format!("the log ends with batch {last}, but batch {} was durable", root.last_sequence);
+        walk.recovered.damage.push(text);
+    }
+    walk.recovered
+}
+
+impl Walk<'_, '_> {
+    async fn run(&mut self, root: &Root) {
+        // A root's generation is that of its first segment; the walk expects one more than the segment before.
+        self.recovered.head.generation = root.log_start_generation.saturating_sub(1);
+        let mut first = true;
+        loop {
+            let segment = self.recovered.head.next;
+            if !self.enter(segment, first).await {
+                break;
+            }
+            first = false;
+            let end = self.end_named_by(self.recovered.head.next).await;
+            self.walk_segment(end).await;
+        }
+        if first {
+            self.recovered.head.generation = root.log_start_generation.saturating_sub(1);
+        }
+    }
+
+    /// Enters the next segment: its open batch, or, where that is damaged, whatever proves that there was one. False: the log ends.
+    async fn enter(&mut self, segment: u32, first: bool) -> bool {
+        let before = self.recovered.head;
+        let mut reader = SegmentReader::new(self.medium, self.seed, segment);
+        if let Some(found) = reader.batch(0).await
+            && let Some(open) = opening(&found, reader.bytes(0, found.header.used as usize))
+            && found.header.generation == before.generation + 1
+            && (first || open.predecessor.is_some_and(|named| (named.segment, named.generation) == (before.segment, before.generation)))
+        {
+            self.recovered.segments.push((segment, found.header.generation));
+            self.recovered.state = open.state;
+            let offset = found.header.length;
+            let (generation, sequence) = (found.header.generation, found.header.sequence);
+            self.recovered.head = Head { segment, generation, offset, sequence, crc: found.crc, next: open.next };
+            return true;
+        }
+        // No open batch. Later batches of that generation which knew it to be durable prove that it was there.
+        let expected = before.sequence + 1;
+        let Some((offset, found)) = self.proof(&mut reader, PAGE_BYTES, before.generation + 1, expected).await else { return false };
+        let next = self.successor_of(segment, found.header.generation).await;
+        self.recovered.damage.push(format!("the first {offset} bytes of log segment {segment} are damaged"));
+        self.recovered.segments.push((segment, found.header.generation));
+        let sequence = found.header.sequence - 1;
+        let (generation, crc) = (found.header.generation, found.header.previous);
+        self.recovered.head = Head { segment, generation, offset: offset as u32, sequence, crc, next: next.unwrap_or(u32::MAX) };
+        true
+    }
+
+    /// Reads the batches of the segment in use up to its end (`named`: the end that its successor names).
+    async fn walk_segment(&mut self, named: Option<u32>) {
+        let segment = self.recovered.head.segment;
+        let mut reader = SegmentReader::new(self.medium, self.seed, segment);
+        let limit = named.unwrap_or(self.medium.geometry().segment_bytes);
+        while self.recovered.head.offset < limit {
+            let head = self.recovered.head;
+            let found = reader.batch(head.offset as usize).await.filter(|found| {
+                let header = &found.header;
+                (header.generation, header.sequence, header.previous) == (head.generation, head.sequence + 1, head.crc)
+            });
+            if let Some(found) = found {
+                self.take(&reader, head.offset as usize, &found);
+                continue;
+            }
+            let expected = head.sequence + 1;
+            let behind = head.offset as usize + PAGE_BYTES;
+            let later = match named {
+                Some(end) => self.next_batch(&mut reader, behind, end as usize, head.generation, expected).await,
+                None => self.proof(&mut reader, behind, head.generation, expected).await,
+            };
+            let damage = |to: usize| format!("log segment {segment} is damaged from {} to {to}", head.offset);
+            match (later, named) {
+                (Some((offset, found)), _) => {
+                    self.recovered.damage.push(damage(offset));
+                    self.recovered.head.offset = offset as u32;
+                    self.recovered.head.sequence = found.header.sequence - 1;
+                    self.recovered.head.crc = found.header.previous;
+                }
+                (None, Some(end)) => {
+                    self.recovered.damage.push(damage(end as usize));
+                    self.recovered.head.offset = end;
+                }
+                (None, None) => break,
+            }
+        }
+        if let Some(predecessor) = self.named_by(self.recovered.head.next).await {
+            // The successor knows the end best, damaged or not.
+            self.recovered.head.sequence = predecessor.last_sequence;
+            self.recovered.head.crc = predecessor.last_crc;
+        }
+    }
+
+    fn take(&mut self, reader: &SegmentReader<'_>, offset: usize, found: &FoundBatch) {
+        let segment = self.recovered.head.segment;
+        let bytes = reader.bytes(offset, found.header.used as usize);
+        let mut at = BATCH_HEADER_BYTES;
+        for _ in 0..found.header.records {
+            let rest = bytes.get(at..).unwrap_or(&[]);
+            let Some((kind, total)) = peek_record(rest).filter(|(_, total)| (8..=rest.len()).contains(total)) else { break };
+            if kind == STATE_RECORD_TYPE {
+                self.recovered.state = decode_state_record(rest).unwrap_or(self.recovered.state);
+            } else if let Some(record) = StoredRecord::decode(rest, self.seed.salt) {
+                (self.replay)(record, Place::new(segment, (offset + at) as u32), found.header.sequence);
+            } else {
+                self.recovered.damage.push(format!("a record of type {kind} in log segment {segment} at {} is unreadable", offset + at));
+            }
+            at += total;
+        }
+        self.recovered.head.offset = offset as u32 + found.header.length;
+        self.recovered.head.sequence = found.header.sequence;
+        self.recovered.head.crc = found.crc;
+    }
+
+    /// The first batch from `from` on that proves the batch `expected` to have been acknowledged; reading resumes at the first batch
+    /// that is whole.
+    async fn proof(&self, reader: &mut SegmentReader<'_>, from: usize, generation: u64, expected: u64) -> Option<(usize, FoundBatch)> {
+        let end = (self.medium.geometry().segment_bytes as usize).min(from.saturating_add(SEARCH_BYTES));
+        let mut resume = None;
+        let mut from = from;
+        while let Some((offset, found)) = self.next_batch(reader, from, end, generation, expected).await {
+            resume = resume.or(Some((offset, found)));
+            if found.header.acknowledged >= expected {
+                return resume;
+            }
+            from = offset + found.header.length as usize;
+        }
+        None
+    }
+
+    /// The first whole batch of a generation, with a sequence above `expected`, between two offsets.
+    async fn next_batch(
+        &self,
+        reader: &mut SegmentReader<'_>,
+        from: usize,
+        end: usize,
+        generation: u64,
+        expected: u64,
+    ) -> Option<(usize, FoundBatch)> {
+        let mut offset = from;
+        while offset + PAGE_BYTES <= end {
+            if let Some(found) = reader.batch(offset).await
+                && found.header.generation == generation
+                && found.header.sequence > expected
+            {
+                return Some((offset, found));
+            }
+            offset += PAGE_BYTES;
+        }
+        None
+    }
+
+    /// Where the segment in use ends by the word of its successor.
+    async fn end_named_by(&self, successor: u32) -> Option<u32> {
+        self.named_by(successor).await.map(|predecessor| predecessor.end)
+    }
+
+    async fn named_by(&self, successor: u32) -> Option<crate::format::Predecessor> {
+        let head = &self.recovered.head;
+        let (_, open) = self.read_opening(successor).await?;
+        open.predecessor.filter(|named| (named.segment, named.generation) == (head.segment, head.generation))
+    }
+
+    async fn read_opening(&self, segment: u32) -> Option<(u64, SegmentOpen)> {
+        let mut reader = SegmentReader::new(self.medium, self.seed, segment);
+        let found = reader.batch(0).await?;
+        let open = opening(&found, reader.bytes(0, found.header.used as usize))?;
+        Some((found.header.generation, open))
+    }
+
+    /// The segment whose open batch names this one as its predecessor; looked for everywhere, as the one that knew is damaged.
+    async fn successor_of(&self, segment: u32, generation: u64) -> Option<u32> {
+        for candidate in 0..self.medium.made_segments() {
+            if let Some((_, open)) = self.read_opening(candidate).await
+                && open.predecessor.is_some_and(|named| (named.segment, named.generation) == (segment, generation))
+            {
+                return Some(candidate);
+            }
+        }
+        None
+    }
+}
+
+fn opening(found: &FoundBatch, bytes: &[u8]) -> Option<SegmentOpen> {
+    let record = bytes.get(BATCH_HEADER_BYTES..)?;
+    (found.header.kind == BatchKind::Open).then(|| SegmentOpen::decode(record)).flatten()
+}

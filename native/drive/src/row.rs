@@ -1,0 +1,115 @@
+//! What a drive holds of one key, and the acceptor's rules over it (protocol.md sections 2, 3 and 15). Pure: no clock, no I/O.
+
+use crate::entry::Entry;
+use crate::{Ballot, KeyState, WriteId};
+use std::rc::Rc;
+
+/// Unstable records that a key may gather before it must be settled.
+pub(crate) const UNSTABLE_LIMIT: usize = 8;
+/// A ballot further ahead of the drive's clock than this is not taken, milliseconds.
+pub(crate) const CLOCK_LIMIT_MS: u64 = 5_000;
+
+/// State of one key. Records not durable yet are last: they were accepted above all others.
+#[derive(Default)]
+pub(crate) struct Row {
+    /// Ascending by ballot.
+    entries: Vec<Rc<Entry>>,
+    stable: Option<Ballot>,
+    floor: Ballot,
+}
+
+/// What a drive does with a record to be published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Accept,
+    /// Held already.
+    Duplicate,
+    Refuse,
+    SettleFirst,
+}
+
+impl Row {
+    /// Records, oldest first, those not durable yet included.
+    pub fn entries(&self) -> &[Rc<Entry>] {
+        &self.entries
+    }
+    /// Highest ballot held that is known complete.
+    pub fn stable(&self) -> Option<Ballot> {
+        self.stable
+    }
+    /// Highest ballot promised or accepted for this key.
+    pub fn floor(&self) -> Ballot {
+        self.floor
+    }
+    /// Raises the floor; it never falls.
+    pub fn raise_floor(&mut self, ballot: Ballot) {
+        self.floor = self.floor.max(ballot);
+    }
+    /// The newest durable record.
+    pub fn newest(&self) -> Option<&Rc<Entry>> {
+        self.entries.iter().rev().find(|entry| entry.is_durable())
+    }
+    /// The newest record of a write id, durable or not.
+    pub fn of_write_id(&self, write_id: WriteId) -> Option<&Rc<Entry>> {
+        self.entries.iter().rev().find(|entry| entry.head.write_id == write_id)
+    }
+    /// Whether anything waits to become durable.
+    pub fn has_pending(&self) -> bool {
+        self.entries.last().is_some_and(|entry| !entry.is_durable())
+    }
+    /// The rule of `publish`; `drive_floor` bounds the row's own floor from below.
+    pub fn judge_publish(&self, drive_floor: Ballot, ballot: Ballot) -> Verdict {
+        if self.entries.iter().any(|entry| entry.head.ballot == ballot) {
+            return Verdict::Duplicate;
+        }
+        if ballot < self.floor.max(drive_floor) || self.stable.is_some_and(|stable| ballot <= stable) {
+            return Verdict::Refuse;
+        }
+        let unstable = self.entries.iter().filter(|entry| Some(entry.head.ballot) > self.stable).count();
+        if unstable >= UNSTABLE_LIMIT { Verdict::SettleFirst } else { Verdict::Accept }
+    }
+    /// Adds an accepted record.
+    pub fn accept(&mut self, entry: Rc<Entry>) {
+        self.raise_floor(entry.head.ballot);
+        let at = self.entries.partition_point(|held| held.head.ballot < entry.head.ballot);
+        match self.entries.get_mut(at) {
+            // The same record again: a log that was written anew behind an error.
+            Some(held) if held.head.ballot == entry.head.ballot => *held = entry,
+            _ => self.entries.insert(at, entry),
+        }
+    }
+    /// `stable(ballot)`: if held, marks it and takes out all records below. `None`: nothing changed.
+    pub fn settle(&mut self, ballot: Ballot) -> Option<Vec<Rc<Entry>>> {
+        let at = self.entries.iter().position(|entry| entry.head.ballot == ballot)?;
+        if !self.entries[at].is_durable() {
+            self.entries[at].stable_early.set(true);
+            return None;
+        }
+        if self.stable.is_some_and(|stable| stable >= ballot) {
+            return None;
+        }
+        self.stable = Some(ballot);
+        self.entries[at].settled.set(true);
+        let dropped: Vec<_> = self.entries.drain(..at).collect();
+        dropped.iter().for_each(|entry| entry.settled.set(true));
+        Some(dropped)
+    }
+    /// What an answer says of the key: durable records, newest first; `pending` adds those not durable yet, for an answer that is
+    /// given only after they are.
+    pub fn state(&self, drive_floor: Ballot, dirty: Option<Ballot>, pending: bool) -> KeyState {
+        let told = self.entries.iter().rev().filter(|entry| pending || entry.is_durable());
+        let records = told.map(|entry| entry.head.clone()).collect();
+        KeyState { records, stable: self.stable, dirty, floor: self.floor.max(drive_floor) }
+    }
+}
+
+/// The rule of `prepare`: a ballot above the floor is promised; the floor itself is promised again (it names its sender).
+pub(crate) fn may_promise(floor: Ballot, ballot: Ballot) -> bool {
+    ballot >= floor && ballot != Ballot::ZERO
+}
+
+/// The clock rule: a ballot must not lie too far ahead of the drive's clock, unless it only counts on from a record that does already.
+pub(crate) fn clock_allows(ballot: Ballot, newest: Option<Ballot>, now_ms: u64) -> bool {
+    let limit = now_ms.saturating_add(CLOCK_LIMIT_MS);
+    ballot.time_ms() <= limit || newest.is_some_and(|newest| ballot.time_ms() == newest.time_ms())
+}

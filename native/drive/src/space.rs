@@ -1,0 +1,13 @@
+//! The space of a drive: how it is cut, what is where, what is free.
+
+mod allocator;
+mod extent;
+mod extent_set;
+mod geometry;
+mod place;
+
+pub(crate) use allocator::{EXTENTS_LIMIT, SegmentClass, Space};
+pub(crate) use extent::{Extent, pieces};
+pub(crate) use extent_set::{ExtentSet, Returned};
+pub(crate) use geometry::Geometry;
+pub(crate) use place::Place;

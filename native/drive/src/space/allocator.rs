@@ -1,0 +1,260 @@
+//! Free and used space: the class of every segment, and a bitmap of granules for those that hold bulk.
+//!
+//! Nothing here is durable. A start rebuilds it from the live records; space of uploads that died is then simply not in it.
+
+use super::{Extent, Geometry};
+
+/// What a segment is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SegmentClass {
+    Free,
+    Log,
+    Bulk,
+}
+
+/// One row of the segment table.
+#[derive(Clone, Debug)]
+pub(crate) struct Segment {
+    pub class: SegmentClass,
+    /// Open number while it is a log segment.
+    pub generation: u64,
+    pub live_bytes: u64,
+    pub live_records: u64,
+    pub last_sequence: u64,
+    /// One bit per granule, set when used; empty unless the class is bulk.
+    bitmap: Vec<u64>,
+    free_granules: u32,
+}
+
+/// Large shards take runs that start on this boundary, so that their blocks never straddle two extents.
+const RUN_BYTES: u32 = 1 << 20;
+/// More extents than this and a shard is called too fragmented: its record would grow without bound.
+pub(crate) const EXTENTS_LIMIT: usize = 4096;
+
+/// The space of one drive.
+pub(crate) struct Space {
+    geometry: Geometry,
+    segments: Vec<Segment>,
+    /// Segments below this number lie in containers that exist.
+    made: u32,
+    free: u32,
+    cursor: u32,
+    used_granules: u64,
+    log_segments: u64,
+}
+
+impl Space {
+    /// All free; only segments below `made` may be given out.
+    pub fn new(geometry: Geometry, made: u32) -> Space {
+        let empty = Segment {
+            class: SegmentClass::Free,
+            generation: 0,
+            live_bytes: 0,
+            live_records: 0,
+            last_sequence: 0,
+            bitmap: Vec::new(),
+            free_granules: 0,
+        };
+        let segments = vec![empty; geometry.segments as usize];
+        Space { geometry, segments, made, free: geometry.segments, cursor: 0, used_granules: 0, log_segments: 0 }
+    }
+    /// Tells that more containers exist.
+    pub fn set_made(&mut self, made: u32) {
+        self.made = self.made.max(made);
+    }
+    /// Segments in existing containers.
+    pub fn made(&self) -> u32 {
+        self.made
+    }
+    /// Gives up the segments of containers that could not be made.
+    pub fn forget_unmade(&mut self) {
+        self.free = self.segments[..self.made as usize].iter().filter(|segment| segment.class == SegmentClass::Free).count() as u32;
+        self.segments.truncate(self.made as usize);
+    }
+    /// Free segments, those of containers not made yet included.
+    pub fn free_segments(&self) -> u32 {
+        self.free
+    }
+    /// The row of a segment.
+    pub fn segment(&mut self, number: u32) -> Option<&mut Segment> {
+        self.segments.get_mut(number as usize)
+    }
+    /// Free segments kept for deletes, marks and the log's own needs.
+    pub fn reserve_segments(&self) -> u32 {
+        (self.geometry.segments / 50).max(4).min(self.geometry.segments / 4)
+    }
+    /// Whether new data may be taken.
+    pub fn has_room_for_data(&self) -> bool {
+        self.free > self.reserve_segments()
+    }
+    /// Bytes in use: whole log segments and bulk granules.
+    pub fn used_bytes(&self) -> u64 {
+        self.log_segments * u64::from(self.geometry.segment_bytes) + self.used_granules * u64::from(self.geometry.granule_bytes)
+    }
+    /// Marks a segment as part of the log.
+    pub fn claim_log(&mut self, number: u32, generation: u64) {
+        if let Some(segment) = self.segments.get_mut(number as usize) {
+            if segment.class == SegmentClass::Free {
+                self.free -= 1;
+                self.log_segments += 1;
+            }
+            segment.class = SegmentClass::Log;
+            segment.generation = generation;
+        }
+    }
+    /// Takes a free segment that exists for the log; `None` when none does.
+    pub fn take_log(&mut self) -> Option<u32> {
+        let number = self.segments.iter().take(self.made as usize).position(|segment| segment.class == SegmentClass::Free)? as u32;
+        self.claim_log(number, 0);
+        Some(number)
+    }
+    /// Adds to what is live in a log segment.
+    pub fn add_live(&mut self, number: u32, bytes: u64, sequence: u64) {
+        if let Some(segment) = self.segments.get_mut(number as usize) {
+            segment.live_bytes += bytes;
+            segment.live_records += 1;
+            segment.last_sequence = segment.last_sequence.max(sequence);
+        }
+    }
+    /// Takes from what is live in a log segment.
+    pub fn remove_live(&mut self, number: u32, bytes: u64) {
+        if let Some(segment) = self.segments.get_mut(number as usize) {
+            segment.live_bytes = segment.live_bytes.saturating_sub(bytes);
+            segment.live_records = segment.live_records.saturating_sub(1);
+        }
+    }
+
+    /// Marks an extent of a live record as used (at a start). False when it does not lie in bulk space or is used already.
+    pub fn claim_extent(&mut self, extent: Extent) -> bool {
+        let granules = self.geometry.granules();
+        let end = u32::from(extent.first) + extent.granules;
+        let Some(segment) = self.segments.get(extent.segment as usize) else { return false };
+        if end > granules || segment.class == SegmentClass::Log {
+            return false;
+        }
+        if segment.class == SegmentClass::Free {
+            self.open_bulk(extent.segment);
+        }
+        let segment = &mut self.segments[extent.segment as usize];
+        if (u32::from(extent.first)..end).any(|granule| segment.is_used(granule)) {
+            return false;
+        }
+        self.mark(extent, true);
+        true
+    }
+    /// Gives an extent back; a bulk segment without any becomes free.
+    pub fn release(&mut self, extent: Extent) {
+        self.mark(extent, false);
+        let granules = self.geometry.granules();
+        if let Some(segment) = self.segments.get_mut(extent.segment as usize)
+            && segment.class == SegmentClass::Bulk
+            && segment.free_granules == granules
+        {
+            segment.class = SegmentClass::Free;
+            segment.bitmap = Vec::new();
+            self.free += 1;
+        }
+    }
+    /// Allocates at least `bytes` in as few extents as the space allows; `None` (nothing taken) when existing containers lack it or
+    /// only the reserve is left.
+    pub fn allocate(&mut self, bytes: u64) -> Option<Vec<Extent>> {
+        let mut missing = u32::try_from(bytes.div_ceil(u64::from(self.geometry.granule_bytes))).ok()?;
+        let mut extents: Vec<Extent> = Vec::new();
+        while missing > 0 {
+            let found = self.find(missing).filter(|_| extents.len() < EXTENTS_LIMIT);
+            let Some(extent) = found else {
+                extents.into_iter().for_each(|extent| self.release(extent));
+                return None;
+            };
+            self.mark(extent, true);
+            missing -= extent.granules;
+            extents.push(extent);
+        }
+        Some(extents)
+    }
+
+    /// The next run for a shard that still needs `wanted` granules: from the segment in use, from any bulk segment, from a fresh one.
+    fn find(&mut self, wanted: u32) -> Option<Extent> {
+        let run = (RUN_BYTES / self.geometry.granule_bytes).min(self.geometry.granules()).max(1);
+        let (least, step) = if wanted >= run { (run, run) } else { (wanted, 1) };
+        let made = self.made as usize;
+        let count = made.min(self.segments.len()) as u32;
+        let order = |cursor: u32| (cursor..count).chain(0..cursor.min(count));
+        for number in order(self.cursor) {
+            if let Some(extent) = self.find_in(number, wanted, least, step) {
+                self.cursor = number;
+                return Some(extent);
+            }
+        }
+        if self.has_room_for_data()
+            && let Some(number) = (0..count).find(|number| self.segments[*number as usize].class == SegmentClass::Free)
+        {
+            self.open_bulk(number);
+            self.cursor = number;
+            return self.find_in(number, wanted, least, step);
+        }
+        // Fragmented: any run will do.
+        order(self.cursor).find_map(|number| self.find_in(number, wanted, 1, 1))
+    }
+
+    fn find_in(&self, number: u32, wanted: u32, least: u32, step: u32) -> Option<Extent> {
+        let segment = &self.segments[number as usize];
+        if segment.class != SegmentClass::Bulk || segment.free_granules < least {
+            return None;
+        }
+        let granules = self.geometry.granules();
+        let mut first = 0;
+        while first + least <= granules {
+            let length = segment.free_run(first, wanted.min(granules - first));
+            if length >= least {
+                // Whole aligned runs only, so that the next piece starts aligned too; the tail is taken by a last, shorter one.
+                let length = if length < wanted { length / step * step } else { length };
+                return Some(Extent { segment: number, first: first as u16, granules: length });
+            }
+            first = (first + length + 1).next_multiple_of(step);
+        }
+        None
+    }
+
+    fn open_bulk(&mut self, number: u32) {
+        let granules = self.geometry.granules();
+        let segment = &mut self.segments[number as usize];
+        segment.class = SegmentClass::Bulk;
+        segment.bitmap = vec![0; granules.div_ceil(64) as usize];
+        segment.free_granules = granules;
+        self.free -= 1;
+    }
+
+    fn mark(&mut self, extent: Extent, used: bool) {
+        let Some(segment) = self.segments.get_mut(extent.segment as usize) else { return };
+        for granule in u32::from(extent.first)..u32::from(extent.first) + extent.granules {
+            let Some(word) = segment.bitmap.get_mut((granule / 64) as usize) else { return };
+            let bit = 1_u64 << (granule % 64);
+            if used != (*word & bit != 0) {
+                *word ^= bit;
+                segment.free_granules = if used { segment.free_granules - 1 } else { segment.free_granules + 1 };
+                self.used_granules = if used { self.used_granules + 1 } else { self.used_granules - 1 };
+            }
+        }
+    }
+}
+
+impl Segment {
+    fn is_used(&self, granule: u32) -> bool {
+        self.bitmap.get((granule / 64) as usize).is_none_or(|word| word & (1 << (granule % 64)) != 0)
+    }
+    /// Free granules in a row from `first`, at most `limit`.
+    fn free_run(&self, first: u32, limit: u32) -> u32 {
+        let mut length = 0;
+        while length < limit {
+            let granule = first + length;
+            let word = self.bitmap.get((granule / 64) as usize).copied().unwrap_or(u64::MAX) >> (granule % 64);
+            let free = word.trailing_zeros().min(64 - granule % 64);
+            length += free;
+            if word != 0 && free < 64 - granule % 64 {
+                break;
+            }
+        }
+        length.min(limit)
+    }
+}

@@ -1,0 +1,285 @@
+//! The receiving side of a connection: heads, then the bytes of bodies, in the order in which they arrive.
+//!
+//! Heads are read into one small buffer that the connection keeps. What a body brings behind its head's fragment is received straight
+//! into aligned buffers of its own and passed on without a copy. Bytes behind the body (pipelining) stay in the small buffer, and
+//! nothing more is received until it is their turn.
+
+use crate::chunked::{ChunkDecoder, Event, Malformed};
+use crate::head::{Framing, HEAD_BYTES, HeadError, Scan};
+use crate::watch::Watch;
+use bytes::Bytes;
+use openlake_io::{AlignedBuffer, Instant, Runtime, Socket};
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// First size of the head buffer: a head and a body of 4 KiB fit, so that a small PUT is one receive.
+const SMALL_BYTES: usize = 8 * 1024;
+/// Bytes of body received into one buffer: two of the store's smallest blocks.
+const PIECE_BYTES: u64 = 128 * 1024;
+/// A body that makes no progress for this long ends the connection.
+pub(crate) const STALL: Duration = Duration::from_secs(60);
+/// The interim reply that asks for the body.
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// Why no (further) request came.
+#[derive(Debug)]
+pub(crate) enum HeadEnd {
+    /// The peer closed, or was idle for too long: nothing to answer.
+    Quiet,
+    /// A head did not arrive in time.
+    Slow,
+    Bad(HeadError),
+}
+
+/// Why a body ended early.
+#[derive(Debug)]
+pub(crate) enum BodyEnd {
+    /// The peer closed or the connection broke.
+    Broken,
+    Stalled,
+    Malformed(Malformed),
+}
+
+/// What is left of the current body.
+enum BodyState {
+    Length(u64),
+    Chunked(ChunkDecoder),
+    Done,
+    /// Reading failed; where the next request starts is unknown.
+    Failed,
+}
+
+/// A connection's receiving side.
+pub(crate) struct Input {
+    runtime: Runtime,
+    socket: Socket,
+    watch: Rc<Watch>,
+    held: AlignedBuffer,
+    /// How much of `held` was used up.
+    start: usize,
+    body: BodyState,
+    owes_continue: bool,
+    /// Body bytes read so far for the current request, without HTTP's own chunks.
+    pub body_bytes: u64,
+}
+
+impl Input {
+    pub(crate) fn new(runtime: Runtime, socket: Socket, watch: Rc<Watch>) -> Input {
+        let held = AlignedBuffer::with_capacity(SMALL_BYTES);
+        Input { runtime, socket, watch, held, start: 0, body: BodyState::Done, owes_continue: false, body_bytes: 0 }
+    }
+
+    /// The next head, copied into `head`. `idle` limits the wait for its first byte, `arrival` the time from there to its end.
+    pub(crate) async fn read_head(&mut self, head: &mut Vec<u8>, idle: Duration, arrival: Duration) -> Result<(), HeadEnd> {
+        let mut deadline = self.after(idle);
+        let mut waiting = true;
+        let mut scan = Scan::default();
+        loop {
+            // RFC 9112 section 2.2: empty lines in front of a request are skipped.
+            while scan.is_fresh() && self.unread().starts_with(b"\r\n") {
+                self.start += 2;
+            }
+            if let Some(end) = scan.find_end(self.unread()).map_err(HeadEnd::Bad)? {
+                if end > HEAD_BYTES {
+                    return Err(HeadEnd::Bad(HeadError::TOO_LARGE));
+                }
+                head.clear();
+                head.extend_from_slice(self.unread().get(..end).unwrap_or_default());
+                self.start += end;
+                return Ok(());
+            }
+            if self.unread().len() >= HEAD_BYTES {
+                return Err(HeadEnd::Bad(HeadError::TOO_LARGE));
+            }
+            if waiting && !self.unread().is_empty() {
+                waiting = false;
+                deadline = self.after(arrival);
+            }
+            self.make_room();
+            let buffer = std::mem::replace(&mut self.held, AlignedBuffer::with_capacity(0));
+            let receive = self.socket.receive(buffer);
+            let received = if waiting { self.watch.limit_idle(deadline, receive).await } else { self.watch.limit(deadline, receive).await };
+            match received {
+                Ok(Ok((buffer, length))) => {
+                    self.held = buffer;
+                    if length == 0 {
+                        return Err(HeadEnd::Quiet);
+                    }
+                }
+                Ok(Err(_)) => return Err(HeadEnd::Quiet),
+                Err(_) => return Err(if waiting { HeadEnd::Quiet } else { HeadEnd::Slow }),
+            }
+        }
+    }
+
+    /// Announces the body that follows the head just read.
+    pub(crate) fn begin_body(&mut self, framing: Framing, expects_continue: bool) {
+        self.body_bytes = 0;
+        self.owes_continue = expects_continue;
+        self.body = match framing {
+            Framing::None | Framing::Length(0) => BodyState::Done,
+            Framing::Length(length) => BodyState::Length(length),
+            Framing::Chunked => BodyState::Chunked(ChunkDecoder::new()),
+        };
+    }
+
+    /// The next bytes of the body without HTTP's own chunks; `None` at its end.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, BodyEnd> {
+        let result = self.next_piece().await;
+        match &result {
+            Ok(Some(piece)) => self.body_bytes += piece.len() as u64,
+            Ok(None) => {}
+            Err(_) => self.body = BodyState::Failed,
+        }
+        result
+    }
+
+    /// Whether the body was read to its end.
+    pub(crate) fn is_done(&self) -> bool {
+        matches!(self.body, BodyState::Done)
+    }
+
+    /// Whether the rest of the body is at most `limit` bytes and already on its way, so that reading it is the cheapest way on.
+    pub(crate) fn is_drainable(&self, limit: u64) -> bool {
+        match self.body {
+            BodyState::Done => true,
+            BodyState::Length(left) => left <= limit && !self.owes_continue,
+            BodyState::Chunked(_) | BodyState::Failed => false,
+        }
+    }
+
+    /// Reads and drops what comes until the peer closes, `limit` bytes came or `time` is over: so that the peer gets to read the reply
+    /// before the close, which would otherwise cut it off with a reset.
+    pub(crate) async fn linger(&mut self, limit: usize, time: Duration) {
+        let deadline = self.after(time);
+        let mut dropped = 0;
+        while dropped < limit {
+            let buffer = AlignedBuffer::with_capacity(64 * 1024);
+            match self.watch.limit(deadline, self.socket.receive(buffer)).await {
+                Ok(Ok((_, length))) if length > 0 => dropped += length,
+                _ => return,
+            }
+        }
+    }
+
+    async fn next_piece(&mut self) -> Result<Option<Bytes>, BodyEnd> {
+        if self.is_done() {
+            return Ok(None);
+        }
+        if std::mem::take(&mut self.owes_continue) && self.unread().is_empty() {
+            let deadline = self.after(STALL);
+            let send = self.socket.send(vec![Bytes::from_static(CONTINUE)]);
+            self.watch.limit(deadline, send).await.map_err(|_| BodyEnd::Stalled)?.map_err(|_| BodyEnd::Broken)?;
+        }
+        match &self.body {
+            BodyState::Length(left) => {
+                let left = *left;
+                let piece = self.receive_piece(left, true).await?;
+                let left = left - piece.len() as u64;
+                self.body = if left == 0 { BodyState::Done } else { BodyState::Length(left) };
+                Ok(Some(piece))
+            }
+            BodyState::Chunked(_) => self.next_chunk().await,
+            BodyState::Done => Ok(None),
+            BodyState::Failed => Err(BodyEnd::Broken),
+        }
+    }
+
+    async fn next_chunk(&mut self) -> Result<Option<Bytes>, BodyEnd> {
+        loop {
+            let mut piece = match self.unread().is_empty() {
+                true => self.receive_piece(PIECE_BYTES, false).await?,
+                false => self.take_held(PIECE_BYTES),
+            };
+            let BodyState::Chunked(decoder) = &mut self.body else { return Err(BodyEnd::Broken) };
+            let data = loop {
+                match decoder.next(&mut piece).map_err(BodyEnd::Malformed)? {
+                    Event::Data(data) => break Some(data),
+                    Event::Starved => break None,
+                    Event::End => {
+                        self.body = BodyState::Done;
+                        break None;
+                    }
+                    Event::Chunk { .. } | Event::ChunkEnd | Event::Trailer(_) => {}
+                }
+            };
+            self.give_back(&piece);
+            if data.is_some() || self.is_done() {
+                return Ok(data);
+            }
+        }
+    }
+
+    /// 1 to `want` bytes. `fill`: so many will come, wait until a whole piece is there.
+    async fn receive_piece(&mut self, want: u64, fill: bool) -> Result<Bytes, BodyEnd> {
+        let want = want.min(PIECE_BYTES);
+        if !self.unread().is_empty() {
+            return Ok(self.take_held(want));
+        }
+        let want = want as usize;
+        let mut buffer = AlignedBuffer::with_capacity(want);
+        while buffer.is_empty() || fill && buffer.len() < want {
+            let deadline = self.after(STALL);
+            let received = self.watch.limit(deadline, self.socket.receive(buffer)).await.map_err(|_| BodyEnd::Stalled)?;
+            let (received, length) = received.map_err(|_| BodyEnd::Broken)?;
+            if length == 0 {
+                return Err(BodyEnd::Broken);
+            }
+            buffer = received;
+        }
+        let mut piece = buffer.freeze();
+        let surplus = piece.split_off(want.min(piece.len()));
+        self.give_back(&surplus);
+        Ok(piece)
+    }
+
+    fn unread(&self) -> &[u8] {
+        self.held.as_slice().get(self.start..).unwrap_or_default()
+    }
+
+    /// Up to `limit` held bytes, as a copy.
+    fn take_held(&mut self, limit: u64) -> Bytes {
+        let unread = self.unread();
+        let length = usize::try_from(limit).unwrap_or(usize::MAX).min(unread.len());
+        let piece = Bytes::copy_from_slice(unread.get(..length).unwrap_or_default());
+        self.start += length;
+        piece
+    }
+
+    /// Puts bytes in front of what is held; they were taken from there or arrived before it.
+    fn give_back(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        if self.start >= bytes.len() && self.held.as_slice().get(self.start - bytes.len()..self.start) == Some(bytes) {
+            self.start -= bytes.len();
+            return;
+        }
+        let mut held = AlignedBuffer::with_capacity((bytes.len() + self.unread().len()).max(SMALL_BYTES));
+        held.append(bytes);
+        held.append(self.unread());
+        self.held = held;
+        self.start = 0;
+    }
+
+    /// Makes sure that the next receive has somewhere to put bytes.
+    fn make_room(&mut self) {
+        let unread = self.unread().len();
+        if unread == 0 && self.held.capacity() > 0 {
+            self.held.set_len(0);
+        } else if self.held.len() < self.held.capacity() {
+            return;
+        } else {
+            let capacity = if unread < SMALL_BYTES / 2 { SMALL_BYTES } else { HEAD_BYTES + SMALL_BYTES };
+            let mut held = AlignedBuffer::with_capacity(capacity.max(unread + SMALL_BYTES / 2));
+            held.append(self.unread());
+            self.held = held;
+        }
+        self.start = 0;
+    }
+
+    fn after(&self, duration: Duration) -> Instant {
+        Instant(self.runtime.now().0.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
+    }
+}

@@ -1,0 +1,140 @@
+//! A write that may take effect only if what is there allows it: prepare, judge, publish (CASPaxos; protocol.md section 7).
+//!
+//! The promises of W drives make the judgement hold: nothing older can be completed below the ballot, and a newer writer is met by a refusal.
+
+use crate::decide::{Decision, decide, provably_without_effect};
+use crate::operation::Operation;
+use crate::proposal::Proposal;
+use crate::proposer::{Proposer, Published};
+use crate::scan::{Finding, Found};
+use crate::settle::republish;
+use crate::store::Condition;
+use crate::stripe::shards_needed;
+use crate::write::{Promises, outcome_unknown, promises, writer_of};
+use crate::StoreError;
+use openlake_drive::{Ballot, Kind};
+use std::rc::Rc;
+
+/// What a publish is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Goal {
+    Propose,
+    FinishOwn,
+    /// The version that fails the condition, which must be complete before the client hears of it.
+    Fail,
+}
+
+/// Publishes `draft` if `condition` holds. Returns the version's origin.
+pub(crate) async fn write_if(
+    operation: &Rc<Operation>,
+    draft: Proposal,
+    condition: &Condition,
+    floor: Ballot,
+) -> Result<Ballot, StoreError> {
+    // One at a time on this core; the body was read before, so a slow client holds nobody up.
+    let _turn = operation.core.key_queue.turn(&operation.key).await;
+    operation.restart_clock();
+    let mut proposer = Proposer::new(operation.clone(), floor);
+    let mut last: Option<Finding> = None;
+    for round in 0.. {
+        if round > 0 {
+            operation.core.back_off(round).await;
+        }
+        let (ballot, finding) = match promises(operation, &mut proposer).await {
+            Promises::Found(ballot, finding) => (ballot, finding),
+            Promises::OwnComplete(origin) => return Ok(origin),
+            Promises::None => return Err(out_of_time(operation, &proposer, &draft, last.as_ref(), round > 0)),
+        };
+        let (proposal, goal) = match judge(operation, &proposer, &draft, condition, ballot, &finding).await? {
+            Judgement::Done(origin) => return Ok(origin),
+            Judgement::Publish(proposal, goal) => (proposal, goal),
+        };
+        last = Some(finding);
+        let (at, origin) = (proposal.ballot(), proposal.origin());
+        match proposer.publish(proposal, 0, goal == Goal::Propose).await {
+            Published::Complete => {
+                proposer.mark_stable(at);
+                return if goal == Goal::Fail { Err(StoreError::PreconditionFailed) } else { Ok(origin) };
+            }
+            Published::OwnComplete(own) => {
+                proposer.mark_stable(own);
+                return Ok(own);
+            }
+            Published::Silent => return Err(out_of_time(operation, &proposer, &draft, last.as_ref(), false)),
+            Published::Refused => {}
+        }
+    }
+    Err(out_of_time(operation, &proposer, &draft, last.as_ref(), true))
+}
+
+#[expect(clippy::large_enum_variant, reason = "made once a round, moved at once")]
+enum Judgement {
+    Done(Ballot),
+    Publish(Proposal, Goal),
+}
+
+/// Steps 2 to 4: own earlier ballots by the table without its fourth row, then the condition.
+async fn judge(
+    operation: &Rc<Operation>,
+    proposer: &Proposer,
+    draft: &Proposal,
+    condition: &Condition,
+    ballot: Ballot,
+    finding: &Finding,
+) -> Result<Judgement, StoreError> {
+    let attempts = proposer.attempts();
+    let writer = writer_of(operation, proposer, draft, false, &attempts);
+    let found = finding.found();
+    let base = Some(found.map_or(Ballot::ZERO, |found| found.head.ballot));
+    let reusing = || draft.clone().reusing(proposer.answers());
+    match (decide(&writer, finding, found.map_or(1, |found| shards_needed(&found.head))), found) {
+        (Decision::Done, Some(found)) => {
+            operation.send_stable(found.head.ballot, found.accepted);
+            return Ok(Judgement::Done(found.head.origin));
+        }
+        (Decision::FinishOwn, Some(found)) => {
+            return Ok(Judgement::Publish(reusing().published_at(ballot, found.head.origin, base), Goal::FinishOwn));
+        }
+        (Decision::Propose, _) => {}
+        _ if proposer.has_proposed() => {
+            return Err(operation.unknown("publish: refused, and it cannot be told whether this write took effect"));
+        }
+        _ => return Err(operation.unavailable("prepare: what the key holds cannot be told from the answers")),
+    }
+    if holds(condition, found) {
+        return Ok(Judgement::Publish(reusing().proposed_at(ballot, base), Goal::Propose));
+    }
+    match finding {
+        Finding::Possible(found) => {
+            let proposal = republish(operation, found, ballot).await.map_err(|error| match proposer.has_proposed() {
+                true => outcome_unknown(operation, proposer),
+                false => error,
+            })?;
+            Ok(Judgement::Publish(proposal, Goal::Fail))
+        }
+        _ => Err(StoreError::PreconditionFailed),
+    }
+}
+
+/// Whether the condition holds of what was found; a tombstone counts as absent.
+fn holds(condition: &Condition, found: Option<&Found>) -> bool {
+    let live = found.map(|found| &found.head).filter(|head| head.kind == Kind::Data);
+    match condition {
+        Condition::None => true,
+        Condition::Absent => live.is_none(),
+        Condition::Matches { etag, parts } => live.is_some_and(|head| head.etag == *etag && head.etag_parts == *parts),
+    }
+}
+
+/// Step 5's end: 409 where the write provably had no effect but only lost races, 503 otherwise.
+fn out_of_time(operation: &Operation, proposer: &Proposer, draft: &Proposal, last: Option<&Finding>, raced: bool) -> StoreError {
+    let attempts = proposer.attempts();
+    if provably_without_effect(&writer_of(operation, proposer, draft, false, &attempts), last) {
+        if raced {
+            return StoreError::ConditionalConflict;
+        }
+        let (slots, write) = (operation.quorum.slots(), operation.quorum.write());
+        return operation.unavailable(&format!("prepare: fewer than {write} of {slots} slots answered"));
+    }
+    outcome_unknown(operation, proposer)
+}

@@ -1,0 +1,86 @@
+//! What all operations of one core share.
+
+use crate::key_queue::KeyQueue;
+use crate::bucket_reads::BucketReads;
+use crate::slots::Slots;
+use crate::store::StoreOptions;
+use crate::StoreError;
+use openlake_drive::{Ballot, WriteId};
+use openlake_erasure::Code;
+use openlake_io::{Instant, Runtime};
+use openlake_peer::SlotId;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// How long a slot that gave no answer is asked last.
+const DOWN_FOR: Duration = Duration::from_secs(2);
+
+/// One core's coordinator, behind [`crate::Store`].
+pub(crate) struct Core {
+    pub runtime: Runtime,
+    pub slots: Rc<dyn Slots>,
+    pub options: StoreOptions,
+    pub key_queue: KeyQueue,
+    pub bucket_reads: BucketReads,
+    codes: RefCell<HashMap<(u8, u8), Rc<Code>>>,
+    down: RefCell<HashMap<SlotId, Instant>>,
+}
+
+impl Core {
+    pub fn new(runtime: &Runtime, slots: Rc<dyn Slots>, options: StoreOptions) -> Rc<Core> {
+        Rc::new(Core {
+            runtime: runtime.clone(),
+            slots,
+            options,
+            key_queue: KeyQueue::default(),
+            bucket_reads: BucketReads::default(),
+            codes: RefCell::default(),
+            down: RefCell::default(),
+        })
+    }
+    pub fn after(&self, duration: Duration) -> Instant {
+        Instant(self.runtime.now().0.saturating_add(duration.as_nanos() as u64))
+    }
+    /// A ballot never used before, above `floor`.
+    pub fn next_ballot(&self, floor: Ballot) -> Ballot {
+        self.options.state.next_ballot(self.runtime.wall_ms(), floor, self.options.node, self.options.boot)
+    }
+    /// 128 random bits.
+    pub fn new_write_id(&self) -> WriteId {
+        let mut bytes = [0; 16];
+        self.runtime.fill_random(&mut bytes);
+        WriteId(bytes)
+    }
+    /// A random wait that doubles with each round, to part racers: up to 4 ms at first, up to half a second.
+    pub async fn back_off(&self, round: u32) {
+        let most_us = (4_000u64 << round.min(7)).min(500_000);
+        self.runtime.sleep(Duration::from_micros(self.runtime.random_u64() % most_us + 200)).await;
+    }
+    /// The code of k data and m parity shards; tables are built once a core.
+    pub fn code(&self, data: u8, parity: u8) -> Result<Rc<Code>, StoreError> {
+        if let Some(code) = self.codes.borrow().get(&(data, parity)) {
+            return Ok(code.clone());
+        }
+        let code = Code::new(data, parity).map_err(|error| StoreError::Unavailable(format!("no code for {data}+{parity}: {error:?}")))?;
+        let code = Rc::new(code);
+        self.codes.borrow_mut().insert((data, parity), code.clone());
+        Ok(code)
+    }
+    pub fn mark_up(&self, slot: SlotId) {
+        if self.any_down() {
+            self.down.borrow_mut().remove(&slot);
+        }
+    }
+    pub fn mark_down(&self, slot: SlotId) {
+        self.down.borrow_mut().insert(slot, self.after(DOWN_FOR));
+    }
+    pub fn any_down(&self) -> bool {
+        !self.down.borrow().is_empty()
+    }
+    /// Whether the slot gave no answer lately.
+    pub fn is_down(&self, slot: SlotId) -> bool {
+        self.down.borrow().get(&slot).is_some_and(|until| *until > self.runtime.now())
+    }
+}

@@ -1,0 +1,106 @@
+//! What a set of drives' answers says about a key: protocol.md section 4, and nothing else. Pure.
+//!
+//! Newest version first: it is known complete, or provably not complete and skipped, or possibly complete, and then nothing older
+//! may be looked at. Equal answers alone prove nothing; a version that cannot be decoded is never skipped for that reason.
+
+use crate::quorum::Quorum;
+use openlake_drive::{Ballot, Head, KeyState};
+
+/// Slots as bits: bit s is slot s.
+pub type SlotMask = u64;
+
+/// A version as the answers show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    pub head: Head,
+    /// Slots that hold this ballot.
+    pub accepted: SlotMask,
+    /// Slots that hold the bytes of its write id, at whatever ballot.
+    pub holders: SlotMask,
+    /// Some drive knows it to be complete.
+    pub marked: bool,
+}
+
+/// The outcome of a scan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// Nothing was ever complete.
+    Absent,
+    /// Nothing was seen, but too many drives are unknown to say that there is nothing.
+    TooFew,
+    Complete(Found),
+    /// It may be complete, or may still become so by anyone's help.
+    Possible(Found),
+}
+
+impl Finding {
+    /// The version found, if any.
+    pub fn found(&self) -> Option<&Found> {
+        match self {
+            Finding::Complete(found) | Finding::Possible(found) => Some(found),
+            Finding::Absent | Finding::TooFew => None,
+        }
+    }
+}
+
+/// Bit of a slot.
+pub fn bit(slot: u8) -> SlotMask {
+    1u64.checked_shl(u32::from(slot)).unwrap_or(0)
+}
+
+/// Number of slots in a mask.
+pub fn count(mask: SlotMask) -> usize {
+    mask.count_ones() as usize
+}
+
+/// Scans the answers of different slots, each given as (slot, what its drive knows).
+pub fn scan(quorum: Quorum, answers: &[(u8, &KeyState)]) -> Finding {
+    let silent = quorum.slots().saturating_sub(answers.len());
+    let mut below: Option<Ballot> = None;
+    while let Some(ballot) = next_ballot(answers, below) {
+        below = Some(ballot);
+        let mut head: Option<&Head> = None;
+        let mut accepted = 0;
+        let mut unknown = silent;
+        let mut marked = false;
+        for (slot, state) in answers {
+            match state.records.iter().find(|record| record.ballot == ballot) {
+                Some(record) => {
+                    accepted |= bit(*slot);
+                    head = Some(record);
+                    marked |= state.stable == Some(ballot);
+                }
+                None => unknown += usize::from(state.dirty.is_some_and(|dirty| dirty >= ballot)),
+            }
+        }
+        let Some(head) = head else { continue };
+        if marked || count(accepted) >= quorum.write() {
+            return Finding::Complete(found(answers, head, accepted, marked));
+        }
+        if count(accepted) + unknown >= quorum.write() {
+            return Finding::Possible(found(answers, head, accepted, marked));
+        }
+    }
+    let unknown = silent + answers.iter().filter(|(_, state)| state.dirty.is_some()).count();
+    if unknown < quorum.write() { Finding::Absent } else { Finding::TooFew }
+}
+
+/// The newest ballot in the answers below `below`.
+fn next_ballot(answers: &[(u8, &KeyState)], below: Option<Ballot>) -> Option<Ballot> {
+    let ballots = answers.iter().flat_map(|(_, state)| state.records.iter().map(|record| record.ballot));
+    ballots.filter(|ballot| below.is_none_or(|below| *ballot < below)).max()
+}
+
+fn found(answers: &[(u8, &KeyState)], head: &Head, accepted: SlotMask, marked: bool) -> Found {
+    // Shards decode together only with equal write id, coding and length, and only the slot's own shard counts for it.
+    let same = |slot: u8, other: &Head| {
+        other.write_id == head.write_id && other.coding == head.coding && other.payload_size == head.payload_size && other.slot == slot
+    };
+    let mut holders = 0;
+    for (slot, state) in answers {
+        if state.records.iter().any(|record| same(*slot, record)) {
+            holders |= bit(*slot);
+        }
+    }
+    Found { head: head.clone(), accepted, holders, marked }
+}

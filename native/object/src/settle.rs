@@ -1,0 +1,111 @@
+//! Settles a key whose newest version may or may not be complete: protocol.md section 6 steps 4 to 6.
+//!
+//! First it waits a moment, as the writer is usually just finishing. Then it writes the version back, at its own ballot, to the drives
+//! that lack it; where that is refused, it prepares a higher ballot and publishes whatever that shows.
+
+use crate::locate::{Gather, Located};
+use crate::operation::Operation;
+use crate::proposal::Proposal;
+use crate::proposer::{Prepared, Proposer, Published};
+use crate::scan::{Finding, Found, SlotMask, count, scan};
+use crate::stripe::shards_needed;
+use crate::supply::supply;
+use crate::StoreError;
+use openlake_drive::{Ballot, KeyState};
+use std::rc::Rc;
+
+/// Brings the key's newest version to completion, or shows that it has none. `None`: the key does not exist.
+pub(crate) async fn settle(operation: &Rc<Operation>) -> Result<Option<Located>, StoreError> {
+    operation.core.runtime.sleep(operation.patience()).await;
+    let gather = Gather::all(operation).await;
+    let (write, slots) = (operation.quorum.write(), operation.quorum.slots());
+    let found = match gather.scan() {
+        Finding::Absent => return Ok(None),
+        Finding::Complete(found) => return Ok(Some(complete(operation, found))),
+        Finding::Possible(found) if gather.answers.len() >= write => found,
+        Finding::Possible(_) | Finding::TooFew => {
+            let text = format!("settle: {} of {slots} slots answered, {write} needed", gather.answers.len());
+            return Err(operation.unavailable(&text));
+        }
+    };
+    let floor = gather.answers.iter().map(|(_, state)| state.floor).max().unwrap_or(Ballot::ZERO);
+    let mut proposer = Proposer::new(operation.clone(), floor);
+    let shards = supply(operation, &found.head, found.holders).await?;
+    let proposal = Proposal::of_head(&found.head, shards);
+    match proposer.publish(proposal, found.accepted, false).await {
+        Published::Complete => Ok(Some(finish(proposer, found))),
+        Published::Refused => prepare_and_publish(operation, proposer).await,
+        Published::Silent | Published::OwnComplete(_) => Err(operation.unavailable(&too_few("write back", write, slots))),
+    }
+}
+
+/// Step 6: over and over at higher ballots, until the deadline.
+async fn prepare_and_publish(operation: &Rc<Operation>, mut proposer: Proposer) -> Result<Option<Located>, StoreError> {
+    let (write, slots) = (operation.quorum.write(), operation.quorum.slots());
+    for round in 0.. {
+        if operation.remaining().is_zero() {
+            break;
+        }
+        let ballot = match proposer.prepare(|answers| is_decodable(operation, answers)).await {
+            Prepared::Promised(ballot) => ballot,
+            Prepared::Refused => {
+                operation.core.back_off(round).await;
+                continue;
+            }
+            Prepared::TooFew | Prepared::OwnComplete(_) => return Err(operation.unavailable(&too_few("settle", write, slots))),
+        };
+        let found = match scan_answers(operation, proposer.answers()) {
+            Finding::Absent => return Ok(None),
+            Finding::TooFew => return Err(operation.unavailable(&too_few("settle", write, slots))),
+            Finding::Complete(found) => return Ok(Some(complete(operation, found))),
+            Finding::Possible(found) => found,
+        };
+        let proposal = republish(operation, &found, ballot).await?;
+        match proposer.publish(proposal, 0, false).await {
+            Published::Complete => {
+                let mut found = found;
+                found.head.ballot = ballot;
+                return Ok(Some(finish(proposer, found)));
+            }
+            Published::Refused => operation.core.back_off(round).await,
+            Published::Silent | Published::OwnComplete(_) => return Err(operation.unavailable(&too_few("settle", write, slots))),
+        }
+    }
+    Err(operation.unavailable("settle: other writers were faster until the time was up"))
+}
+
+/// The proposal that publishes a version found at a higher ballot, on top of itself.
+pub(crate) async fn republish(operation: &Rc<Operation>, found: &Found, ballot: Ballot) -> Result<Proposal, StoreError> {
+    let needed = shards_needed(&found.head);
+    if count(found.holders) < needed {
+        let text = format!("settle: {} of the {needed} shards needed were found", count(found.holders));
+        return Err(operation.unavailable(&text));
+    }
+    let shards = supply(operation, &found.head, found.holders).await?;
+    Ok(Proposal::of_head(&found.head, shards).published_at(ballot, found.head.origin, Some(found.head.ballot)))
+}
+
+/// Scans promises.
+pub(crate) fn scan_answers(operation: &Operation, answers: &[(u8, KeyState)]) -> Finding {
+    let answers: Vec<(u8, &KeyState)> = answers.iter().map(|(slot, state)| (*slot, state)).collect();
+    scan(operation.quorum, &answers)
+}
+
+/// Whether the version that promises show, if any, can be published again from them.
+pub(crate) fn is_decodable(operation: &Operation, answers: &[(u8, KeyState)]) -> bool {
+    scan_answers(operation, answers).found().is_none_or(|found| count(found.holders) >= shards_needed(&found.head))
+}
+
+fn complete(operation: &Operation, found: Found) -> Located {
+    operation.send_stable(found.head.ballot, found.accepted);
+    Located { head: found.head, holders: found.holders, shards: Vec::new() }
+}
+
+fn finish(proposer: Proposer, found: Found) -> Located {
+    let acked: SlotMask = proposer.mark_stable(found.head.ballot);
+    Located { head: found.head, holders: found.holders | acked, shards: Vec::new() }
+}
+
+fn too_few(what: &str, write: usize, slots: usize) -> String {
+    format!("{what}: fewer than {write} of {slots} slots answered")
+}

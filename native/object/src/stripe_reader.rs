@@ -1,0 +1,93 @@
+//! Streams a byte range of one version, stripe by stripe, a little ahead of the reader.
+
+use crate::version::{ReadError, Version};
+use crate::StoreError;
+use bytes::Bytes;
+use futures_channel::oneshot;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+/// Stripes read ahead of the one being sent: enough to hide a round trip, few enough to bound memory.
+const AHEAD_STRIPES: usize = 2;
+
+type Pieces = Result<Vec<Bytes>, StoreError>;
+
+/// Reads `remaining` bytes from `position` on.
+pub(crate) struct StripeReader {
+    version: Rc<Version>,
+    /// Where the next stripe to be asked for is entered.
+    position: u64,
+    end: u64,
+    ready: VecDeque<Bytes>,
+    ahead: VecDeque<oneshot::Receiver<Pieces>>,
+    failed: bool,
+}
+
+impl StripeReader {
+    /// Payload bytes `first..first + length`. The first stripe is read before this returns, so that a version gone meanwhile is noticed
+    /// while the request can still start again.
+    pub async fn open(version: Version, first: u64, length: u64) -> Result<StripeReader, ReadError> {
+        let version = Rc::new(version);
+        let end = first.saturating_add(length).min(version.head.payload_size);
+        let mut reader = StripeReader { version, position: first, end, ready: VecDeque::new(), ahead: VecDeque::new(), failed: false };
+        if let Some((index, from, length)) = reader.advance() {
+            reader.ready = reader.version.read(index, from, length).await?.into();
+        }
+        Ok(reader)
+    }
+
+    /// The next bytes; `None` at the end or after an error.
+    pub async fn next(&mut self) -> Option<Result<Bytes, StoreError>> {
+        loop {
+            if self.failed {
+                return None;
+            }
+            self.read_ahead();
+            if let Some(bytes) = self.ready.pop_front() {
+                return Some(Ok(bytes));
+            }
+            let next = self.ahead.pop_front()?;
+            match next.await {
+                Ok(Ok(pieces)) => self.ready = pieces.into(),
+                Ok(Err(error)) => {
+                    self.failed = true;
+                    return Some(Err(error));
+                }
+                Err(_) => {
+                    self.failed = true;
+                    return Some(Err(StoreError::Unavailable("the runtime is shutting down".to_owned())));
+                }
+            }
+        }
+    }
+
+    fn read_ahead(&mut self) {
+        while self.ahead.len() < AHEAD_STRIPES {
+            let Some((index, from, length)) = self.advance() else { return };
+            let (sender, receiver) = oneshot::channel();
+            let version = self.version.clone();
+            version.operation.restart_clock();
+            self.version.operation.core.runtime.spawn(async move {
+                let pieces = version.read(index, from, length).await.map_err(|error| match error {
+                    ReadError::Vanished => StoreError::Unavailable("the version was overwritten while it was being read".to_owned()),
+                    ReadError::Failed(error) => error,
+                });
+                // The reader may be gone: then nobody wants the bytes.
+                let _ = sender.send(pieces);
+            });
+            self.ahead.push_back(receiver);
+        }
+    }
+
+    /// The next stripe's number, and the range within it.
+    fn advance(&mut self) -> Option<(u64, u64, u64)> {
+        if self.position >= self.end {
+            return None;
+        }
+        let stripe = self.version.geometry.stripe();
+        let (index, from) = (self.position / stripe, self.position % stripe);
+        let length = (stripe - from).min(self.end - self.position);
+        self.position += length;
+        Some((index, from, length))
+    }
+}

@@ -1,0 +1,143 @@
+//! A write without condition: one durable round in the good case, and the honest way out of a refusal (protocol.md section 5).
+
+use crate::decide::{Attempt, Decision, Writer, decide};
+use crate::operation::Operation;
+use crate::proposal::Proposal;
+use crate::proposer::{Prepared, Proposer, Published};
+use crate::scan::Finding;
+use crate::settle::{is_decodable, republish, scan_answers};
+use crate::stripe::shards_needed;
+use crate::StoreError;
+use openlake_drive::Ballot;
+use std::rc::Rc;
+
+/// What a publish is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Goal {
+    /// The own record, under a new origin.
+    Propose,
+    /// The own record, found half-published: its origin is kept.
+    FinishOwn,
+    /// A version that overwrote the own one at once.
+    FinishOther,
+}
+
+/// Publishes `draft` until it is complete or nobody can say. `floor`: the highest floor that staging saw. Returns the version's origin.
+pub(crate) async fn write(operation: &Rc<Operation>, draft: Proposal, floor: Ballot) -> Result<Ballot, StoreError> {
+    let mut proposer = Proposer::new(operation.clone(), floor);
+    let first = proposer.next_ballot();
+    let mut proposal = draft.proposed_at(first, None);
+    let mut goal = Goal::Propose;
+    for round in 0.. {
+        let (ballot, origin) = (proposal.ballot(), proposal.origin());
+        match proposer.publish(proposal, 0, goal == Goal::Propose).await {
+            Published::Complete => {
+                proposer.mark_stable(ballot);
+                return Ok(if goal == Goal::FinishOther { first } else { origin });
+            }
+            Published::OwnComplete(own) => {
+                proposer.mark_stable(own);
+                return Ok(own);
+            }
+            Published::Silent => return Err(outcome_unknown(operation, &proposer)),
+            Published::Refused => {}
+        }
+        if round > 0 {
+            operation.core.back_off(round).await;
+        }
+        (proposal, goal) = match after_refusal(operation, &mut proposer, &draft, first).await? {
+            Next::Done(origin) => return Ok(origin),
+            Next::Publish(proposal, goal) => (proposal, goal),
+        };
+    }
+    Err(outcome_unknown(operation, &proposer))
+}
+
+#[expect(clippy::large_enum_variant, reason = "made once a refusal, moved at once")]
+enum Next {
+    Done(Ballot),
+    Publish(Proposal, Goal),
+}
+
+/// Step 5: prepare, scan, and the table.
+async fn after_refusal(operation: &Rc<Operation>, proposer: &mut Proposer, draft: &Proposal, first: Ballot) -> Result<Next, StoreError> {
+    let (ballot, finding) = match promises(operation, proposer).await {
+        Promises::Found(ballot, finding) => (ballot, finding),
+        Promises::OwnComplete(origin) => return Ok(Next::Done(origin)),
+        Promises::None => return Err(outcome_unknown(operation, proposer)),
+    };
+    let attempts = proposer.attempts();
+    let writer = writer_of(operation, proposer, draft, true, &attempts);
+    let decision = decide(&writer, &finding, finding.found().map_or(1, |found| shards_needed(&found.head)));
+    let found = finding.found();
+    let base = Some(found.map_or(Ballot::ZERO, |found| found.head.ballot));
+    let reusing = || draft.clone().reusing(proposer.answers());
+    Ok(match (decision, found) {
+        (Decision::Done, Some(found)) => {
+            operation.send_stable(found.head.ballot, found.accepted);
+            Next::Done(found.head.origin)
+        }
+        (Decision::FinishOwn, Some(found)) => Next::Publish(reusing().published_at(ballot, found.head.origin, base), Goal::FinishOwn),
+        (Decision::Propose, _) => Next::Publish(reusing().proposed_at(ballot, base), Goal::Propose),
+        (Decision::Overwritten, _) => Next::Done(first),
+        (Decision::FinishOther, Some(found)) => {
+            let proposal = republish(operation, found, ballot).await.map_err(|_| outcome_unknown(operation, proposer))?;
+            Next::Publish(proposal, Goal::FinishOther)
+        }
+        _ => return Err(operation.unknown("publish: refused by a newer version, and it cannot be told whether this write took effect")),
+    })
+}
+
+/// What a prepare, repeated at higher ballots as long as it is only refused, brought.
+pub(crate) enum Promises {
+    Found(Ballot, Finding),
+    OwnComplete(Ballot),
+    /// Too few answers, or out of time.
+    None,
+}
+
+/// Rounds of prepare without answers before giving up early.
+const SILENT_ROUNDS: u32 = 4;
+
+/// Prepares until W drives promised.
+pub(crate) async fn promises(operation: &Rc<Operation>, proposer: &mut Proposer) -> Promises {
+    let mut silent = 0;
+    for round in 0.. {
+        if operation.remaining().is_zero() || silent == SILENT_ROUNDS || operation.is_bucket_gone() {
+            break;
+        }
+        match proposer.prepare(|answers| is_decodable(operation, answers)).await {
+            Prepared::Promised(ballot) => return Promises::Found(ballot, scan_answers(operation, proposer.answers())),
+            Prepared::OwnComplete(origin) => return Promises::OwnComplete(origin),
+            Prepared::Refused => {}
+            Prepared::TooFew => silent += 1,
+        }
+        operation.core.back_off(round).await;
+    }
+    Promises::None
+}
+
+/// The decision table's view of this write.
+pub(crate) fn writer_of<'writer>(
+    operation: &Operation,
+    proposer: &Proposer,
+    draft: &Proposal,
+    unconditional: bool,
+    attempts: &'writer [Attempt],
+) -> Writer<'writer> {
+    Writer {
+        quorum: operation.quorum,
+        write_id: draft.write_id(),
+        unconditional,
+        needed: draft.needed(),
+        attempts,
+        witnessed: proposer.witnessed(),
+    }
+}
+
+/// 503: something was published, and fewer than W drives said so.
+pub(crate) fn outcome_unknown(operation: &Operation, proposer: &Proposer) -> StoreError {
+    let acked = proposer.attempts().iter().map(|attempt| attempt.acked.count_ones()).max().unwrap_or(0);
+    let (slots, write) = (operation.quorum.slots(), operation.quorum.write());
+    operation.unknown(&format!("publish: {acked} of {slots} slots acknowledged, {write} needed"))
+}

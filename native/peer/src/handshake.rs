@@ -1,0 +1,178 @@
+//! How two nodes prove to each other who they are, before either believes anything else the other says.
+//!
+//! ```text
+//! initiator                                 responder
+//!   hello  who I am, whom I want, nonce,  ->  known cluster, ids, version, secret?
+//!          which secret
+//!   known cluster, id, and proof right?   <-  welcome  who I am, nonce, proof
+//!   confirm  proof                        ->  proof right?
+//!   linked                                <-  ready
+//! ```
+//! Instead of the next message either side may send `refused` with a reason that names both, and close. A proof is
+//! HMAC-SHA-256(secret, label, protocol version, hello, welcome without its proof); the label differs by side, so that no proof can be
+//! reflected. It covers both nonces, node ids, boot numbers, the cluster id and the layouts.
+
+mod judge;
+mod message;
+mod proof;
+
+pub use message::{Confirm, Hello, Ready, Refused, Welcome};
+pub use proof::{key_id, prove};
+
+use crate::codec::{Wire, Writer, decode_all};
+use crate::frame::{FrameError, FrameKind, HEADER_BYTES, Header, MAX_BULK_BYTES, MAX_HEAD_BYTES};
+use crate::incoming::{Incoming, ReceiveError, Received};
+use bytes::Bytes;
+use openlake_io::{Runtime, Socket};
+use proof::Side;
+
+/// Longest reason shown of those that a peer sends, in characters.
+const MAX_REASON_CHARS: usize = 400;
+
+/// What a side says of itself, and what it knows.
+#[derive(Clone)]
+pub struct Credentials {
+    pub cluster: [u8; 16],
+    pub node: u32,
+    pub boot: u32,
+    pub epoch: u32,
+    pub layout_hash: [u8; 16],
+    pub secrets: Vec<Vec<u8>>,
+    /// Ids of all nodes of the layout.
+    pub nodes: Vec<u32>,
+}
+
+/// Who the other side has proven to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    pub node: u32,
+    pub boot: u32,
+}
+
+/// A handshake that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The id that the other side claimed, if it came that far.
+    pub node: Option<u32>,
+    pub reason: String,
+}
+
+/// Connects as initiator: links to node `wanted`, or says why not. The caller bounds the time.
+pub async fn initiate(
+    runtime: &Runtime,
+    socket: &Socket,
+    incoming: &mut Incoming,
+    me: &Credentials,
+    wanted: u32,
+) -> Result<Peer, Refusal> {
+    let secret = me.secrets.first().ok_or_else(|| refusal(wanted, format!("node {} has no peer secret configured", me.node)))?;
+    let mut nonce = [0; 32];
+    runtime.fill_random(&mut nonce);
+    let hello = Hello {
+        cluster: me.cluster,
+        from: me.node,
+        to: wanted,
+        boot: me.boot,
+        epoch: me.epoch,
+        layout_hash: me.layout_hash,
+        nonce,
+        key_id: key_id(secret),
+    };
+    send(socket, FrameKind::Hello, &hello).await.map_err(|error| refusal(wanted, error))?;
+    let welcome: Welcome = expect(incoming, FrameKind::Welcome).await.map_err(|error| refusal(wanted, error))?;
+    if let Err(reason) = judge::welcome(me, &hello, &welcome, secret) {
+        // Best effort: it lets the other side's operator see the reason too.
+        let _ = send(socket, FrameKind::Refused, &Refused { reason: reason.clone() }).await;
+        return Err(refusal(wanted, reason));
+    }
+    let proof = prove(secret, Side::Initiator, &hello, &welcome);
+    send(socket, FrameKind::Confirm, &Confirm { proof }).await.map_err(|error| refusal(wanted, error))?;
+    expect::<Ready>(incoming, FrameKind::Ready).await.map_err(|error| refusal(wanted, error))?;
+    incoming.set_limits(MAX_HEAD_BYTES, MAX_BULK_BYTES);
+    Ok(Peer { node: wanted, boot: welcome.boot })
+}
+
+/// Answers an initiator. `newest_boot` says which boot number of a node is linked right now. The caller bounds the time.
+pub async fn respond(
+    runtime: &Runtime,
+    socket: &Socket,
+    incoming: &mut Incoming,
+    me: &Credentials,
+    newest_boot: impl Fn(u32) -> Option<u32>,
+) -> Result<Peer, Refusal> {
+    let hello = match expect::<Hello>(incoming, FrameKind::Hello).await {
+        Ok(hello) => hello,
+        Err(error) => {
+            let reason = format!("node {} refuses a connection: {error}", me.node);
+            return Err(refuse(socket, None, reason).await);
+        }
+    };
+    let node = Some(hello.from);
+    let secret = match judge::hello(me, &hello) {
+        Ok(secret) => secret,
+        Err(reason) => return Err(refuse(socket, node, reason).await),
+    };
+    let mut nonce = [0; 32];
+    runtime.fill_random(&mut nonce);
+    let mut welcome = Welcome {
+        cluster: me.cluster,
+        node: me.node,
+        boot: me.boot,
+        epoch: me.epoch,
+        layout_hash: me.layout_hash,
+        nonce,
+        proof: [0; 32],
+    };
+    welcome.proof = prove(secret, Side::Responder, &hello, &welcome);
+    let failed = |reason| Refusal { node, reason };
+    send(socket, FrameKind::Welcome, &welcome).await.map_err(failed)?;
+    let confirm: Confirm = expect(incoming, FrameKind::Confirm).await.map_err(failed)?;
+    if let Err(reason) = judge::confirm(me, &hello, &welcome, &confirm, secret, newest_boot(hello.from)) {
+        return Err(refuse(socket, node, reason).await);
+    }
+    send(socket, FrameKind::Ready, &Ready {}).await.map_err(failed)?;
+    incoming.set_limits(MAX_HEAD_BYTES, MAX_BULK_BYTES);
+    Ok(Peer { node: hello.from, boot: hello.boot })
+}
+
+fn refusal(node: u32, reason: String) -> Refusal {
+    Refusal { node: Some(node), reason }
+}
+
+async fn refuse(socket: &Socket, node: Option<u32>, reason: String) -> Refusal {
+    let _ = send(socket, FrameKind::Refused, &Refused { reason: reason.clone() }).await;
+    Refusal { node, reason }
+}
+
+async fn send(socket: &Socket, kind: FrameKind, message: &impl Wire) -> Result<(), String> {
+    let (mut head, mut bulk) = (Vec::new(), Vec::new());
+    message.encode(&mut Writer::new(&mut head, &mut bulk));
+    let mut frame = Vec::with_capacity(HEADER_BYTES + head.len());
+    frame.extend_from_slice(&Header::encode(kind, 0, &head, std::iter::empty()));
+    frame.append(&mut head);
+    socket.send(vec![Bytes::from(frame)]).await.map_err(|error| format!("connection broke during the handshake: {error}"))
+}
+
+/// The next message of the handshake, or why it did not come; a `refused` is its reason.
+async fn expect<T: Wire>(incoming: &mut Incoming, kind: FrameKind) -> Result<T, String> {
+    let received = match incoming.next().await {
+        Ok(Some(received)) => received,
+        Ok(None) => return Err("closed during the handshake".to_owned()),
+        Err(ReceiveError::Frame(error @ FrameError::Version(_))) => return Err(error.to_string()),
+        Err(error) => return Err(format!("handshake failed: {error}")),
+    };
+    let Received { header, bulk, .. } = &received;
+    if header.kind == FrameKind::Refused {
+        let refused: Refused = decode_all(incoming.head(&received), bulk.clone()).map_err(|error| error.to_string())?;
+        return Err(printable(&refused.reason));
+    }
+    if header.kind != kind {
+        return Err(format!("expected {kind:?} in the handshake, saw {:?}", header.kind));
+    }
+    decode_all(incoming.head(&received), bulk.clone()).map_err(|error| format!("{kind:?} cannot be read: {error}"))
+}
+
+/// A stranger's text goes to logs and status: only what prints, and not too much of it.
+fn printable(text: &str) -> String {
+    text.chars().take(MAX_REASON_CHARS).map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
+}

@@ -1,0 +1,91 @@
+//! Whether to believe the other side: pure decisions, each with a reason that names both.
+
+use super::proof::{Side, equal};
+use super::{Confirm, Credentials, Hello, Welcome, key_id, prove};
+
+/// The other side as it presents itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim {
+    pub cluster: [u8; 16],
+    pub node: u32,
+}
+
+/// `node 2 of cluster 0102… refuses node 1 of cluster 0304…: why`.
+pub fn describe(me: &Credentials, other: Claim, why: &str) -> String {
+    let (mine, theirs) = (hex(&me.cluster), hex(&other.cluster));
+    format!("node {} of cluster {mine} refuses node {} of cluster {theirs}: {why}", me.node, other.node)
+}
+
+/// The responder's first look: the secret to prove things by, or why not. Nothing is proven yet.
+pub fn hello<'a>(me: &'a Credentials, hello: &Hello) -> Result<&'a [u8], String> {
+    let claim = Claim { cluster: hello.cluster, node: hello.from };
+    let refuse = |why: String| Err(describe(me, claim, &why));
+    if hello.cluster != me.cluster {
+        return refuse("the clusters differ".to_owned());
+    }
+    if hello.from == me.node {
+        return refuse(format!("duplicate node id: both claim to be node {}", me.node));
+    }
+    if hello.to != me.node {
+        return refuse(format!("it looks for node {} at this address, which is node {}", hello.to, me.node));
+    }
+    if !me.nodes.contains(&hello.from) {
+        return refuse(format!("the layout of epoch {} has no node {}", me.epoch, hello.from));
+    }
+    match me.secrets.iter().find(|secret| key_id(secret) == hello.key_id) {
+        Some(secret) => Ok(secret),
+        None => refuse(format!("wrong secret: no secret with the id {} is known here", hex(&hello.key_id))),
+    }
+}
+
+/// The initiator's judgement of the answer to its `hello`.
+pub fn welcome(me: &Credentials, hello: &Hello, welcome: &Welcome, secret: &[u8]) -> Result<(), String> {
+    let claim = Claim { cluster: welcome.cluster, node: welcome.node };
+    let refuse = |why: String| Err(describe(me, claim, &why));
+    if welcome.cluster != me.cluster {
+        return refuse("the clusters differ".to_owned());
+    }
+    if welcome.node == me.node {
+        return refuse(format!("duplicate node id: both claim to be node {}", me.node));
+    }
+    if welcome.node != hello.to {
+        return refuse(format!("expected node {} at this address", hello.to));
+    }
+    if !equal(&welcome.proof, &prove(secret, Side::Responder, hello, welcome)) {
+        return refuse("wrong secret: its proof is wrong".to_owned());
+    }
+    same_layout(me, claim, welcome.epoch, &welcome.layout_hash)
+}
+
+/// The responder's judgement of the initiator's proof. `newest_boot`: of a node by that id that is linked now.
+pub fn confirm(
+    me: &Credentials,
+    hello: &Hello,
+    welcome: &Welcome,
+    confirm: &Confirm,
+    secret: &[u8],
+    newest_boot: Option<u32>,
+) -> Result<(), String> {
+    let claim = Claim { cluster: hello.cluster, node: hello.from };
+    if !equal(&confirm.proof, &prove(secret, Side::Initiator, hello, welcome)) {
+        return Err(describe(me, claim, "wrong secret: its proof is wrong"));
+    }
+    if let Some(newest) = newest_boot.filter(|newest| *newest > hello.boot) {
+        let why = format!("duplicate node id: boot {} of node {} is linked already, this is boot {}", newest, hello.from, hello.boot);
+        return Err(describe(me, claim, &why));
+    }
+    same_layout(me, claim, hello.epoch, &hello.layout_hash)
+}
+
+/// Epochs may differ for a while; one epoch with two layouts may not.
+fn same_layout(me: &Credentials, claim: Claim, epoch: u32, hash: &[u8; 16]) -> Result<(), String> {
+    if epoch == me.epoch && *hash != me.layout_hash {
+        let why = format!("epoch {epoch} has layout {} here, {} there", hex(&me.layout_hash), hex(hash));
+        return Err(describe(me, claim, &why));
+    }
+    Ok(())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,140 @@
+//! What all links and sessions of one core share: who this node is, what it knows, and whether a request may be served at all.
+
+use crate::codec::RequestEnvelope;
+use crate::handshake::Credentials;
+use crate::local::{Address, LocalDrive, register, unregister};
+use crate::{Clock, ClusterLayout, Fences, MAX_SKEW_MS, NodeAnswer, NodeRequest, PeerEvent, SlotId};
+use openlake_drive::{Answer, Ballot};
+use openlake_io::Runtime;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Refusals of strangers remembered at most; an attacker can claim any number of ids.
+const MAX_REFUSALS: usize = 64;
+
+type TouchedListener = Rc<dyn Fn(&str, u64, Ballot)>;
+type EventListener = Rc<dyn Fn(&PeerEvent)>;
+
+/// This node on this core.
+pub struct Home {
+    pub runtime: Runtime,
+    pub cluster: [u8; 16],
+    pub node: u32,
+    pub boot: u32,
+    pub clock: Arc<Clock>,
+    pub fences: Arc<Fences>,
+    pub secrets: RefCell<Vec<Vec<u8>>>,
+    pub layout: RefCell<Arc<ClusterLayout>>,
+    pub drives: RefCell<HashMap<SlotId, LocalDrive>>,
+    pub closed: Cell<bool>,
+    /// Why this node refused someone who claimed an id, last time.
+    pub refusals: RefCell<BTreeMap<u32, String>>,
+    pub touched: RefCell<Vec<TouchedListener>>,
+    pub events: RefCell<Vec<EventListener>>,
+}
+
+impl Home {
+    /// What this side says and knows in a handshake now.
+    pub fn credentials(&self) -> Credentials {
+        let layout = self.layout.borrow();
+        Credentials {
+            cluster: self.cluster,
+            node: self.node,
+            boot: self.boot,
+            epoch: layout.epoch,
+            layout_hash: layout.hash,
+            secrets: self.secrets.borrow().clone(),
+            nodes: layout.nodes.iter().map(|node| node.id).collect(),
+        }
+    }
+
+    /// The clock as other nodes get to see it: at least the wall clock's time, so that a wrong wall clock is noticed, and at most
+    /// half the allowed skew above it, so that one ballot learned from a wrong clock does not make all of this node's requests refused.
+    pub fn clock_for_peers(&self) -> u64 {
+        let wall_ms = self.runtime.wall_ms();
+        self.clock.current().clamp(wall_ms << 16, (wall_ms + MAX_SKEW_MS / 2) << 16)
+    }
+
+    /// Learns a peer's clock.
+    pub fn merge_clock(&self, time: u64) {
+        self.clock.merge(time, self.runtime.wall_ms());
+    }
+
+    /// Whether a request may go to a drive of this node: the drive, or the answer that says why not. The same for all callers.
+    pub fn admit(&self, envelope: &RequestEnvelope) -> Result<LocalDrive, Answer> {
+        let wall_ms = self.runtime.wall_ms();
+        if envelope.clock >> 16 > wall_ms + MAX_SKEW_MS {
+            return Err(Answer::Clock { now_ms: wall_ms });
+        }
+        let epoch = self.layout.borrow().epoch;
+        if envelope.epoch != epoch {
+            return Err(Answer::Wrong(format!("node {} serves epoch {epoch}, not {}", self.node, envelope.epoch)));
+        }
+        if envelope.fence.is_some_and(|fence| !self.fences.admits(fence)) {
+            return Err(Answer::Behind);
+        }
+        self.drives.borrow().get(&envelope.slot).cloned().ok_or_else(|| {
+            let mut slots: Vec<String> = self.drives.borrow().keys().map(SlotId::to_string).collect();
+            slots.sort();
+            Answer::Wrong(format!("node {} does not serve {}; it serves {}", self.node, envelope.slot, slots.join(", ")))
+        })
+    }
+
+    /// A drive's address in the register.
+    pub fn address(&self, slot: SlotId) -> Address {
+        (self.cluster, self.node, slot)
+    }
+
+    /// Adds a drive, or puts it in the place of the slot's earlier one.
+    pub fn put_drive(&self, drive: LocalDrive) {
+        self.remove_drive(drive.slot);
+        if let Some(server) = &drive.drive {
+            register(self.address(drive.slot), server);
+        }
+        self.drives.borrow_mut().insert(drive.slot, drive);
+    }
+
+    /// Takes a slot's drive out: requests for it get `Wrong` from now on.
+    pub fn remove_drive(&self, slot: SlotId) {
+        let removed = self.drives.borrow_mut().remove(&slot);
+        if let Some(server) = removed.and_then(|drive| drive.drive) {
+            unregister(&self.address(slot), &server);
+        }
+    }
+
+    /// Answers a request to this node.
+    pub fn answer(&self, request: &NodeRequest) -> NodeAnswer {
+        match request {
+            NodeRequest::Touched { bucket, revision, name } => {
+                // First the fence, then the listeners: from the answer on, no request under an older revision is served.
+                self.fences.learn(*bucket, *revision);
+                let listeners = self.touched.borrow().clone();
+                listeners.iter().for_each(|listener| listener(name, *bucket, *revision));
+                NodeAnswer::Done
+            }
+            NodeRequest::Ping => NodeAnswer::Pong { wall_ms: self.runtime.wall_ms(), loaded: self.fences.is_loaded() },
+        }
+    }
+
+    /// Tells the log.
+    pub fn tell(&self, event: &PeerEvent) {
+        let listeners = self.events.borrow().clone();
+        listeners.iter().for_each(|listener| listener(event));
+    }
+
+    /// Remembers and tells why someone was refused; the same reason twice in a row is told once.
+    pub fn refused(&self, node: Option<u32>, reason: String) {
+        if let Some(node) = node {
+            let mut refusals = self.refusals.borrow_mut();
+            if refusals.get(&node) == Some(&reason) {
+                return;
+            }
+            if refusals.len() < MAX_REFUSALS || refusals.contains_key(&node) {
+                refusals.insert(node, reason.clone());
+            }
+        }
+        self.tell(&PeerEvent::Refused { node, reason });
+    }
+}

@@ -1,0 +1,214 @@
+//! The other end of peers' links: authenticated sessions, each request a task of its own, answers of one tick in one send.
+
+use crate::PeerEvent;
+use crate::codec::{AnswerEnvelope, NodeEnvelope, RequestEnvelope, decode_all};
+use crate::frame::{FrameError, FrameKind, MAX_STRANGER_BYTES};
+use crate::handshake::{Peer, respond};
+use crate::home::Home;
+use crate::incoming::{Incoming, Received};
+use crate::link::HANDSHAKE_TIMEOUT;
+use crate::local::{self, Reply};
+use crate::notify::Notify;
+use crate::outgoing::Outgoing;
+use crate::page;
+use openlake_drive::{Answer, Request};
+use openlake_io::{Listener, Socket};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Requests of one session under way at most, in bytes: above what a link has in flight, so that only a peer that ignores its own
+/// bound is ever made to wait.
+const MAX_RUNNING_BYTES: usize = 96 << 20;
+/// And in number.
+const MAX_RUNNING: usize = 16_384;
+/// Answers queued at most, in bytes; above that no further request is taken in until the peer has received some.
+const MAX_ANSWER_BYTES: usize = 32 << 20;
+/// Connections in the handshake at most.
+const MAX_STRANGERS: usize = 256;
+/// After a failed accept (no file descriptors left, mostly).
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
+/// Everything that listens and serves on this core.
+#[derive(Default)]
+pub struct Sessions {
+    open: RefCell<BTreeMap<u64, Rc<Session>>>,
+    last: Cell<u64>,
+    strangers: Cell<usize>,
+    /// Woken by `close`.
+    pub stop: Notify,
+}
+
+struct Session {
+    peer: Peer,
+    socket: Socket,
+    outgoing: Outgoing,
+    running: Cell<(usize, usize)>,
+    /// Woken when a request ends or bytes leave.
+    room: Rc<Notify>,
+}
+
+/// A request under way, counted while it lives.
+struct Running {
+    session: Rc<Session>,
+    bytes: usize,
+}
+
+impl Sessions {
+    /// Accepts until `close`.
+    pub async fn accept(self: Rc<Self>, home: Rc<Home>, listener: Listener) {
+        while !home.closed.get() {
+            let stop = std::pin::pin!(self.stop.wait());
+            match futures_util::future::select(std::pin::pin!(listener.accept()), stop).await {
+                futures_util::future::Either::Left((Ok((socket, address)), _)) => {
+                    // More strangers than this at once are not our peers; they may try again.
+                    if self.strangers.get() < MAX_STRANGERS {
+                        self.strangers.set(self.strangers.get() + 1);
+                        home.runtime.spawn(self.clone().serve(home.clone(), socket, address));
+                    }
+                }
+                futures_util::future::Either::Left((Err(_), _)) => home.runtime.sleep(ACCEPT_AGAIN).await,
+                futures_util::future::Either::Right(_) => return,
+            }
+        }
+    }
+
+    /// Ends the sessions that `which` names by node id.
+    pub fn close(&self, which: impl Fn(u32) -> bool) {
+        for session in self.open.borrow().values().filter(|session| which(session.peer.node)) {
+            session.outgoing.close();
+            session.socket.shutdown();
+        }
+    }
+
+    fn newest_boot(&self, node: u32) -> Option<u32> {
+        self.open.borrow().values().filter(|session| session.peer.node == node).map(|session| session.peer.boot).max()
+    }
+
+    async fn serve(self: Rc<Self>, home: Rc<Home>, socket: Socket, address: SocketAddr) {
+        let mut incoming = Incoming::new(&home.runtime, &socket, MAX_STRANGER_BYTES, MAX_STRANGER_BYTES);
+        let me = home.credentials();
+        let handshake = respond(&home.runtime, &socket, &mut incoming, &me, |node| self.newest_boot(node));
+        let result = home.runtime.timeout(HANDSHAKE_TIMEOUT, handshake).await;
+        self.strangers.set(self.strangers.get() - 1);
+        let peer = match result {
+            Ok(Ok(peer)) => peer,
+            Ok(Err(refusal)) => return home.refused(refusal.node, refusal.reason),
+            Err(_) => return home.refused(None, format!("{address} did not finish its handshake within {HANDSHAKE_TIMEOUT:?}")),
+        };
+        if home.closed.get() {
+            return;
+        }
+        home.refusals.borrow_mut().remove(&peer.node);
+        let room = Rc::new(Notify::default());
+        let session = Rc::new(Session { peer, socket, outgoing: Outgoing::new(room.clone()), running: Cell::default(), room });
+        self.last.set(self.last.get() + 1);
+        let id = self.last.get();
+        self.open.borrow_mut().insert(id, session.clone());
+        let (runtime, sending) = (home.runtime.clone(), session.clone());
+        home.runtime.spawn(async move {
+            if sending.outgoing.run(&runtime, &sending.socket).await.is_err() {
+                sending.socket.shutdown();
+                sending.room.notify();
+            }
+        });
+        if let Err(reason) = session.clone().take_requests(&home, &mut incoming).await {
+            home.tell(&PeerEvent::Disconnected { node: peer.node, reason: format!("its session broke: {reason}") });
+        }
+        self.open.borrow_mut().remove(&id);
+        session.outgoing.close();
+        session.socket.shutdown();
+    }
+}
+
+impl Session {
+    async fn take_requests(self: Rc<Self>, home: &Rc<Home>, incoming: &mut Incoming) -> Result<(), String> {
+        loop {
+            loop {
+                let room = self.room.wait();
+                let (running, bytes) = self.running.get();
+                if running < MAX_RUNNING && bytes < MAX_RUNNING_BYTES && self.outgoing.unsent_bytes() < MAX_ANSWER_BYTES {
+                    break;
+                }
+                room.await;
+            }
+            let received = match incoming.next().await {
+                Ok(Some(received)) => received,
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(error.to_string()),
+            };
+            self.take(home, &received, incoming.head(&received)).await?;
+        }
+    }
+
+    /// Begins one request. An error means that the peer does not speak this protocol.
+    async fn take(self: &Rc<Self>, home: &Rc<Home>, received: &Received, head: &[u8]) -> Result<(), String> {
+        let id = received.header.request;
+        let bulk = received.bulk.clone();
+        let unreadable = |error| format!("request of node {} cannot be read: {error}", self.peer.node);
+        match received.header.kind {
+            FrameKind::Request | FrameKind::Notice => {
+                let (envelope, request): (RequestEnvelope, Request) = decode_all(head, bulk).map_err(unreadable)?;
+                let bytes = head.len() + received.bulk.len();
+                self.slot_request(home, (received.header.kind == FrameKind::Request).then_some(id), envelope, request, bytes).await;
+                Ok(())
+            }
+            FrameKind::NodeRequest => {
+                let (envelope, request): (NodeEnvelope, crate::NodeRequest) = decode_all(head, bulk).map_err(unreadable)?;
+                home.merge_clock(envelope.clock);
+                let answer = home.answer(&request);
+                let envelope = NodeEnvelope { clock: home.clock_for_peers() };
+                let pushed = self.outgoing.push(FrameKind::NodeAnswer, id, &(envelope, answer));
+                pushed.map(|_| ()).map_err(|error| error.to_string())
+            }
+            other => Err(format!("node {} sent {other:?} where a request was due", self.peer.node)),
+        }
+    }
+
+    /// `id`: to be answered under it; a notice has none.
+    async fn slot_request(self: &Rc<Self>, home: &Rc<Home>, id: Option<u64>, envelope: RequestEnvelope, request: Request, bytes: usize) {
+        home.merge_clock(envelope.clock);
+        let drive = match home.admit(&envelope) {
+            Ok(drive) => drive,
+            Err(answer) => return self.answer(home, id, Reply { generation: 0, answer }),
+        };
+        let running = self.clone().running(bytes);
+        let (answering, since) = (home.clone(), home.runtime.now());
+        let done = move |reply: Reply| {
+            // After the deadline nobody waits for it.
+            let elapsed_ms = answering.runtime.now().0.saturating_sub(since.0) / 1_000_000;
+            if elapsed_ms <= u64::from(envelope.deadline_ms) {
+                running.session.answer(&answering, id, reply);
+            }
+        };
+        local::start(&home.runtime, &drive, home.address(envelope.slot), envelope.generation, request, done).await;
+    }
+
+    fn answer(&self, home: &Home, id: Option<u64>, reply: Reply) {
+        let Some(id) = id else { return };
+        let envelope = AnswerEnvelope { generation: reply.generation, clock: home.clock_for_peers() };
+        let mut message = (envelope, reply.answer);
+        while let Err(error) = self.outgoing.push(FrameKind::Answer, id, &message) {
+            message.1 = match (message.1, error) {
+                (Answer::Page { rows, dirty, .. }, FrameError::Size { .. }) if rows.len() > 1 => page::first_half(rows, dirty),
+                (_, error) => Answer::Failed(format!("the answer does not fit in a frame: {error}")),
+            };
+        }
+    }
+
+    fn running(self: Rc<Self>, bytes: usize) -> Running {
+        let (count, sum) = self.running.get();
+        self.running.set((count + 1, sum + bytes));
+        Running { session: self, bytes }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let (count, sum) = self.session.running.get();
+        self.session.running.set((count - 1, sum - self.bytes));
+        self.session.room.notify();
+    }
+}

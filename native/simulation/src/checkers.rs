@@ -1,0 +1,114 @@
+//! What must hold once nothing is broken any more, and what must have held all the time.
+
+use crate::client::{Client, Upload};
+use crate::cluster::Cluster;
+use crate::history::History;
+use crate::linearizability::{Value, Violation, When, check};
+use crate::listing::Listing;
+use crate::random::Random;
+use crate::simulation::PATIENCE;
+use crate::values::Values;
+use openlake_io::Instant;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Every key has one order of its operations that explains all replies.
+pub fn check_histories(history: &History, values: &Values, now: Instant) {
+    for key in 0..values.keys.len() {
+        let (operations, numbers) = history.of_key(key);
+        let entries = |indices: &[usize]| -> Vec<usize> { indices.iter().map(|&index| numbers[index]).collect() };
+        match check(&operations) {
+            Ok(()) => {}
+            Err(Violation::Unexplained { explained, stuck }) => {
+                let last: Vec<usize> = explained.iter().rev().take(12).rev().copied().collect();
+                let text = format!(
+                    "the history of key {key} ({:?}) has no explanation; of {} operations {} fit in this order (the last {} shown):\n{}  \
+                     and then none of these fits:\n{}",
+                    values.keys[key],
+                    operations.len(),
+                    explained.len(),
+                    last.len(),
+                    history.describe(&entries(&last)),
+                    history.describe(&entries(&stuck)),
+                );
+                history.problem(now, text);
+            }
+            Err(other) => history.problem(now, format!("the history of key {key} cannot be judged: {other:?}")),
+        }
+    }
+}
+
+fn client(cluster: &Cluster, values: &Rc<Values>, node: usize) -> Option<Client> {
+    let serving = cluster.serving(node)?;
+    let (runtime, store) = (serving.runtime.clone(), serving.store.clone());
+    Some(Client { name: format!("checker {node}"), runtime, store, history: cluster.history().clone(), values: values.clone() })
+}
+
+/// Every key can be read at every node that serves, all nodes agree, and their lists say what their reads say.
+pub fn read_everything(cluster: &mut Cluster, values: &Rc<Values>, when: &str) {
+    cluster.history().event(cluster.now(), &format!("everything is read {when}"));
+    let mut first: Option<(usize, Vec<Option<Value>>)> = None;
+    for node in 0..cluster.nodes() {
+        let Some(client) = client(cluster, values, node) else { continue };
+        let runtime = client.runtime.clone();
+        let found = cluster.run_on(&runtime, PATIENCE * 4, async move { read_all(&client).await });
+        let problem = match (&found, &first) {
+            (None, _) => Some("reading does not end".to_owned()),
+            (Some(Err(problem)), _) => Some(problem.clone()),
+            (Some(Ok(found)), Some((other, before))) if found != before => Some(format!("found {found:?}, node {other} found {before:?}")),
+            _ => None,
+        };
+        if let Some(problem) = problem {
+            cluster.history().problem(cluster.now(), format!("node {node} {when}: {problem}"));
+        }
+        if let (None, Some(Ok(found))) = (&first, found) {
+            first = Some((node, found));
+        }
+    }
+    if first.is_none() {
+        cluster.history().problem(cluster.now(), format!("no node could read everything {when}"));
+    }
+}
+
+async fn read_all(client: &Client) -> Result<Vec<Option<Value>>, String> {
+    let mut found = Vec::new();
+    for key in 0..client.values.keys.len() {
+        let value = retry(client, || client.get(key, None)).await;
+        found.push(value.ok_or_else(|| format!("key {key} ({:?}) cannot be read", client.values.keys[key]))?);
+    }
+    let everything = Listing { prefix: "", delimiter: "", limit: 3 };
+    let listed = retry(client, || async { client.list(everything).await.then_some(()) }).await;
+    listed.ok_or("keys cannot be listed")?;
+    Ok(found)
+}
+
+/// Tries until something is known, for [`PATIENCE`].
+async fn retry<T, Attempt: Future<Output = Option<T>>>(client: &Client, mut attempt: impl FnMut() -> Attempt) -> Option<T> {
+    let until = client.runtime.now().0 + PATIENCE.as_nanos() as u64;
+    loop {
+        if let Some(result) = attempt().await {
+            return Some(result);
+        }
+        if client.runtime.now().0 >= until {
+            return None;
+        }
+        client.runtime.sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Every key can be written at some node: each gets a new value while nothing is broken.
+pub fn write_everything(cluster: &mut Cluster, values: &Rc<Values>, random: &mut Random) {
+    for key in 0..values.keys.len() {
+        let node = random.below(cluster.nodes() as u64) as usize;
+        let size = if random.percent(40) { random.between(100_000, 400_000) } else { random.below(10_000) };
+        let Some(client) = client(cluster, values, node) else { continue };
+        let runtime = client.runtime.clone();
+        let upload = Upload { size, piece_bytes: 65_536, breaks_at: None };
+        let written = cluster.run_on(&runtime, PATIENCE * 2, async move {
+            retry(&client, || async { client.put(key, When::Always, upload).await.then_some(()) }).await
+        });
+        if written.flatten().is_none() {
+            cluster.history().problem(cluster.now(), format!("node {node}: key {key} cannot be written though nothing is broken"));
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! A multipart upload as one write: parts first, then a Complete that is the put, or an Abort that is nothing.
+
+use crate::client::{Client, Upload};
+use crate::linearizability::{Action, Outcome, Value, When};
+use crate::value::{ValueBody, content, metadata};
+use md5::{Digest, Md5};
+use openlake_object::{BucketView, CompletePart, StoreError};
+
+/// The last part may have any size; one part keeps bodies small, and its number may be any.
+const PART_NUMBER: u16 = 3;
+
+impl Client {
+    /// Uploads a value as one part and completes or aborts. `again`: sends the part twice and Complete twice.
+    pub async fn multipart(&self, key: usize, when: When, upload: Upload, abort: bool, again: bool) {
+        let Some(bucket) = self.bucket().await else { return };
+        let name = self.key(key);
+        let value = self.values.create(upload.size);
+        let now = || self.runtime.now();
+        self.history.event(now(), &format!("{} starts an upload of value {value} to key {key}", self.name));
+        let created = self.store.create_upload(bucket, &name, metadata(value)).await;
+        let Some(id) = self.expect(created, "creating an upload") else { return };
+        for round in 0..=usize::from(again) {
+            // The first of two parts of one number has other bytes: the last one sent counts.
+            let sent = if again && round == 0 { self.values.create(upload.size) } else { value };
+            let mut body = PartBody::new(sent, upload);
+            let part = self.store.put_part(bucket, &name, id, PART_NUMBER, &mut body).await;
+            let Some(part) = self.expect(part, "putting a part") else { return };
+            if part.size != upload.size {
+                self.problem(format!("a part of {} bytes answered {part:?}", upload.size));
+            }
+        }
+        if abort {
+            self.abort(bucket, key, id).await;
+            return;
+        }
+        let etag = part_etag(value, upload.size);
+        self.values.set(value, upload.size, (Md5::digest(etag).into(), 1));
+        let parts = [CompletePart { number: PART_NUMBER, etag }];
+        let ticket = self.history.begin(now(), key, &self.name, Action::Put { value, when }, "complete upload");
+        let result = self.store.complete_upload(bucket, &name, id, &parts, self.condition(when)).await;
+        let outcome = self.outcome_of_write(when, result.as_ref().err());
+        if let Ok(info) = &result
+            && let Err(wrong) = self.values.of_head(info)
+        {
+            self.problem(format!("completing value {value}: {wrong}"));
+        }
+        self.history.end(now(), ticket, outcome, &format!("{:?}", result.map(|info| info.version)));
+        if again && outcome == Some(Outcome::Done) {
+            let repeated = self.store.complete_upload(bucket, &name, id, &parts, self.condition(when)).await;
+            let _ = self.expect(repeated, "completing an upload again");
+        }
+    }
+
+    async fn abort(&self, bucket: BucketView, key: usize, id: [u8; 16]) {
+        let name = self.key(key);
+        let aborted = self.store.abort_upload(bucket, &name, id).await;
+        if self.expect(aborted, "aborting an upload").is_some() {
+            match self.store.list_parts(bucket, &name, id).await {
+                Err(StoreError::NoSuchUpload | StoreError::Unavailable(_) | StoreError::Unknown(_)) => {}
+                other => self.problem(format!("the parts of an aborted upload: {other:?}")),
+            }
+        }
+    }
+
+    /// The result, unless the store was unavailable; any other error is a problem.
+    fn expect<T>(&self, result: Result<T, StoreError>, what: &str) -> Option<T> {
+        match result {
+            Ok(result) => Some(result),
+            Err(StoreError::Unavailable(_) | StoreError::Unknown(_) | StoreError::ConditionalConflict) => {
+                self.history.count("upload unavailable");
+                None
+            }
+            Err(error) => {
+                self.problem(format!("{what} ended with {error:?}"));
+                None
+            }
+        }
+    }
+}
+
+/// The MD5 of a value's body: what a part's ETag is.
+fn part_etag(value: Value, size: u64) -> [u8; 16] {
+    Md5::digest(content(value, 0, size as usize)).into()
+}
+
+/// A body whose ETag is its MD5.
+struct PartBody {
+    body: ValueBody,
+    etag: [u8; 16],
+}
+
+impl PartBody {
+    fn new(value: Value, upload: Upload) -> PartBody {
+        PartBody { body: ValueBody::new(value, upload.size, upload.piece_bytes), etag: part_etag(value, upload.size) }
+    }
+}
+
+impl openlake_object::Body for PartBody {
+    fn length(&self) -> u64 {
+        self.body.length()
+    }
+    fn next(&mut self) -> futures_util::future::LocalBoxFuture<'_, Result<Option<bytes::Bytes>, openlake_object::BodyError>> {
+        self.body.next()
+    }
+    fn finish(&mut self) -> openlake_object::Finish {
+        openlake_object::Finish { etag: self.etag, metadata: bytes::Bytes::from_static(&[1]) }
+    }
+}

@@ -1,0 +1,117 @@
+//! One node of a simulated cluster: what its process does from start to service.
+//!
+//! The same steps as the real node's: open the drives, learn the boot number, start mesh and coordinator, join, serve clients.
+
+use crate::history::History;
+use openlake_drive::{Adoption, Drive, DriveOptions, MountCheck};
+use openlake_io::Runtime;
+use openlake_object::{NodeState, Store, StoreOptions};
+use openlake_peer::{Clock, ClusterLayout, Fences, LocalDrive, Mesh, MeshOptions, SlotId};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a node is told by its configuration.
+#[derive(Clone)]
+pub struct NodeOptions {
+    pub cluster: [u8; 16],
+    pub node: u32,
+    pub listen: SocketAddr,
+    pub layout: Arc<ClusterLayout>,
+    pub slots: Vec<SlotId>,
+    /// Blank drives may be formatted.
+    pub bootstrap: bool,
+    pub deadline: Duration,
+}
+
+/// What serves once a node has joined. Ends with the node's process.
+#[derive(Clone)]
+pub struct Serving {
+    pub runtime: Runtime,
+    pub store: Store,
+    pub drives: Vec<Drive>,
+    pub mesh: Mesh,
+}
+
+/// The directory of a slot's drive.
+pub fn drive_path(slot: SlotId) -> PathBuf {
+    PathBuf::from(format!("/drives/set-{}-slot-{}", slot.set, slot.slot))
+}
+
+/// The life of a node's process until it serves; `None` when it never will.
+pub async fn start(runtime: Runtime, options: NodeOptions, history: History) -> Option<Serving> {
+    let mut drives = Vec::new();
+    let mut boot = u32::try_from(runtime.wall_ms() / 1000).unwrap_or(u32::MAX);
+    for &slot in &options.slots {
+        match open(&runtime, &options, slot, boot).await {
+            Ok(drive) => {
+                boot = boot.max(drive.boot());
+                drives.push((slot, drive));
+            }
+            Err(error) => {
+                history.problem(runtime.now(), format!("node {} cannot open its drive of {slot}: {error}", options.node));
+            }
+        }
+    }
+    let clock: Arc<Clock> = Arc::default();
+    let fences: Arc<Fences> = Arc::default();
+    let local = |(slot, drive): &(SlotId, Drive)| LocalDrive {
+        slot: *slot,
+        drive: Some(Rc::new(drive.clone())),
+        owner: runtime.remote(),
+    };
+    let mesh = Mesh::start(
+        &runtime,
+        MeshOptions {
+            cluster: options.cluster,
+            node: options.node,
+            boot,
+            secrets: vec![b"the secret of a simulated cluster".to_vec()],
+            layout: options.layout.clone(),
+            clock: clock.clone(),
+            fences: fences.clone(),
+            drives: drives.iter().map(local).collect(),
+            listen: Some(options.listen),
+        },
+    );
+    let mesh = match mesh {
+        Ok(mesh) => mesh,
+        Err(error) => {
+            history.problem(runtime.now(), format!("node {} cannot listen: {error}", options.node));
+            return None;
+        }
+    };
+    let state = NodeState::new(clock, fences);
+    let store = Store::new(&runtime, &mesh, StoreOptions { node: options.node, boot, deadline: options.deadline, state });
+    let settling = store.clone();
+    runtime.spawn(async move { settling.settle_loop().await });
+    if let Err(error) = store.join(options.cluster, options.bootstrap).await {
+        history.problem(runtime.now(), format!("node {} cannot join: {error:?}", options.node));
+        return None;
+    }
+    history.event(runtime.now(), &format!("node {} serves with boot number {boot}", options.node));
+    let drives = drives.into_iter().map(|(_, drive)| drive).collect();
+    Some(Serving { runtime, store, drives, mesh })
+}
+
+async fn open(runtime: &Runtime, options: &NodeOptions, slot: SlotId, boot_at_least: u32) -> Result<Drive, String> {
+    let path = drive_path(slot);
+    let made = path.parent().map_or(Ok(()), |parent| runtime.create_directory(parent)).and_then(|()| runtime.create_directory(&path));
+    made.map_err(|error| format!("no directory {}: {error}", path.display()))?;
+    let drive = DriveOptions {
+        path,
+        cluster: options.cluster,
+        set: slot.set,
+        slot: u32::from(slot.slot),
+        set_epoch: options.layout.epoch,
+        mount_check: MountCheck::Directory,
+        adoption: if options.bootstrap { Adoption::FormatNew } else { Adoption::Refuse },
+        // Small, so that a run soon uses space again.
+        capacity_bytes: Some(1 << 30),
+        cache_bytes: 1 << 20,
+        boot_at_least,
+    };
+    Drive::open(runtime, drive).await.map_err(|error| format!("{error:?}"))
+}

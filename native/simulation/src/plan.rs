@@ -1,0 +1,141 @@
+//! What a seed stands for: shape of the cluster, load, faults.
+
+use crate::faults::FaultPlan;
+use crate::random::Random;
+use crate::workload::Mix;
+
+/// Shape of a cluster: every set has one slot on each of its drives, and a node's drives lie in different sets where possible.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    pub data: u8,
+    pub parity: u8,
+    pub nodes: usize,
+    pub sets: usize,
+}
+
+impl Shape {
+    /// Slots of a set.
+    pub fn slots(self) -> usize {
+        usize::from(self.data) + usize::from(self.parity)
+    }
+    /// W of protocol.md section 1.
+    pub fn write_quorum(self) -> usize {
+        (self.slots() - usize::from(self.parity).div_ceil(2)).max(self.slots() / 2 + 1)
+    }
+    /// Where a slot lives. Sets are laid out one behind the other around the ring of nodes.
+    pub fn node_of(self, set: usize, slot: usize) -> usize {
+        (set * self.slots() + slot) % self.nodes
+    }
+    /// How many slots of one set a node holds at most.
+    pub fn slots_per_node(self) -> usize {
+        self.slots().div_ceil(self.nodes)
+    }
+    /// How many nodes can be away while all sets take writes.
+    pub fn writable_away(self) -> usize {
+        (self.slots() - self.write_quorum()) / self.slots_per_node()
+    }
+    /// How many nodes may be lost at any time without losing an acknowledged write.
+    pub fn losable(self) -> usize {
+        usize::from(self.parity / 2) / self.slots_per_node()
+    }
+    /// R of protocol.md section 1.
+    pub fn read_quorum(self) -> usize {
+        usize::from(self.data).max(self.slots() - self.write_quorum() + 1)
+    }
+    /// How many nodes may be lost once everything is fully redundant.
+    pub fn losable_when_whole(self) -> usize {
+        (self.slots() - self.read_quorum()) / self.slots_per_node()
+    }
+}
+
+/// Shapes from the table of protocol.md section 1, and some with several sets or several slots of a set on a node.
+pub const SHAPES: &[(u64, Shape)] = &[
+    (20, Shape { data: 2, parity: 2, nodes: 4, sets: 1 }),
+    (14, Shape { data: 2, parity: 1, nodes: 3, sets: 1 }),
+    (10, Shape { data: 4, parity: 2, nodes: 6, sets: 1 }),
+    (8, Shape { data: 2, parity: 2, nodes: 4, sets: 3 }),
+    (6, Shape { data: 1, parity: 2, nodes: 3, sets: 1 }),
+    (4, Shape { data: 1, parity: 1, nodes: 2, sets: 1 }),
+    (4, Shape { data: 2, parity: 1, nodes: 4, sets: 2 }),
+    (4, Shape { data: 4, parity: 1, nodes: 5, sets: 1 }),
+    (3, Shape { data: 3, parity: 1, nodes: 4, sets: 1 }),
+    (3, Shape { data: 4, parity: 4, nodes: 8, sets: 1 }),
+    (3, Shape { data: 4, parity: 2, nodes: 3, sets: 1 }),
+    (2, Shape { data: 6, parity: 3, nodes: 9, sets: 1 }),
+    (2, Shape { data: 8, parity: 4, nodes: 12, sets: 1 }),
+    (2, Shape { data: 2, parity: 2, nodes: 1, sets: 1 }),
+    (1, Shape { data: 12, parity: 4, nodes: 16, sets: 1 }),
+    (1, Shape { data: 2, parity: 2, nodes: 24, sets: 6 }),
+];
+
+/// One run.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub seed: u64,
+    pub shape: Shape,
+    pub keys: usize,
+    pub clients_per_node: usize,
+    /// Simulated time under load and faults.
+    pub load_ms: u64,
+    pub mix: Mix,
+    pub faults: FaultPlan,
+}
+
+impl Plan {
+    /// The run of a seed; `shape` overrides the seed's choice.
+    pub fn from_seed(seed: u64, shape: Option<Shape>) -> Plan {
+        let mut random = Random::new(seed);
+        let drawn = random.weighted(SHAPES).unwrap_or(Shape { data: 2, parity: 2, nodes: 4, sets: 1 });
+        let shape = shape.unwrap_or(drawn);
+        let mix = Mix {
+            pause_ms: random.between(1, 120),
+            bulk_bytes: random.between(100_000, 700_000),
+            impatience: if random.percent(30) { random.between(1, 20) } else { 0 },
+        };
+        // About as many clients in all shapes: more coordinators than that do not meet more often.
+        let clients_per_node = if shape.nodes <= 4 { random.between(1, 2) as usize } else { 1 };
+        Plan {
+            seed,
+            shape,
+            keys: random.between(2, 7) as usize,
+            clients_per_node,
+            load_ms: random.between(2_000, 8_000),
+            mix,
+            faults: FaultPlan::random(&mut random, shape.nodes, shape.writable_away()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quorums_are_those_of_the_table() {
+        // data, parity, W, R
+        let table = [(1, 1, 2, 1), (1, 2, 2, 2), (2, 1, 2, 2), (2, 2, 3, 2), (4, 2, 5, 4), (6, 3, 7, 6), (4, 4, 6, 4), (8, 4, 10, 8)];
+        for (data, parity, write, read) in table {
+            let shape = Shape { data, parity, nodes: usize::from(data + parity), sets: 1 };
+            assert_eq!((shape.write_quorum(), shape.read_quorum()), (write, read), "{shape:?}");
+        }
+    }
+
+    #[test]
+    fn no_set_puts_two_slots_on_a_node_while_another_has_none() {
+        for &(_, shape) in SHAPES {
+            for set in 0..shape.sets {
+                let mut slots = vec![0; shape.nodes];
+                (0..shape.slots()).for_each(|slot| slots[shape.node_of(set, slot)] += 1);
+                let most = slots.iter().max().copied().unwrap_or(0);
+                assert!(most == shape.slots_per_node() && (most == 1 || !slots.contains(&0)), "{shape:?} {slots:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_seed_always_gives_the_same_plan() {
+        for seed in 0..100 {
+            assert_eq!(format!("{:?}", Plan::from_seed(seed, None)), format!("{:?}", Plan::from_seed(seed, None)));
+        }
+    }
+}

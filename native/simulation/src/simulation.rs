@@ -1,0 +1,151 @@
+//! One run: a cluster comes up, works under faults, is mended, and must then keep every promise.
+
+use crate::checkers;
+use crate::client::Client;
+use crate::cluster::Cluster;
+use crate::faults::Faults;
+use crate::history::History;
+use crate::plan::Plan;
+use crate::random::Random;
+use crate::values::{BUCKET, Values};
+use crate::workload;
+use openlake_object::StoreError;
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// What a run found.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    pub seed: u64,
+    /// Equal for equal seeds, or the run cannot be replayed.
+    pub hash: u64,
+    pub events: u64,
+    pub simulated: Duration,
+    pub counts: BTreeMap<&'static str, u64>,
+    /// What must never happen, and did.
+    pub problems: Vec<String>,
+}
+
+/// Longest that anything may take once nothing is broken any more: several deadlines of a coordinator.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// Until stable marks are durable everywhere and unmarked versions are settled (both within about a second).
+const CALM: Duration = Duration::from_secs(5);
+
+/// Runs a plan to its end.
+pub fn run(plan: &Plan, verbose: bool) -> Report {
+    let history = History::new(verbose);
+    let mut random = Random::new(plan.seed ^ 0x5eed);
+    let mut cluster = Cluster::new(random.next(), plan.shape, history.clone());
+    let run = Run { plan, history: history.clone(), values: Rc::new(Values::new(plan.keys)), stop: Rc::default() };
+    let ended = run.live(&mut cluster, &mut random);
+    if ended.is_none() {
+        history.problem(cluster.now(), "the run stopped early".to_owned());
+    }
+    checkers::check_histories(&history, &run.values, cluster.now());
+    Report {
+        seed: plan.seed,
+        hash: history.hash(),
+        events: history.events(),
+        simulated: Duration::from_nanos(cluster.now().0),
+        counts: history.counts(),
+        problems: history.problems(),
+    }
+}
+
+struct Run<'plan> {
+    plan: &'plan Plan,
+    history: History,
+    values: Rc<Values>,
+    stop: Rc<Cell<bool>>,
+}
+
+impl Run<'_> {
+    /// `None`: what follows makes no sense after the problem just noted.
+    fn live(&self, cluster: &mut Cluster, random: &mut Random) -> Option<()> {
+        self.history.event(cluster.now(), &format!("{:?}", self.plan));
+        self.come_up(cluster)?;
+        self.employ_clients(cluster, random.next());
+        let until_ms = cluster.now_ms() + self.plan.load_ms;
+        let mut faults = Faults::new(self.plan.faults.clone(), random.split(), cluster);
+        faults.run(cluster, until_ms);
+        self.stop.set(true);
+        faults.mend_all(cluster);
+        self.all_serve(cluster, "after all faults were mended")?;
+        cluster.run_for(CALM);
+        checkers::read_everything(cluster, &self.values, "after all faults were mended");
+        if random.percent(60) {
+            self.lose(cluster, random, self.plan.shape.losable(), "nodes as may be lost at any time")?;
+        }
+        if random.percent(60) {
+            checkers::write_everything(cluster, &self.values, random);
+            cluster.run_for(CALM);
+            self.lose(cluster, random, self.plan.shape.losable_when_whole(), "nodes as may be lost when all is whole")?;
+        }
+        if random.percent(60) {
+            (0..cluster.nodes()).for_each(|node| cluster.cut_power(node));
+            self.all_serve(cluster, "after a power cut of all nodes")?;
+            checkers::read_everything(cluster, &self.values, "after a power cut of all nodes");
+        }
+        Some(())
+    }
+
+    fn come_up(&self, cluster: &mut Cluster) -> Option<()> {
+        self.all_serve(cluster, "at first")?;
+        let first = cluster.serving(0)?;
+        let store = first.store.clone();
+        let created = cluster.run_on(&first.runtime, PATIENCE, async move { store.create_bucket(BUCKET).await });
+        match created {
+            Some(Ok(_) | Err(StoreError::PreconditionFailed)) => {}
+            other => {
+                self.history.problem(cluster.now(), format!("creating the bucket ended with {other:?}"));
+                return None;
+            }
+        }
+        cluster.end_bootstrap();
+        Some(())
+    }
+
+    fn all_serve(&self, cluster: &mut Cluster, when: &str) -> Option<()> {
+        cluster.start_all();
+        if !cluster.wait_until_serving(PATIENCE) {
+            self.history.problem(cluster.now(), format!("not all nodes serve {when}"));
+            return None;
+        }
+        Some(())
+    }
+
+    /// Clients on every node that serves or will serve.
+    fn employ_clients(&self, cluster: &mut Cluster, seed: u64) {
+        let (history, values, stop) = (self.history.clone(), self.values.clone(), self.stop.clone());
+        let (mix, count) = (self.plan.mix.clone(), self.plan.clients_per_node);
+        let listener: crate::cluster::ServingListener = Rc::new(move |node, start, serving| {
+            for number in 0..count {
+                let name = format!("client {node}.{start}.{number}");
+                let (runtime, store) = (serving.runtime.clone(), serving.store.clone());
+                let client = Client { name, runtime, store, history: history.clone(), values: values.clone() };
+                let random = Random::new(seed ^ ((node as u64) << 32) ^ ((start as u64) << 8) ^ number as u64);
+                serving.runtime.spawn(workload::work(client, random, mix.clone(), stop.clone()));
+            }
+        });
+        for node in 0..cluster.nodes() {
+            if let Some(serving) = cluster.serving(node) {
+                listener(node, 0, &serving);
+            }
+        }
+        cluster.on_serving(listener);
+    }
+
+    /// Takes `count` nodes away, reads everything, brings them back.
+    fn lose(&self, cluster: &mut Cluster, random: &mut Random, count: usize, what: &str) -> Option<()> {
+        if count == 0 {
+            return Some(());
+        }
+        for node in random.choose(cluster.nodes(), count) {
+            cluster.cut_power(node);
+        }
+        checkers::read_everything(cluster, &self.values, &format!("without as many {what}"));
+        self.all_serve(cluster, "after lost nodes came back")
+    }
+}

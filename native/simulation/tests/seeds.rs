@@ -1,0 +1,45 @@
+//! A slice of what `npm run simulate` does for hours: some dozens of seeds on the common shapes.
+
+use openlake_simulation::plan::{Plan, Shape};
+use openlake_simulation::simulation::run;
+
+/// Runs seeds on a shape; a failure names the seed and how to replay it.
+fn hold(shape: Shape, seeds: std::ops::Range<u64>) {
+    for seed in seeds {
+        let report = run(&Plan::from_seed(seed, Some(shape)), false);
+        let Shape { data, parity, nodes, sets } = shape;
+        assert!(
+            report.problems.is_empty(),
+            "{}\nreplay: npm run simulate -- --seed {seed} --seeds 1 --shape {data}+{parity}@{nodes}x{sets} --verbose",
+            report.problems.join("\n")
+        );
+    }
+}
+
+#[test]
+fn four_nodes_two_and_two() {
+    hold(Shape { data: 2, parity: 2, nodes: 4, sets: 1 }, 1..13);
+}
+
+#[test]
+fn three_nodes_two_and_one() {
+    hold(Shape { data: 2, parity: 1, nodes: 3, sets: 1 }, 101..113);
+}
+
+#[test]
+fn six_nodes_four_and_two() {
+    hold(Shape { data: 4, parity: 2, nodes: 6, sets: 1 }, 201..207);
+}
+
+#[test]
+fn four_nodes_three_sets() {
+    hold(Shape { data: 2, parity: 2, nodes: 4, sets: 3 }, 301..305);
+}
+
+#[test]
+fn a_seed_replays_to_the_same_events() {
+    for seed in 1..5 {
+        let plan = Plan::from_seed(seed, Some(Shape { data: 2, parity: 2, nodes: 4, sets: 1 }));
+        assert_eq!(run(&plan, false).hash, run(&plan, false).hash, "seed {seed}");
+    }
+}

@@ -1,0 +1,105 @@
+/**
+ * What the nodes say about themselves on their admin API, and the sets' health from all their answers together.
+ */
+import http from 'node:http';
+import { joinEndpoint } from '../../node/config/check.ts';
+import type { LayoutStatus, MemberStatus } from '../api/status.ts';
+import { mergeSetViews, type NodeView, type SetHealth } from '../plan/sets.ts';
+
+/** GET /v1/info */
+export type InfoView = {
+  readonly node: { readonly id: number; readonly name: string };
+  readonly version: string;
+  readonly engine: string;
+  readonly drives: readonly {
+    readonly index: number;
+    readonly path: string;
+    readonly state: string;
+    readonly reason?: string | null;
+    readonly setId?: number | null;
+    readonly slot?: number | null;
+  }[];
+  readonly cluster: { readonly id: string; readonly bootstrapped: boolean };
+};
+
+/** GET /v1/sets */
+type SetsView = {
+  readonly sets: readonly {
+    readonly id: number;
+    readonly voting: number;
+    readonly slots: readonly {
+      readonly slot: number;
+      readonly nodeId: number;
+      readonly drive: number;
+      readonly state: string;
+      readonly reason?: string | null;
+    }[];
+  }[];
+};
+
+export type AdminAccess = { readonly adminPort: number; readonly token: string; readonly timeoutMs: number };
+
+/** The info of one node, or why there is none. */
+export async function fetchInfo(member: MemberStatus, access: AdminAccess): Promise<InfoView | { readonly error: string }> {
+  try {
+    return (await getJson(member, '/v1/info', access)) as InfoView;
+  } catch (error) {
+    return { error: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** Asks all members for their view of the sets and merges the answers. */
+export async function fetchSetHealth(
+  cluster: { readonly members: readonly MemberStatus[]; readonly layout: LayoutStatus },
+  access: AdminAccess,
+): Promise<SetHealth[]> {
+  const answers = await Promise.all(cluster.members.map((member) => fetchView(member, access)));
+  const views = answers.filter((view) => view !== undefined);
+  return mergeSetViews(cluster.layout, { views, nowMs: Date.now(), nodes: cluster.members.length });
+}
+
+async function fetchView(member: MemberStatus, access: AdminAccess): Promise<NodeView | undefined> {
+  try {
+    const { sets } = (await getJson(member, '/v1/sets', access)) as SetsView;
+    return {
+      nodeId: member.id,
+      atMs: Date.now(),
+      sets: sets.map((set) => ({ ...set, slots: set.slots.map((slot) => ({ ...slot, reason: slot.reason ?? undefined })) })),
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+/** An answer is at most a few KiB a set. */
+const MAXIMUM_BODY_BYTES = 16 * 1024 * 1024;
+
+function getJson(member: MemberStatus, path: string, access: AdminAccess): Promise<unknown> {
+  const url = `http://${joinEndpoint(member.address, access.adminPort)}${path}`;
+  return new Promise((resolve, reject) => {
+    const request = http.get(
+      url,
+      { agent: false, timeout: access.timeoutMs, headers: { authorization: `Bearer ${access.token}` } },
+      (response) => {
+        const chunks: Buffer[] = [];
+        let length = 0;
+        response.on('data', (chunk: Buffer) => {
+          length += chunk.length;
+          chunks.push(chunk);
+          if (length > MAXIMUM_BODY_BYTES) request.destroy(new Error(`${url} answers more than ${MAXIMUM_BODY_BYTES} bytes`));
+        });
+        response.on('end', () => {
+          if (response.statusCode !== 200) return reject(new Error(`${url} answers ${response.statusCode}`));
+          try {
+            resolve(JSON.parse(Buffer.concat(chunks).toString('utf8')));
+          } catch {
+            reject(new Error(`${url} answers no JSON`));
+          }
+        });
+        response.on('error', reject);
+      },
+    );
+    request.on('timeout', () => request.destroy(new Error(`${url} does not answer within ${access.timeoutMs} ms`)));
+    request.on('error', reject);
+  });
+}

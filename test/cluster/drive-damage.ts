@@ -1,0 +1,55 @@
+/** Damages a stopped node's drives the way a failing medium does: single bytes change, nothing says so. */
+import { closeSync, globSync, openSync, readSync, statSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+
+const SECTOR_BYTES = 4096;
+
+/** A stopped node's drives. */
+export type DamagedDrives = {
+  /**
+   * Flips one byte in up to `count` sectors that hold data (dense, no zero padding: shards, not headers), spread evenly over all of them.
+   * Returns how many were flipped.
+   */
+  readonly flipBytesInContent: (count: number) => number;
+};
+
+/** Whether a sector looks like object content: random bytes throughout. */
+function isContent(sector: Buffer): boolean {
+  let zeros = 0;
+  for (const byte of sector) if (byte === 0) zeros += 1;
+  return zeros < SECTOR_BYTES / 64;
+}
+
+/** The containers of all drives below a folder. */
+export function openDrives(folder: string): DamagedDrives {
+  const containers = globSync('**/data.*', { cwd: folder })
+    .map((name) => join(folder, name))
+    .filter((path) => statSync(path).isFile());
+  return {
+    flipBytesInContent: (count) => {
+      const content: { readonly path: string; readonly offset: number }[] = [];
+      const sector = Buffer.alloc(SECTOR_BYTES);
+      for (const path of containers) {
+        const file = openSync(path, 'r');
+        const blocks = statSync(path).size / SECTOR_BYTES;
+        for (let block = 0; block < blocks; block += 1) {
+          readSync(file, sector, 0, SECTOR_BYTES, block * SECTOR_BYTES);
+          if (isContent(sector)) content.push({ path, offset: block * SECTOR_BYTES });
+        }
+        closeSync(file);
+      }
+      const step = Math.max(1, Math.floor(content.length / count));
+      const chosen = content.filter((_, index) => index % step === 0).slice(0, count);
+      for (const { path, offset } of chosen) {
+        const file = openSync(path, 'r+');
+        const position = offset + (offset % 4093);
+        const byte = Buffer.alloc(1);
+        readSync(file, byte, 0, 1, position);
+        byte[0] = (byte[0] as number) ^ 0x10;
+        writeSync(file, byte, 0, 1, position);
+        closeSync(file);
+      }
+      return chosen.length;
+    },
+  };
+}
