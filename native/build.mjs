@@ -16,46 +16,46 @@ const wanted = join(folder, 'openlake.node');
 
 const found = spawnSync('cargo', ['--version'], { encoding: 'utf8' });
 if (found.status !== 0) {
-	fail('Rust is needed to build the data plane, and there is no `cargo` here. Install it from https://rustup.rs and run this again.');
+  fail('Rust is needed to build the data plane, and there is no `cargo` here. Install it from https://rustup.rs and run this again.');
 }
 const status = await compile();
 if (status !== 0) fail(`cargo ended with ${status}; what it printed above says why.`);
 const library = findLibrary();
 if (existsSync(wanted) && readFileSync(wanted).equals(readFileSync(library))) {
-	say(`${basename(wanted)} is up to date.`);
+  say(`${basename(wanted)} is up to date.`);
 } else {
-	const fresh = `${wanted}.${process.pid}`;
-	copyFileSync(library, fresh);
-	renameSync(fresh, wanted);
-	say(`${basename(wanted)} is ready.`);
+  const fresh = `${wanted}.${process.pid}`;
+  copyFileSync(library, fresh);
+  renameSync(fresh, wanted);
+  say(`${basename(wanted)} is ready.`);
 }
 
 /** Runs cargo, its progress going to this terminal; resolves with the exit code. */
 function compile() {
-	const fresh = !existsSync(join(target, 'release'));
-	if (fresh) say('Compiling the data plane. The first time this takes a few minutes.');
-	const build = spawn('cargo', ['build', '--release', '--locked', '--package', 'openlake-addon'], {
-		cwd: folder,
-		stdio: ['ignore', 'inherit', 'inherit'],
-	});
-	return new Promise((resolve) => {
-		build.on('error', (error) => fail(`cargo could not be started: ${error.message}`));
-		build.on('exit', (code, signal) => resolve(code ?? signal));
-	});
+  const fresh = !existsSync(join(target, 'release'));
+  if (fresh) say('Compiling the data plane. The first time this takes a few minutes.');
+  const build = spawn('cargo', ['build', '--release', '--locked', '--package', 'openlake-addon'], {
+    cwd: folder,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  return new Promise((resolve) => {
+    build.on('error', (error) => fail(`cargo could not be started: ${error.message}`));
+    build.on('exit', (code, signal) => resolve(code ?? signal));
+  });
 }
 
 function findLibrary() {
-	const names = ['libopenlake_addon.so', 'libopenlake_addon.dylib'];
-	const library = names.map((name) => join(target, 'release', name)).find((file) => existsSync(file));
-	if (library === undefined) fail(`cargo built, but none of ${names.join(', ')} is in ${join(target, 'release')}.`);
-	return library;
+  const names = ['libopenlake_addon.so', 'libopenlake_addon.dylib'];
+  const library = names.map((name) => join(target, 'release', name)).find((file) => existsSync(file));
+  if (library === undefined) fail(`cargo built, but none of ${names.join(', ')} is in ${join(target, 'release')}.`);
+  return library;
 }
 
 function say(text) {
-	process.stderr.write(`openlake: ${text}\n`);
+  process.stderr.write(`openlake: ${text}\n`);
 }
 
 function fail(text) {
-	say(text);
-	process.exit(1);
+  say(text);
+  process.exit(1);
 }

@@ -9,17 +9,17 @@ import type { Sample } from '../metrics/definitions.ts';
 export type Readiness = { readonly ready: boolean; readonly reason: string };
 
 export type NodeState = {
-	readonly version: string;
-	/** The configuration that was applied last. */
-	config(): NodeConfig;
-	configState(): { readonly hash: string; readonly restartKeys: readonly string[]; readonly refusal: string };
-	readiness(): Readiness;
-	/** True once the cluster record was written or seen. */
-	isBootstrapped(): boolean;
-	uptimeSeconds(): number;
-	status(): Promise<EngineStatus>;
-	/** What the control plane counts itself. */
-	samples(): readonly Sample[];
-	/** Begins the orderly end of the process. */
-	drain(): void;
+  readonly version: string;
+  /** The configuration that was applied last. */
+  config(): NodeConfig;
+  configState(): { readonly hash: string; readonly restartKeys: readonly string[]; readonly refusal: string };
+  readiness(): Readiness;
+  /** True once the cluster record was written or seen. */
+  isBootstrapped(): boolean;
+  uptimeSeconds(): number;
+  status(): Promise<EngineStatus>;
+  /** What the control plane counts itself. */
+  samples(): readonly Sample[];
+  /** Begins the orderly end of the process. */
+  drain(): void;
 };

@@ -4,61 +4,61 @@ import type { MetricKey, Sample } from '../metrics/definitions.ts';
 
 /** Every sample that comes out of a status. */
 export function engineSamples(status: EngineStatus): Sample[] {
-	return [
-		sample('cores', { state: 'configured' }, status.cores),
-		sample('cores', { state: 'live' }, status.liveCores),
-		sample('connections', {}, status.connections),
-		sample('connectionsTotal', {}, status.connectionsTotal),
-		sample('controlWaiting', {}, status.controlWaiting),
-		sample('controlRefused', {}, status.controlRefused),
-		...status.operations.flatMap(({ name: operation, ...counters }) => [
-			sample('requests', { operation }, counters.requests),
-			sample('requestErrors', { operation }, counters.errors),
-			sample('requestSeconds', { operation }, counters.microseconds / 1e6),
-			sample('requestBytes', { operation }, counters.requestBytes),
-			sample('responseBytes', { operation }, counters.responseBytes),
-		]),
-		...status.peers.flatMap((peer) => [
-			sample('peerConnected', { peer: String(peer.node) }, peer.connected ? 1 : 0),
-			sample('peerRoundTripSeconds', { peer: String(peer.node) }, peer.roundTripUs / 1e6),
-		]),
-		...status.drives.flatMap(driveSamples),
-	];
+  return [
+    sample('cores', { state: 'configured' }, status.cores),
+    sample('cores', { state: 'live' }, status.liveCores),
+    sample('connections', {}, status.connections),
+    sample('connectionsTotal', {}, status.connectionsTotal),
+    sample('controlWaiting', {}, status.controlWaiting),
+    sample('controlRefused', {}, status.controlRefused),
+    ...status.operations.flatMap(({ name: operation, ...counters }) => [
+      sample('requests', { operation }, counters.requests),
+      sample('requestErrors', { operation }, counters.errors),
+      sample('requestSeconds', { operation }, counters.microseconds / 1e6),
+      sample('requestBytes', { operation }, counters.requestBytes),
+      sample('responseBytes', { operation }, counters.responseBytes),
+    ]),
+    ...status.peers.flatMap((peer) => [
+      sample('peerConnected', { peer: String(peer.node) }, peer.connected ? 1 : 0),
+      sample('peerRoundTripSeconds', { peer: String(peer.node) }, peer.roundTripUs / 1e6),
+    ]),
+    ...status.drives.flatMap(driveSamples),
+  ];
 }
 
 /** Samples about the process. */
 export function processSamples(): Sample[] {
-	const { rss, heapUsed } = process.memoryUsage();
-	const { user, system } = process.cpuUsage();
-	return [
-		sample('residentBytes', {}, rss),
-		sample('heapBytes', {}, heapUsed),
-		sample('cpuSeconds', { mode: 'user' }, user / 1e6),
-		sample('cpuSeconds', { mode: 'system' }, system / 1e6),
-	];
+  const { rss, heapUsed } = process.memoryUsage();
+  const { user, system } = process.cpuUsage();
+  return [
+    sample('residentBytes', {}, rss),
+    sample('heapBytes', {}, heapUsed),
+    sample('cpuSeconds', { mode: 'user' }, user / 1e6),
+    sample('cpuSeconds', { mode: 'system' }, system / 1e6),
+  ];
 }
 
 function driveSamples(status: DriveStatus): Sample[] {
-	const drive = String(status.index);
-	const healthy = sample('driveState', { drive, set: String(status.set), slot: String(status.slot) }, status.state === 'Healthy' ? 1 : 0);
-	const counters = status.counters.map(({ name, value }) => {
-		switch (name) {
-			case 'keys':
-				return sample('driveKeys', { drive }, value);
-			case 'capacity_bytes':
-			case 'used_bytes':
-				return sample('driveBytes', { drive, kind: name.replace('_bytes', '') }, value);
-			case 'read_bytes':
-			case 'written_bytes':
-				return sample('driveTransfer', { drive, direction: name === 'read_bytes' ? 'read' : 'write' }, value);
-			default:
-				return sample('driveOperations', { drive, kind: name }, value);
-		}
-	});
-	return [healthy, ...counters];
+  const drive = String(status.index);
+  const healthy = sample('driveState', { drive, set: String(status.set), slot: String(status.slot) }, status.state === 'Healthy' ? 1 : 0);
+  const counters = status.counters.map(({ name, value }) => {
+    switch (name) {
+      case 'keys':
+        return sample('driveKeys', { drive }, value);
+      case 'capacity_bytes':
+      case 'used_bytes':
+        return sample('driveBytes', { drive, kind: name.replace('_bytes', '') }, value);
+      case 'read_bytes':
+      case 'written_bytes':
+        return sample('driveTransfer', { drive, direction: name === 'read_bytes' ? 'read' : 'write' }, value);
+      default:
+        return sample('driveOperations', { drive, kind: name }, value);
+    }
+  });
+  return [healthy, ...counters];
 }
 
 /** A sample in one line. */
 export function sample(metric: MetricKey, labels: Readonly<Record<string, string>>, value: number): Sample {
-	return { metric, labels, value };
+  return { metric, labels, value };
 }

@@ -206,7 +206,7 @@ function lengths(schema: Schema): string {
 
 function unknownKey(key: string, known: readonly string[]): string {
   const near = nearestKey(key, known);
-  const list = near === undefined ? `one of ${[...known].sort().join(', ')}` : `${near} (the nearest known key)`;
+  const list = near === undefined ? `one of ${known.toSorted().join(', ')}` : `${near} (the nearest known key)`;
   return `no key "${key}" here, but ${list}`;
 }
 

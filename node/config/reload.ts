@@ -23,6 +23,8 @@ const classes: readonly { readonly prefix: string; readonly kind: keyof ReloadDe
   // Only says what a later start may do with blank drives.
   { prefix: 'cluster.bootstrap', kind: 'live' },
   { prefix: 'credentials', kind: 'live' },
+  { prefix: 'secrets', kind: 'live' },
+  { prefix: 'secrets', kind: 'live' },
   { prefix: 'nodes', kind: 'live' },
   { prefix: 'log', kind: 'live' },
   { prefix: 'limits', kind: 'live' },
@@ -40,12 +42,12 @@ export function compareConfigs(current: NodeConfig, next: NodeConfig): ReloadDec
 
 /** Tables are compared key by key, lists as a whole. */
 function changedKeys(current: NodeConfig, next: NodeConfig): string[] {
-  const names = [...new Set([...Object.keys(current), ...Object.keys(next)])].sort();
+  const names = [...new Set([...Object.keys(current), ...Object.keys(next)])].toSorted();
   return names.flatMap((name) => {
     const before: unknown = current[name as keyof NodeConfig];
     const after: unknown = next[name as keyof NodeConfig];
     if (!isTable(before) || !isTable(after)) return same(before, after) ? [] : [name];
-    const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
+    const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].toSorted();
     return keys.filter((key) => !same(before[key], after[key])).map((key) => `${name}.${key}`);
   });
 }
@@ -56,7 +58,7 @@ function same(left: unknown, right: unknown): boolean {
 
 function canonical(value: unknown): string {
   return JSON.stringify(value, (_key, child: unknown) =>
-    isTable(child) ? Object.fromEntries(Object.entries(child).sort(([left], [right]) => (left < right ? -1 : 1))) : child,
+    isTable(child) ? Object.fromEntries(Object.entries(child).toSorted(([left], [right]) => (left < right ? -1 : 1))) : child,
   );
 }
 

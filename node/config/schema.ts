@@ -216,5 +216,4 @@ export const NodeConfigSchema = Type.Object(
 
 export type NodeConfig = Type.Static<typeof NodeConfigSchema>;
 export type DriveConfig = NodeConfig['drives'][number];
-export type MemberConfig = NodeConfig['nodes'][number];
 export type SetConfig = NodeConfig['sets'][number];

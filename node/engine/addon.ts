@@ -13,247 +13,248 @@ const ADDON_FILE = fileURLToPath(new URL('../../native/openlake.node', import.me
 
 /** What `startEngine` takes. */
 export type EngineConfig = {
-	/** 32 hex digits. */
-	readonly cluster: string;
-	readonly node: number;
-	readonly bootstrap: boolean;
-	/** Hex, one or two; the first signs. */
-	readonly peerSecrets: readonly string[];
-	/** `address:port`. */
-	readonly listenS3: string;
-	readonly listenPeer: string;
-	readonly engine: 'auto' | 'uring' | 'poll';
-	/** 0: chosen by the cores that there are. */
-	readonly cores: number;
-	readonly pin: boolean;
-	readonly memoryBytes: number;
-	readonly deadlineMs: number;
-	readonly drives: readonly {
-		readonly index: number;
-		readonly path: string;
-		readonly set: number;
-		readonly slot: number;
-		readonly mustBeMount: boolean;
-		/** 0: all there is. */
-		readonly capacityBytes: number;
-	}[];
-	readonly layout: LayoutConfig;
+  /** 32 hex digits. */
+  readonly cluster: string;
+  readonly node: number;
+  readonly bootstrap: boolean;
+  /** Hex, one or two; the first signs. */
+  readonly peerSecrets: readonly string[];
+  /** `address:port`. */
+  readonly listenS3: string;
+  readonly listenPeer: string;
+  readonly engine: 'auto' | 'uring' | 'poll';
+  /** 0: chosen by the cores that there are. */
+  readonly cores: number;
+  readonly pin: boolean;
+  readonly memoryBytes: number;
+  readonly deadlineMs: number;
+  readonly drives: readonly {
+    readonly index: number;
+    readonly path: string;
+    readonly set: number;
+    readonly slot: number;
+    readonly mustBeMount: boolean;
+    /** 0: all there is. */
+    readonly capacityBytes: number;
+  }[];
+  readonly layout: LayoutConfig;
 };
 
 /** Sets, and where the peer ports of their nodes are. */
 export type LayoutConfig = {
-	readonly epoch: number;
-	readonly hash: string;
-	readonly sets: readonly {
-		readonly id: number;
-		readonly data: number;
-		readonly parity: number;
-		readonly weight: number;
-		readonly slots: readonly { readonly node: number; readonly drive: number }[];
-	}[];
-	readonly nodes: readonly { readonly id: number; readonly address: string }[];
+  readonly epoch: number;
+  readonly hash: string;
+  readonly sets: readonly {
+    readonly id: number;
+    readonly data: number;
+    readonly parity: number;
+    readonly weight: number;
+    readonly slots: readonly { readonly node: number; readonly drive: number }[];
+  }[];
+  readonly nodes: readonly { readonly id: number; readonly address: string }[];
 };
 
 /** A control request as it crosses; `query` and `headers` are name, value, name, value, ... */
 export type RawRequest = {
-	readonly id: number;
-	readonly requestId: string;
-	readonly method: string;
-	readonly bucket?: string | null;
-	readonly key?: string | null;
-	readonly query: readonly string[];
-	readonly headers: readonly string[];
-	readonly body: Buffer;
-	readonly accessKey: string;
+  readonly id: number;
+  readonly requestId: string;
+  readonly method: string;
+  readonly bucket?: string | null;
+  readonly key?: string | null;
+  readonly query: readonly string[];
+  readonly headers: readonly string[];
+  readonly body: Buffer;
+  readonly accessKey: string;
 };
 
 /** The end of a call: `code` when it failed, otherwise at most one of the others. */
 export type RawCompletion = {
-	readonly id: number;
-	readonly code?: string | null;
-	readonly message?: string | null;
-	readonly flag?: boolean | null;
-	readonly page?: Buffer | null;
-	readonly head?: RawHead | null;
-	readonly upload?: string | null;
-	readonly buckets?: readonly { readonly name: string; readonly createdMs: number }[] | null;
-	readonly parts?: readonly RawPart[] | null;
-	readonly status?: EngineStatus | null;
+  readonly id: number;
+  readonly code?: string | null;
+  readonly message?: string | null;
+  readonly flag?: boolean | null;
+  readonly page?: Buffer | null;
+  readonly head?: RawHead | null;
+  readonly upload?: string | null;
+  readonly buckets?: readonly { readonly name: string; readonly createdMs: number }[] | null;
+  readonly parts?: readonly RawPart[] | null;
+  readonly status?: EngineStatus | null;
 };
 
 /** An object's head; `metadata` is name, value, name, value, ... */
 export type RawHead = {
-	readonly size: number;
-	readonly etag: string;
-	readonly lastModifiedMs: number;
-	readonly metadata: readonly string[];
+  readonly size: number;
+  readonly etag: string;
+  readonly lastModifiedMs: number;
+  readonly metadata: readonly string[];
 };
 
 /** A part; size and time only as stored. */
 export type RawPart = {
-	readonly number: number;
-	readonly etag: string;
-	readonly size?: number | null;
-	readonly lastModifiedMs?: number | null;
+  readonly number: number;
+  readonly etag: string;
+  readonly size?: number | null;
+  readonly lastModifiedMs?: number | null;
 };
 
 /** Something that happened unasked; fatal: no drive is left. */
 export type Notice = { readonly fatal: boolean; readonly message: string };
 
 export type RawBatch = {
-	readonly requests: readonly RawRequest[];
-	readonly completions: readonly RawCompletion[];
-	readonly notices: readonly Notice[];
+  readonly requests: readonly RawRequest[];
+  readonly completions: readonly RawCompletion[];
+  readonly notices: readonly Notice[];
 };
 
 /** State and counters of the data plane. */
 export type EngineStatus = {
-	readonly engineKind: string;
-	readonly engineReason: string;
-	readonly cores: number;
-	readonly liveCores: number;
-	/** The node's boot number. */
-	readonly boot: number;
-	/** Whether the bucket table was read since the start. */
-	readonly loaded: boolean;
-	readonly connections: number;
-	readonly connectionsTotal: number;
-	readonly controlWaiting: number;
-	readonly controlRefused: number;
-	readonly drives: readonly DriveStatus[];
-	readonly peers: readonly PeerStatus[];
-	/** One row an operation: requests, those with a status of 500 or more, bytes both ways, summed time. */
-	readonly operations: readonly {
-		readonly name: string;
-		readonly requests: number;
-		readonly errors: number;
-		readonly requestBytes: number;
-		readonly responseBytes: number;
-		readonly microseconds: number;
-	}[];
+  readonly engineKind: string;
+  readonly engineReason: string;
+  readonly cores: number;
+  readonly liveCores: number;
+  /** The node's boot number. */
+  readonly boot: number;
+  /** Whether the bucket table was read since the start. */
+  readonly loaded: boolean;
+  readonly connections: number;
+  readonly connectionsTotal: number;
+  readonly controlWaiting: number;
+  readonly controlRefused: number;
+  readonly drives: readonly DriveStatus[];
+  readonly peers: readonly PeerStatus[];
+  /** One row an operation: requests, those with a status of 500 or more, bytes both ways, summed time. */
+  readonly operations: readonly {
+    readonly name: string;
+    readonly requests: number;
+    readonly errors: number;
+    readonly requestBytes: number;
+    readonly responseBytes: number;
+    readonly microseconds: number;
+  }[];
 };
 
 export type DriveStatus = {
-	readonly index: number;
-	readonly path: string;
-	readonly set: number;
-	readonly slot: number;
-	readonly core: number;
-	readonly state: 'Healthy' | 'Suspect' | 'Failed';
-	readonly reason: string;
-	readonly generation: number;
-	readonly durabilityClass: string;
-	readonly counters: readonly { readonly name: string; readonly value: number }[];
+  readonly index: number;
+  readonly path: string;
+  readonly set: number;
+  readonly slot: number;
+  readonly core: number;
+  readonly state: 'Healthy' | 'Suspect' | 'Failed';
+  readonly reason: string;
+  readonly generation: number;
+  readonly durabilityClass: string;
+  readonly counters: readonly { readonly name: string; readonly value: number }[];
 };
 
 export type PeerStatus = {
-	readonly node: number;
-	readonly connected: boolean;
-	readonly reason: string;
-	readonly roundTripUs: number;
+  readonly node: number;
+  readonly connected: boolean;
+  readonly reason: string;
+  readonly roundTripUs: number;
 };
 
 /** The engine's handle. Calls with a number return at once; their ends come back with `take`. */
 export type NativeEngine = {
-	take(): RawBatch;
-	heartbeat(): void;
-	reply(id: number, status: number, headers: readonly string[], body: Buffer): void;
-	setTables(tables: Buffer): number;
-	reload(peerSecrets: readonly string[], layout: LayoutConfig): void;
-	open(): void;
-	join(call: number): void;
-	drain(call: number): void;
-	stop(call: number): void;
-	release(): void;
-	status(call: number): void;
-	listObjects(call: number, bucket: string, prefix: Buffer, delimiter: Buffer, after: Buffer, limit: number): void;
-	headObject(call: number, bucket: string, key: string): void;
-	deleteObject(call: number, bucket: string, key: string): void;
-	headBucket(call: number, bucket: string): void;
-	createBucket(call: number, bucket: string): void;
-	deleteBucket(call: number, bucket: string): void;
-	listBuckets(call: number): void;
-	createUpload(call: number, bucket: string, key: string, metadata: readonly string[]): void;
-	listParts(call: number, bucket: string, key: string, upload: string): void;
-	completeUpload(
-		call: number,
-		bucket: string,
-		key: string,
-		upload: string,
-		parts: readonly RawPart[],
-		condition: { readonly absent: boolean; readonly matches?: string },
-	): void;
-	abortUpload(call: number, bucket: string, key: string, upload: string): void;
+  take(): RawBatch;
+  heartbeat(): void;
+  reply(id: number, status: number, headers: readonly string[], body: Buffer): void;
+  setTables(tables: Buffer): number;
+  reload(peerSecrets: readonly string[], layout: LayoutConfig): void;
+  open(): void;
+  join(call: number): void;
+  joinStatus(): string;
+  drain(call: number): void;
+  stop(call: number): void;
+  release(): void;
+  status(call: number): void;
+  listObjects(call: number, bucket: string, prefix: Buffer, delimiter: Buffer, after: Buffer, limit: number): void;
+  headObject(call: number, bucket: string, key: string): void;
+  deleteObject(call: number, bucket: string, key: string): void;
+  headBucket(call: number, bucket: string): void;
+  createBucket(call: number, bucket: string): void;
+  deleteBucket(call: number, bucket: string): void;
+  listBuckets(call: number): void;
+  createUpload(call: number, bucket: string, key: string, metadata: readonly string[]): void;
+  listParts(call: number, bucket: string, key: string, upload: string): void;
+  completeUpload(
+    call: number,
+    bucket: string,
+    key: string,
+    upload: string,
+    parts: readonly RawPart[],
+    condition: { readonly absent: boolean; readonly matches?: string },
+  ): void;
+  abortUpload(call: number, bucket: string, key: string, upload: string): void;
 };
 
 /** A run of the load generator; `mix` is put, get, head, delete, list or mixed. */
 export type BenchConfig = {
-	/** Numeric addresses with ports, and the Host header each expects. */
-	readonly endpoints: readonly { readonly address: string; readonly host: string }[];
-	readonly accessKey: string;
-	readonly secretKey: string;
-	readonly region: string;
-	readonly bucket: string;
-	readonly prefix: string;
-	readonly mix: string;
-	readonly sizeBytes: number;
-	readonly objects: number;
-	readonly concurrency: number;
-	readonly threads: number;
-	readonly durationMs?: number;
-	readonly count?: number;
-	readonly verify: boolean;
-	readonly seed: number;
-	readonly retries: number;
-	readonly cleanup: boolean;
+  /** Numeric addresses with ports, and the Host header each expects. */
+  readonly endpoints: readonly { readonly address: string; readonly host: string }[];
+  readonly accessKey: string;
+  readonly secretKey: string;
+  readonly region: string;
+  readonly bucket: string;
+  readonly prefix: string;
+  readonly mix: string;
+  readonly sizeBytes: number;
+  readonly objects: number;
+  readonly concurrency: number;
+  readonly threads: number;
+  readonly durationMs?: number;
+  readonly count?: number;
+  readonly verify: boolean;
+  readonly seed: number;
+  readonly retries: number;
+  readonly cleanup: boolean;
 };
 
 /** A finished run; latencies in microseconds. `violations`: answers that no correct store could have given. */
 export type BenchReport = {
-	readonly elapsedMs: number;
-	readonly operations: readonly {
-		readonly name: string;
-		readonly count: number;
-		readonly errors: number;
-		readonly retries: number;
-		readonly bytes: number;
-		readonly meanUs: number;
-		readonly p50Us: number;
-		readonly p90Us: number;
-		readonly p99Us: number;
-		readonly p999Us: number;
-		readonly maxUs: number;
-	}[];
-	readonly violations: number;
-	readonly failures: readonly string[];
+  readonly elapsedMs: number;
+  readonly operations: readonly {
+    readonly name: string;
+    readonly count: number;
+    readonly errors: number;
+    readonly retries: number;
+    readonly bytes: number;
+    readonly meanUs: number;
+    readonly p50Us: number;
+    readonly p90Us: number;
+    readonly p99Us: number;
+    readonly p999Us: number;
+    readonly maxUs: number;
+  }[];
+  readonly violations: number;
+  readonly failures: readonly string[];
 };
 
 export type NativeModule = {
-	startEngine(call: number, config: EngineConfig, tables: Buffer, wake: () => void): NativeEngine;
-	/** Codes of the errors that the data plane sends by itself. */
-	errorCodes(): readonly string[];
-	runBench(config: BenchConfig, progress: (progress: { operations: number; bytes: number; errors: number }) => void): Promise<BenchReport>;
-	/** Answers every request on an address with a fixed body until the process ends; returns the bound `address:port`. */
-	startResponder(address: string, bodyBytes: number): string;
+  startEngine(call: number, config: EngineConfig, tables: Buffer, wake: () => void): NativeEngine;
+  /** Codes of the errors that the data plane sends by itself. */
+  errorCodes(): readonly { readonly code: string; readonly status: number }[];
+  runBench(config: BenchConfig, progress: (progress: { operations: number; bytes: number; errors: number }) => void): Promise<BenchReport>;
+  /** Answers every request on an address with a fixed body until the process ends; returns the bound `address:port`. */
+  startResponder(address: string, bodyBytes: number): string;
 };
 
 /** Loads the data plane. Throws an Error whose message says what to do. */
 export function loadAddon(file: string = ADDON_FILE): NativeModule {
-	if (!existsSync(file)) {
-		throw new Error(
-			`The data plane is not built: ${file} is missing.\n` +
-				'  1. Run `npm run build`, which compiles it (Rust 1.95 or newer and a C compiler are needed).\n' +
-				'  2. In a container, use an image that was built for this version: the file is part of it.',
-		);
-	}
-	try {
-		return createRequire(import.meta.url)(file) as NativeModule;
-	} catch (error) {
-		throw new Error(
-			`The data plane cannot be loaded from ${file}: ${error instanceof Error ? error.message : String(error)}\n` +
-				'  1. If it was built on another machine or for another system, run `npm run build` again here.\n' +
-				'  2. If the message names a missing library or version, this system is older than the one it was built on.',
-			{ cause: error },
-		);
-	}
+  if (!existsSync(file)) {
+    throw new Error(
+      `The data plane is not built: ${file} is missing.\n` +
+        '  1. Run `npm run build`, which compiles it (Rust 1.95 or newer and a C compiler are needed).\n' +
+        '  2. In a container, use an image that was built for this version: the file is part of it.',
+    );
+  }
+  try {
+    return createRequire(import.meta.url)(file) as NativeModule;
+  } catch (error) {
+    throw new Error(
+      `The data plane cannot be loaded from ${file}: ${error instanceof Error ? error.message : String(error)}\n` +
+        '  1. If it was built on another machine or for another system, run `npm run build` again here.\n' +
+        '  2. If the message names a missing library or version, this system is older than the one it was built on.',
+      { cause: error },
+    );
+  }
 }

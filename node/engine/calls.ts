@@ -12,41 +12,41 @@ type Waiting = { readonly resolve: (end: RawCompletion) => void; readonly reject
 const NUMBERS = 2 ** 32;
 
 export class Calls {
-	#next = 0;
-	readonly #waiting = new Map<number, Waiting>();
+  #next = 0;
+  readonly #waiting = new Map<number, Waiting>();
 
-	/** Starts a call with a fresh number; resolves with its end, rejects with EngineError when it failed. */
-	run(start: (id: number) => void): Promise<RawCompletion> {
-		const id = this.#next;
-		this.#next = (this.#next + 1) % NUMBERS;
-		return new Promise((resolve, reject) => {
-			this.#waiting.set(id, { resolve, reject });
-			try {
-				start(id);
-			} catch (error) {
-				this.#waiting.delete(id);
-				reject(error);
-			}
-		});
-	}
+  /** Starts a call with a fresh number; resolves with its end, rejects with EngineError when it failed. */
+  run(start: (id: number) => void): Promise<RawCompletion> {
+    const id = this.#next;
+    this.#next = (this.#next + 1) % NUMBERS;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      try {
+        start(id);
+      } catch (error) {
+        this.#waiting.delete(id);
+        reject(error);
+      }
+    });
+  }
 
-	/** Ends calls; ends that nobody waits for are dropped. */
-	settle(completions: readonly RawCompletion[]): void {
-		for (const completion of completions) {
-			const waiting = this.#waiting.get(completion.id);
-			if (waiting === undefined) continue;
-			this.#waiting.delete(completion.id);
-			if (typeof completion.code === 'string') {
-				waiting.reject(new EngineError(completion.code as EngineErrorCode, completion.message ?? ''));
-			} else {
-				waiting.resolve(completion);
-			}
-		}
-	}
+  /** Ends calls; ends that nobody waits for are dropped. */
+  settle(completions: readonly RawCompletion[]): void {
+    for (const completion of completions) {
+      const waiting = this.#waiting.get(completion.id);
+      if (waiting === undefined) continue;
+      this.#waiting.delete(completion.id);
+      if (typeof completion.code === 'string') {
+        waiting.reject(new EngineError(completion.code as EngineErrorCode, completion.message ?? ''));
+      } else {
+        waiting.resolve(completion);
+      }
+    }
+  }
 
-	/** Ends everything that still waits. */
-	abandon(reason: string): void {
-		for (const waiting of this.#waiting.values()) waiting.reject(new EngineError('CoreStopped', reason));
-		this.#waiting.clear();
-	}
+  /** Ends everything that still waits. */
+  abandon(reason: string): void {
+    for (const waiting of this.#waiting.values()) waiting.reject(new EngineError('CoreStopped', reason));
+    this.#waiting.clear();
+  }
 }

@@ -6,37 +6,37 @@
 
 /** Milliseconds since 1970. */
 export function wallMs(): number {
-	return Date.now();
+  return Date.now();
 }
 
 /** Milliseconds of a monotonic clock, with fractions. */
 export function monotonicMs(): number {
-	return performance.now();
+  return performance.now();
 }
 
 /** Calls `task` every `periodMs` until disposed. It keeps the process alive unless `background` is true. */
 export function every(periodMs: number, task: () => void, options: { readonly background?: boolean } = {}): Disposable {
-	const timer = setInterval(task, periodMs);
-	if (options.background === true) timer.unref();
-	return { [Symbol.dispose]: () => clearInterval(timer) };
+  const timer = setInterval(task, periodMs);
+  if (options.background === true) timer.unref();
+  return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
 /** Ready after `durationMs`. */
 export function sleep(durationMs: number): Promise<void> {
-	return new Promise((resolve) => {
-		setTimeout(resolve, durationMs);
-	});
+  return new Promise((resolve) => {
+    setTimeout(resolve, durationMs);
+  });
 }
 
 /** The promise's result, or 'timeout' once `durationMs` have passed; the promise goes on unheard then. */
 export async function within<T>(durationMs: number, promise: Promise<T>): Promise<T | 'timeout'> {
-	let timer: NodeJS.Timeout | undefined;
-	const timeout = new Promise<'timeout'>((resolve) => {
-		timer = setTimeout(() => resolve('timeout'), durationMs);
-	});
-	try {
-		return await Promise.race([promise, timeout]);
-	} finally {
-		clearTimeout(timer);
-	}
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<'timeout'>((resolve) => {
+    timer = setTimeout(() => resolve('timeout'), durationMs);
+  });
+  try {
+    return await Promise.race([promise, timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -9,55 +9,55 @@ import type { EngineConfig, LayoutConfig } from './addon.ts';
 
 /** What `startEngine` is given. */
 export function engineConfig(config: NodeConfig): EngineConfig {
-	return {
-		cluster: config.cluster.id,
-		node: config.node.id,
-		bootstrap: config.cluster.bootstrap,
-		peerSecrets: config.secrets.peer_secrets,
-		listenS3: config.listen.s3,
-		listenPeer: config.listen.peer,
-		engine: config.io.engine,
-		cores: config.io.cores === 'auto' ? 0 : config.io.cores,
-		pin: config.io.pin,
-		memoryBytes: config.io.memory_bytes,
-		deadlineMs: config.limits.peer_timeout_ms,
-		drives: drivesInSlots(config),
-		layout: layoutConfig(config),
-	};
+  return {
+    cluster: config.cluster.id,
+    node: config.node.id,
+    bootstrap: config.cluster.bootstrap,
+    peerSecrets: config.secrets.peer_secrets,
+    listenS3: config.listen.s3,
+    listenPeer: config.listen.peer,
+    engine: config.io.engine,
+    cores: config.io.cores === 'auto' ? 0 : config.io.cores,
+    pin: config.io.pin,
+    memoryBytes: config.io.memory_bytes,
+    deadlineMs: config.limits.peer_timeout_ms,
+    drives: drivesInSlots(config),
+    layout: layoutConfig(config),
+  };
 }
 
 /** Sets and peer addresses, for the start and for every reload. */
 export function layoutConfig(config: NodeConfig): LayoutConfig {
-	return {
-		epoch: config.layout.epoch,
-		hash: config.layout.hash,
-		sets: config.sets.map(({ id, data, parity, weight, slots }) => ({ id, data, parity, weight, slots })),
-		nodes: config.nodes.map((node) => ({ id: node.id, address: joinEndpoint(node.address, node.peer_port) })),
-	};
+  return {
+    epoch: config.layout.epoch,
+    hash: config.layout.hash,
+    sets: config.sets.map(({ id, data, parity, weight, slots }) => ({ id, data, parity, weight, slots })),
+    nodes: config.nodes.map((node) => ({ id: node.id, address: joinEndpoint(node.address, node.peer_port) })),
+  };
 }
 
 /** This node's drives with the slots that they fill; a drive without a slot is not opened. */
 function drivesInSlots(config: NodeConfig): EngineConfig['drives'] {
-	return config.drives.flatMap((drive, index) => {
-		const place = slotOf(config, index);
-		if (place === undefined) return [];
-		return [
-			{
-				index,
-				path: drive.path ?? drive.device ?? '',
-				...place,
-				mustBeMount: drive.mount_check === 'strict',
-				capacityBytes: drive.capacity_bytes ?? 0,
-			},
-		];
-	});
+  return config.drives.flatMap((drive, index) => {
+    const place = slotOf(config, index);
+    if (place === undefined) return [];
+    return [
+      {
+        index,
+        path: drive.path ?? drive.device ?? '',
+        ...place,
+        mustBeMount: drive.mount_check === 'strict',
+        capacityBytes: drive.capacity_bytes ?? 0,
+      },
+    ];
+  });
 }
 
 /** The set and slot that a drive of this node fills. */
 export function slotOf(config: NodeConfig, drive: number): { readonly set: number; readonly slot: number } | undefined {
-	for (const set of config.sets) {
-		const slot = set.slots.findIndex((place) => place.node === config.node.id && place.drive === drive);
-		if (slot >= 0) return { set: set.id, slot };
-	}
-	return undefined;
+  for (const set of config.sets) {
+    const slot = set.slots.findIndex((place) => place.node === config.node.id && place.drive === drive);
+    if (slot >= 0) return { set: set.id, slot };
+  }
+  return undefined;
 }

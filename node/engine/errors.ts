@@ -5,35 +5,35 @@
  */
 
 export type EngineErrorCode =
-	| 'NoSuchBucket'
-	| 'NoSuchKey'
-	| 'NoSuchUpload'
-	| 'PreconditionFailed'
-	/** A conditional write lost its races; it had no effect. */
-	| 'ConditionalConflict'
-	| 'InvalidRange'
-	/** Too few drives answered; no effect. */
-	| 'Unavailable'
-	/** Too few drives answered after something was published: it may have happened, or may happen later. */
-	| 'Unknown'
-	| 'Full'
-	| 'Body'
-	| 'InvalidPart'
-	| 'InvalidPartOrder'
-	| 'EntityTooSmall'
-	| 'Invalid'
-	/** The engine could not start. */
-	| 'Start'
-	/** The data core that ran the call has ended. */
-	| 'CoreStopped';
+  | 'NoSuchBucket'
+  | 'NoSuchKey'
+  | 'NoSuchUpload'
+  | 'PreconditionFailed'
+  /** A conditional write lost its races; it had no effect. */
+  | 'ConditionalConflict'
+  | 'InvalidRange'
+  /** Too few drives answered; no effect. */
+  | 'Unavailable'
+  /** Too few drives answered after something was published: it may have happened, or may happen later. */
+  | 'Unknown'
+  | 'Full'
+  | 'Body'
+  | 'InvalidPart'
+  | 'InvalidPartOrder'
+  | 'EntityTooSmall'
+  | 'Invalid'
+  /** The engine could not start. */
+  | 'Start'
+  /** The data core that ran the call has ended. */
+  | 'CoreStopped';
 
 /** A failed call; the message is for people and may be empty where the code says it all. */
 export class EngineError extends Error {
-	readonly code: EngineErrorCode;
+  readonly code: EngineErrorCode;
 
-	constructor(code: EngineErrorCode, message: string) {
-		super(message === '' ? code : message);
-		this.name = 'EngineError';
-		this.code = code;
-	}
+  constructor(code: EngineErrorCode, message: string) {
+    super(message === '' ? code : message);
+    this.name = 'EngineError';
+    this.code = code;
+  }
 }

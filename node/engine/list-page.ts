@@ -9,19 +9,19 @@
  */
 
 export type ListRow = {
-	readonly key: string;
-	readonly size: number;
-	/** Hex, with `-N` behind it for multipart objects; without quotes. */
-	readonly etag: string;
-	readonly lastModifiedMs: number;
+  readonly key: string;
+  readonly size: number;
+  /** Hex, with `-N` behind it for multipart objects; without quotes. */
+  readonly etag: string;
+  readonly lastModifiedMs: number;
 };
 
 /** Rows and common prefixes, each in byte order. */
 export type ListPage = {
-	readonly rows: readonly ListRow[];
-	readonly prefixes: readonly string[];
-	/** Where the next page starts (exclusive); undefined at the end. */
-	readonly next: Buffer | undefined;
+  readonly rows: readonly ListRow[];
+  readonly prefixes: readonly string[];
+  /** Where the next page starts (exclusive); undefined at the end. */
+  readonly next: Buffer | undefined;
 };
 
 const HEADER_BYTES = 16;
@@ -31,33 +31,33 @@ const NO_NEXT = 0xffffffff;
 
 /** The page. */
 export function readListPage(buffer: Buffer): ListPage {
-	const rowCount = buffer.readUInt32LE(0);
-	const prefixCount = buffer.readUInt32LE(4);
-	const nextOffset = buffer.readUInt32LE(8);
-	const nextLength = buffer.readUInt32LE(12);
-	const prefixesAt = HEADER_BYTES + rowCount * ROW_BYTES;
-	const namesAt = prefixesAt + prefixCount * PREFIX_BYTES;
-	const name = (offset: number, length: number): string => buffer.toString('utf8', namesAt + offset, namesAt + offset + length);
-	const rows: ListRow[] = [];
-	for (let at = HEADER_BYTES; at < prefixesAt; at += ROW_BYTES) {
-		const parts = buffer.readUInt16LE(at + 6);
-		const etag = buffer.toString('hex', at + 24, at + 40);
-		rows.push({
-			key: name(buffer.readUInt32LE(at), buffer.readUInt16LE(at + 4)),
-			size: number64(buffer, at + 8),
-			lastModifiedMs: number64(buffer, at + 16),
-			etag: parts === 0 ? etag : `${etag}-${parts}`,
-		});
-	}
-	const prefixes: string[] = [];
-	for (let at = prefixesAt; at < namesAt; at += PREFIX_BYTES) {
-		prefixes.push(name(buffer.readUInt32LE(at), buffer.readUInt32LE(at + 4)));
-	}
-	const next = nextLength === NO_NEXT ? undefined : Buffer.from(buffer.subarray(namesAt + nextOffset, namesAt + nextOffset + nextLength));
-	return { rows, prefixes, next };
+  const rowCount = buffer.readUInt32LE(0);
+  const prefixCount = buffer.readUInt32LE(4);
+  const nextOffset = buffer.readUInt32LE(8);
+  const nextLength = buffer.readUInt32LE(12);
+  const prefixesAt = HEADER_BYTES + rowCount * ROW_BYTES;
+  const namesAt = prefixesAt + prefixCount * PREFIX_BYTES;
+  const name = (offset: number, length: number): string => buffer.toString('utf8', namesAt + offset, namesAt + offset + length);
+  const rows: ListRow[] = [];
+  for (let at = HEADER_BYTES; at < prefixesAt; at += ROW_BYTES) {
+    const parts = buffer.readUInt16LE(at + 6);
+    const etag = buffer.toString('hex', at + 24, at + 40);
+    rows.push({
+      key: name(buffer.readUInt32LE(at), buffer.readUInt16LE(at + 4)),
+      size: number64(buffer, at + 8),
+      lastModifiedMs: number64(buffer, at + 16),
+      etag: parts === 0 ? etag : `${etag}-${parts}`,
+    });
+  }
+  const prefixes: string[] = [];
+  for (let at = prefixesAt; at < namesAt; at += PREFIX_BYTES) {
+    prefixes.push(name(buffer.readUInt32LE(at), buffer.readUInt32LE(at + 4)));
+  }
+  const next = nextLength === NO_NEXT ? undefined : Buffer.from(buffer.subarray(namesAt + nextOffset, namesAt + nextOffset + nextLength));
+  return { rows, prefixes, next };
 }
 
 /** Sizes and times stay far below 2^53. */
 function number64(buffer: Buffer, offset: number): number {
-	return buffer.readUInt32LE(offset) + buffer.readUInt32LE(offset + 4) * 2 ** 32;
+  return buffer.readUInt32LE(offset) + buffer.readUInt32LE(offset + 4) * 2 ** 32;
 }

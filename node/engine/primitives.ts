@@ -9,121 +9,122 @@ import type { Calls } from './calls.ts';
 import { type ListPage, readListPage } from './list-page.ts';
 
 export type ObjectHead = {
-	readonly size: number;
-	/** Hex, with `-N` behind it for multipart objects; without quotes. */
-	readonly etag: string;
-	readonly lastModifiedMs: number;
-	/** Lower-case header names and values that come back with the object. */
-	readonly metadata: ReadonlyMap<string, string>;
+  readonly size: number;
+  /** Hex, with `-N` behind it for multipart objects; without quotes. */
+  readonly etag: string;
+  readonly lastModifiedMs: number;
+  /** Lower-case header names and values that come back with the object. */
+  readonly metadata: ReadonlyMap<string, string>;
 };
 
 export type ListQuery = {
-	readonly bucket: string;
-	readonly prefix: string;
-	/** Groups common prefixes; empty: no groups. */
-	readonly delimiter: string;
-	/** Exclusive. */
-	readonly after: Buffer;
-	/** Rows and prefixes together, 1 to 1000. */
-	readonly limit: number;
+  readonly bucket: string;
+  readonly prefix: string;
+  /** Groups common prefixes; empty: no groups. */
+  readonly delimiter: string;
+  /** Exclusive. */
+  readonly after: Buffer;
+  /** Rows and prefixes together, 1 to 1000. */
+  readonly limit: number;
 };
 
 export type BucketRow = { readonly name: string; readonly createdMs: number };
-export type UploadPlace = { readonly bucket: string; readonly key: string; /** 32 hex digits. */ readonly upload: string };
+export type UploadPlace = { readonly bucket: string; readonly key: string /** 32 hex digits. */; readonly upload: string };
 export type PartRow = { readonly number: number; readonly size: number; readonly etag: string; readonly lastModifiedMs: number };
 /** When a write may take effect. */
 export type Condition =
-	| { readonly kind: 'none' }
-	| { readonly kind: 'absent' }
-	/** The object's ETag, without quotes. */
-	| { readonly kind: 'matches'; readonly etag: string };
+  | { readonly kind: 'none' }
+  | { readonly kind: 'absent' }
+  /** The object's ETag, without quotes. */
+  | { readonly kind: 'matches'; readonly etag: string };
 
 export type Primitives = {
-	listObjects(query: ListQuery): Promise<ListPage>;
-	headObject(bucket: string, key: string): Promise<ObjectHead>;
-	/** Also succeeds where there was none. */
-	deleteObject(bucket: string, key: string): Promise<void>;
-	headBucket(bucket: string): Promise<void>;
-	/** Rejects with PreconditionFailed where the bucket exists. */
-	createBucket(bucket: string): Promise<void>;
-	/** False: not empty. */
-	deleteBucket(bucket: string): Promise<boolean>;
-	listBuckets(): Promise<readonly BucketRow[]>;
-	/** The upload's id, 32 hex digits. */
-	createUpload(object: { readonly bucket: string; readonly key: string }, metadata: readonly (readonly [string, string])[]): Promise<string>;
-	listParts(place: UploadPlace): Promise<readonly PartRow[]>;
-	completeUpload(
-		place: UploadPlace,
-		options: { readonly parts: readonly { readonly number: number; readonly etag: string }[]; readonly condition: Condition },
-	): Promise<ObjectHead>;
-	abortUpload(place: UploadPlace): Promise<void>;
+  listObjects(query: ListQuery): Promise<ListPage>;
+  headObject(bucket: string, key: string): Promise<ObjectHead>;
+  /** Also succeeds where there was none. */
+  deleteObject(bucket: string, key: string): Promise<void>;
+  headBucket(bucket: string): Promise<void>;
+  /** Rejects with PreconditionFailed where the bucket exists. */
+  createBucket(bucket: string): Promise<void>;
+  /** False: not empty. */
+  deleteBucket(bucket: string): Promise<boolean>;
+  listBuckets(): Promise<readonly BucketRow[]>;
+  /** The upload's id, 32 hex digits. */
+  createUpload(
+    object: { readonly bucket: string; readonly key: string },
+    metadata: readonly (readonly [string, string])[],
+  ): Promise<string>;
+  listParts(place: UploadPlace): Promise<readonly PartRow[]>;
+  completeUpload(
+    place: UploadPlace,
+    options: { readonly parts: readonly { readonly number: number; readonly etag: string }[]; readonly condition: Condition },
+  ): Promise<ObjectHead>;
+  abortUpload(place: UploadPlace): Promise<void>;
 };
 
 /** Primitives over a started engine. */
 export function nativePrimitives(native: NativeEngine, calls: Calls): Primitives {
-	return {
-		async listObjects({ bucket, prefix, delimiter, after, limit }) {
-			const end = await calls.run((id) =>
-				native.listObjects(id, bucket, Buffer.from(prefix), Buffer.from(delimiter), after, limit),
-			);
-			return readListPage(present(end.page, 'page'));
-		},
-		async headObject(bucket, key) {
-			const end = await calls.run((id) => native.headObject(id, bucket, key));
-			return readHead(present(end.head, 'head'));
-		},
-		async deleteObject(bucket, key) {
-			await calls.run((id) => native.deleteObject(id, bucket, key));
-		},
-		async headBucket(bucket) {
-			await calls.run((id) => native.headBucket(id, bucket));
-		},
-		async createBucket(bucket) {
-			await calls.run((id) => native.createBucket(id, bucket));
-		},
-		async deleteBucket(bucket) {
-			const end = await calls.run((id) => native.deleteBucket(id, bucket));
-			return present(end.flag, 'flag');
-		},
-		async listBuckets() {
-			const end = await calls.run((id) => native.listBuckets(id));
-			return present(end.buckets, 'buckets');
-		},
-		async createUpload({ bucket, key }, metadata) {
-			const end = await calls.run((id) => native.createUpload(id, bucket, key, metadata.flat()));
-			return present(end.upload, 'upload');
-		},
-		async listParts({ bucket, key, upload }) {
-			const end = await calls.run((id) => native.listParts(id, bucket, key, upload));
-			return present(end.parts, 'parts').map((part) => ({
-				number: part.number,
-				etag: part.etag,
-				size: part.size ?? 0,
-				lastModifiedMs: part.lastModifiedMs ?? 0,
-			}));
-		},
-		async completeUpload({ bucket, key, upload }, { parts, condition }) {
-			const nativeCondition =
-				condition.kind === 'matches' ? { absent: false, matches: condition.etag } : { absent: condition.kind === 'absent' };
-			const end = await calls.run((id) => native.completeUpload(id, bucket, key, upload, parts, nativeCondition));
-			return readHead(present(end.head, 'head'));
-		},
-		async abortUpload({ bucket, key, upload }) {
-			await calls.run((id) => native.abortUpload(id, bucket, key, upload));
-		},
-	};
+  return {
+    async listObjects({ bucket, prefix, delimiter, after, limit }) {
+      const end = await calls.run((id) => native.listObjects(id, bucket, Buffer.from(prefix), Buffer.from(delimiter), after, limit));
+      return readListPage(present(end.page, 'page'));
+    },
+    async headObject(bucket, key) {
+      const end = await calls.run((id) => native.headObject(id, bucket, key));
+      return readHead(present(end.head, 'head'));
+    },
+    async deleteObject(bucket, key) {
+      await calls.run((id) => native.deleteObject(id, bucket, key));
+    },
+    async headBucket(bucket) {
+      await calls.run((id) => native.headBucket(id, bucket));
+    },
+    async createBucket(bucket) {
+      await calls.run((id) => native.createBucket(id, bucket));
+    },
+    async deleteBucket(bucket) {
+      const end = await calls.run((id) => native.deleteBucket(id, bucket));
+      return present(end.flag, 'flag');
+    },
+    async listBuckets() {
+      const end = await calls.run((id) => native.listBuckets(id));
+      return present(end.buckets, 'buckets');
+    },
+    async createUpload({ bucket, key }, metadata) {
+      const end = await calls.run((id) => native.createUpload(id, bucket, key, metadata.flat()));
+      return present(end.upload, 'upload');
+    },
+    async listParts({ bucket, key, upload }) {
+      const end = await calls.run((id) => native.listParts(id, bucket, key, upload));
+      return present(end.parts, 'parts').map((part) => ({
+        number: part.number,
+        etag: part.etag,
+        size: part.size ?? 0,
+        lastModifiedMs: part.lastModifiedMs ?? 0,
+      }));
+    },
+    async completeUpload({ bucket, key, upload }, { parts, condition }) {
+      const nativeCondition =
+        condition.kind === 'matches' ? { absent: false, matches: condition.etag } : { absent: condition.kind === 'absent' };
+      const end = await calls.run((id) => native.completeUpload(id, bucket, key, upload, parts, nativeCondition));
+      return readHead(present(end.head, 'head'));
+    },
+    async abortUpload({ bucket, key, upload }) {
+      await calls.run((id) => native.abortUpload(id, bucket, key, upload));
+    },
+  };
 }
 
 function readHead(raw: RawHead): ObjectHead {
-	const metadata = new Map<string, string>();
-	for (let index = 0; index + 1 < raw.metadata.length; index += 2) {
-		metadata.set(raw.metadata[index] ?? '', raw.metadata[index + 1] ?? '');
-	}
-	return { size: raw.size, etag: raw.etag, lastModifiedMs: raw.lastModifiedMs, metadata };
+  const metadata = new Map<string, string>();
+  for (let index = 0; index + 1 < raw.metadata.length; index += 2) {
+    metadata.set(raw.metadata[index] ?? '', raw.metadata[index + 1] ?? '');
+  }
+  return { size: raw.size, etag: raw.etag, lastModifiedMs: raw.lastModifiedMs, metadata };
 }
 
 /** A field that a successful call of this kind always has. */
 function present<T>(value: T | null | undefined, field: string): T {
-	if (value === undefined || value === null) throw new Error(`The data plane ended a call without its ${field}`);
-	return value;
+  if (value === undefined || value === null) throw new Error(`The data plane ended a call without its ${field}`);
+  return value;
 }

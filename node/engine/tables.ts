@@ -15,68 +15,68 @@
 
 /** What one version of the tables says. */
 export type Tables = {
-	/** Rises with each push. */
-	readonly version: number;
-	readonly region: string;
-	readonly limits: {
-		readonly connections: number;
-		readonly headTimeoutMs: number;
-		readonly idleTimeoutMs: number;
-		/** Largest body of a control request. */
-		readonly controlBodyBytes: number;
-		/** Largest single PUT or part. */
-		readonly objectBytes: number;
-	};
-	readonly identities: readonly { readonly accessKey: string; readonly secretKey: string }[];
-	readonly errors: readonly { readonly code: string; readonly status: number; readonly message: string }[];
-	/** Holds {code}, {message}, {resource} and {request_id}. */
-	readonly errorTemplate: string;
+  /** Rises with each push. */
+  readonly version: number;
+  readonly region: string;
+  readonly limits: {
+    readonly connections: number;
+    readonly headTimeoutMs: number;
+    readonly idleTimeoutMs: number;
+    /** Largest body of a control request. */
+    readonly controlBodyBytes: number;
+    /** Largest single PUT or part. */
+    readonly objectBytes: number;
+  };
+  readonly identities: readonly { readonly accessKey: string; readonly secretKey: string }[];
+  readonly errors: readonly { readonly code: string; readonly status: number; readonly message: string }[];
+  /** Holds {code}, {message}, {resource} and {request_id}. */
+  readonly errorTemplate: string;
 };
 
 const FORMAT = 1;
 
 /** The packed form. */
 export function packTables(tables: Tables): Buffer {
-	const { limits } = tables;
-	return Buffer.concat([
-		Buffer.from('OLTB'),
-		number16(FORMAT),
-		number16(0),
-		number64(tables.version),
-		number32(limits.connections),
-		number32(limits.headTimeoutMs),
-		number32(limits.idleTimeoutMs),
-		number32(limits.controlBodyBytes),
-		number64(limits.objectBytes),
-		text(tables.region),
-		number32(tables.identities.length),
-		...tables.identities.flatMap((identity) => [text(identity.accessKey), text(identity.secretKey)]),
-		number32(tables.errors.length),
-		...tables.errors.flatMap((error) => [text(error.code), number16(error.status), text(error.message)]),
-		text(tables.errorTemplate),
-		Buffer.from('BTLO'),
-	]);
+  const { limits } = tables;
+  return Buffer.concat([
+    Buffer.from('OLTB'),
+    number16(FORMAT),
+    number16(0),
+    number64(tables.version),
+    number32(limits.connections),
+    number32(limits.headTimeoutMs),
+    number32(limits.idleTimeoutMs),
+    number32(limits.controlBodyBytes),
+    number64(limits.objectBytes),
+    text(tables.region),
+    number32(tables.identities.length),
+    ...tables.identities.flatMap((identity) => [text(identity.accessKey), text(identity.secretKey)]),
+    number32(tables.errors.length),
+    ...tables.errors.flatMap((error) => [text(error.code), number16(error.status), text(error.message)]),
+    text(tables.errorTemplate),
+    Buffer.from('BTLO'),
+  ]);
 }
 
 function number16(value: number): Buffer {
-	const bytes = Buffer.alloc(2);
-	bytes.writeUInt16LE(value);
-	return bytes;
+  const bytes = Buffer.alloc(2);
+  bytes.writeUInt16LE(value);
+  return bytes;
 }
 
 function number32(value: number): Buffer {
-	const bytes = Buffer.alloc(4);
-	bytes.writeUInt32LE(value);
-	return bytes;
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(value);
+  return bytes;
 }
 
 function number64(value: number): Buffer {
-	const bytes = Buffer.alloc(8);
-	bytes.writeBigUInt64LE(BigInt(value));
-	return bytes;
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64LE(BigInt(value));
+  return bytes;
 }
 
 function text(value: string): Buffer {
-	const bytes = Buffer.from(value);
-	return Buffer.concat([number32(bytes.length), bytes]);
+  const bytes = Buffer.from(value);
+  return Buffer.concat([number32(bytes.length), bytes]);
 }

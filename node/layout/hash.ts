@@ -16,8 +16,8 @@ import type { ErasureSet } from './layout.ts';
  * with single spaces between fields.
  */
 export function layoutHash(layout: { readonly epoch: number; readonly sets: readonly ErasureSet[] }): string {
-  const lines = [...layout.sets]
-    .sort((left, right) => left.id - right.id)
+  const lines = layout.sets
+    .toSorted((left, right) => left.id - right.id)
     .map((set) => {
       const slots = set.slots.map((slot) => `${slot.node}/${slot.drive}`);
       return [set.id, set.pool, set.data, set.parity, set.weight, ...slots].join(' ');

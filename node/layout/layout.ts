@@ -96,16 +96,16 @@ export function mostPerNode(slots: readonly SlotAssignment[]): number {
 /** Nodes by ((rank in zone) + 1/2) / (size of zone), so that each stretch of the walk meets zones in their proportion. */
 function alternateZones(nodes: readonly LayoutNode[]): LayoutNode[] {
   const zones = Map.groupBy(
-    [...nodes].sort((left, right) => left.id - right.id),
+    nodes.toSorted((left, right) => left.id - right.id),
     (node) => node.zone,
   );
   const ranked = [...zones].flatMap(([zone, members]) =>
     members.map((node, rank) => ({ node, zone, place: (2 * rank + 1) / members.length })),
   );
-  ranked.sort(
+  const walk = ranked.toSorted(
     (left, right) => left.place - right.place || (left.zone < right.zone ? -1 : left.zone > right.zone ? 1 : left.node.id - right.node.id),
   );
-  return ranked.map((entry) => entry.node);
+  return walk.map((entry) => entry.node);
 }
 
 /** Sets start at different nodes, so that data slots, which reads ask first, do not gather on the same ones. */

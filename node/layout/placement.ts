@@ -12,8 +12,8 @@
  *     unequal weights:  the set with the highest  -weight / ln(((mix >> 11) + 0.5) / 2^53)
  *     a tie:            the lower set id
  *
- * Sets of weight 0 take part only if there are no others; then all count as equal. FNV-1a: Fowler, Noll, Vo; the finalizer
- * is that of SplitMix64 (Steele, Lea, Flood 2014); the weighted score is that of Schindelhauer and Schomaker 2005.
+ * A set of weight 0 scores 0, less than any other, so it wins only where all have weight 0 and thus count as equal.
+ * FNV-1a: Fowler, Noll, Vo; the finalizer is that of SplitMix64 (Steele, Lea, Flood 2014); the weighted score is that of Schindelhauer and Schomaker 2005.
  */
 
 const MASK = (1n << 64n) - 1n;
@@ -29,12 +29,11 @@ export type PlacementSet = { readonly id: number; readonly weight: number };
  * Throws RangeError when there is no set, or the bucket id is out of range.
  */
 export function placeKey(object: { readonly bucketId: bigint; readonly key: Uint8Array }, sets: readonly PlacementSet[]): number {
-  const candidates = sets.some((set) => set.weight > 0) ? sets.filter((set) => set.weight > 0) : sets;
-  const first = candidates[0];
+  const [first] = sets;
   if (first === undefined) throw new RangeError('Cannot place a key: there is no set');
   const hash = hashKey(object.bucketId, object.key);
-  const equal = candidates.every((set) => set.weight === first.weight);
-  return equal ? highestMix(hash, candidates) : highestScore(hash, candidates);
+  const equal = sets.every((set) => set.weight === first.weight);
+  return equal ? highestMix(hash, sets) : highestScore(hash, sets);
 }
 
 /** FNV-1a 64 over the bucket id (8 bytes, little endian) and the key. */

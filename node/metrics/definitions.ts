@@ -4,37 +4,82 @@
  */
 
 export type MetricDefinition = {
-	readonly name: string;
-	readonly kind: 'counter' | 'gauge';
-	readonly labels: readonly string[];
-	readonly help: string;
+  readonly name: string;
+  readonly kind: 'counter' | 'gauge';
+  readonly labels: readonly string[];
+  readonly help: string;
 };
 
 export const metricDefinitions = {
-	info: { name: 'openlake_info', kind: 'gauge', labels: ['version', 'engine', 'node'], help: 'Always 1; labels name version, I/O engine and node.' },
-	ready: { name: 'openlake_ready', kind: 'gauge', labels: [], help: '1 while the S3 port serves clients.' },
-	cores: { name: 'openlake_data_cores', kind: 'gauge', labels: ['state'], help: 'Data cores, configured and live.' },
-	residentBytes: { name: 'openlake_resident_memory_bytes', kind: 'gauge', labels: [], help: 'Resident memory of the process.' },
-	heapBytes: { name: 'openlake_javascript_heap_bytes', kind: 'gauge', labels: [], help: 'Used heap of the control plane.' },
-	cpuSeconds: { name: 'openlake_cpu_seconds_total', kind: 'counter', labels: ['mode'], help: 'CPU time of the process, user and system.' },
-	connections: { name: 'openlake_s3_connections', kind: 'gauge', labels: [], help: 'Open connections on the S3 port.' },
-	connectionsTotal: { name: 'openlake_s3_connections_total', kind: 'counter', labels: [], help: 'Connections accepted on the S3 port.' },
-	requests: { name: 'openlake_s3_requests_total', kind: 'counter', labels: ['operation'], help: 'S3 requests by operation.' },
-	requestErrors: { name: 'openlake_s3_request_errors_total', kind: 'counter', labels: ['operation'], help: 'S3 requests answered with a status of 500 or more.' },
-	requestSeconds: { name: 'openlake_s3_request_seconds_total', kind: 'counter', labels: ['operation'], help: 'Time spent on S3 requests.' },
-	requestBytes: { name: 'openlake_s3_request_bytes_total', kind: 'counter', labels: ['operation'], help: 'Bytes of request bodies.' },
-	responseBytes: { name: 'openlake_s3_response_bytes_total', kind: 'counter', labels: ['operation'], help: 'Bytes of response bodies.' },
-	controlRequests: { name: 'openlake_control_requests_total', kind: 'counter', labels: ['operation', 'status'], help: 'Requests answered by the control plane, by operation and status.' },
-	controlSeconds: { name: 'openlake_control_request_seconds_total', kind: 'counter', labels: ['operation'], help: 'Time that the control plane took for requests.' },
-	controlWaiting: { name: 'openlake_control_requests_waiting', kind: 'gauge', labels: [], help: 'Requests that wait for the control plane.' },
-	controlRefused: { name: 'openlake_control_requests_refused_total', kind: 'counter', labels: [], help: 'Requests answered SlowDown because the control plane was full or silent.' },
-	driveState: { name: 'openlake_drive_healthy', kind: 'gauge', labels: ['drive', 'set', 'slot'], help: '1 while the drive serves without faults.' },
-	driveBytes: { name: 'openlake_drive_bytes', kind: 'gauge', labels: ['drive', 'kind'], help: 'Capacity of a drive, and bytes used.' },
-	driveKeys: { name: 'openlake_drive_keys', kind: 'gauge', labels: ['drive'], help: 'Keys in the index of a drive.' },
-	driveOperations: { name: 'openlake_drive_operations_total', kind: 'counter', labels: ['drive', 'kind'], help: 'Operations of a drive: reads, writes, flushes, batches, records, errors, cache hits and misses, corrupt blocks.' },
-	driveTransfer: { name: 'openlake_drive_transfer_bytes_total', kind: 'counter', labels: ['drive', 'direction'], help: 'Bytes read from and written to a drive.' },
-	peerConnected: { name: 'openlake_peer_connected', kind: 'gauge', labels: ['peer'], help: '1 while a link to the node is up.' },
-	peerRoundTripSeconds: { name: 'openlake_peer_round_trip_seconds', kind: 'gauge', labels: ['peer'], help: 'Round trip to the node.' },
+  info: {
+    name: 'openlake_info',
+    kind: 'gauge',
+    labels: ['version', 'engine', 'node'],
+    help: 'Always 1; labels name version, I/O engine and node.',
+  },
+  ready: { name: 'openlake_ready', kind: 'gauge', labels: [], help: '1 while the S3 port serves clients.' },
+  cores: { name: 'openlake_data_cores', kind: 'gauge', labels: ['state'], help: 'Data cores, configured and live.' },
+  residentBytes: { name: 'openlake_resident_memory_bytes', kind: 'gauge', labels: [], help: 'Resident memory of the process.' },
+  heapBytes: { name: 'openlake_javascript_heap_bytes', kind: 'gauge', labels: [], help: 'Used heap of the control plane.' },
+  cpuSeconds: { name: 'openlake_cpu_seconds_total', kind: 'counter', labels: ['mode'], help: 'CPU time of the process, user and system.' },
+  connections: { name: 'openlake_s3_connections', kind: 'gauge', labels: [], help: 'Open connections on the S3 port.' },
+  connectionsTotal: { name: 'openlake_s3_connections_total', kind: 'counter', labels: [], help: 'Connections accepted on the S3 port.' },
+  requests: { name: 'openlake_s3_requests_total', kind: 'counter', labels: ['operation'], help: 'S3 requests by operation.' },
+  requestErrors: {
+    name: 'openlake_s3_request_errors_total',
+    kind: 'counter',
+    labels: ['operation'],
+    help: 'S3 requests answered with a status of 500 or more.',
+  },
+  requestSeconds: { name: 'openlake_s3_request_seconds_total', kind: 'counter', labels: ['operation'], help: 'Time spent on S3 requests.' },
+  requestBytes: { name: 'openlake_s3_request_bytes_total', kind: 'counter', labels: ['operation'], help: 'Bytes of request bodies.' },
+  responseBytes: { name: 'openlake_s3_response_bytes_total', kind: 'counter', labels: ['operation'], help: 'Bytes of response bodies.' },
+  controlRequests: {
+    name: 'openlake_control_requests_total',
+    kind: 'counter',
+    labels: ['operation', 'status'],
+    help: 'Requests answered by the control plane, by operation and status.',
+  },
+  controlSeconds: {
+    name: 'openlake_control_request_seconds_total',
+    kind: 'counter',
+    labels: ['operation'],
+    help: 'Time that the control plane took for requests.',
+  },
+  controlWaiting: {
+    name: 'openlake_control_requests_waiting',
+    kind: 'gauge',
+    labels: [],
+    help: 'Requests that wait for the control plane.',
+  },
+  controlRefused: {
+    name: 'openlake_control_requests_refused_total',
+    kind: 'counter',
+    labels: [],
+    help: 'Requests answered SlowDown because the control plane was full or silent.',
+  },
+  driveState: {
+    name: 'openlake_drive_healthy',
+    kind: 'gauge',
+    labels: ['drive', 'set', 'slot'],
+    help: '1 while the drive serves without faults.',
+  },
+  driveBytes: { name: 'openlake_drive_bytes', kind: 'gauge', labels: ['drive', 'kind'], help: 'Capacity of a drive, and bytes used.' },
+  driveKeys: { name: 'openlake_drive_keys', kind: 'gauge', labels: ['drive'], help: 'Keys in the index of a drive.' },
+  driveOperations: {
+    name: 'openlake_drive_operations_total',
+    kind: 'counter',
+    labels: ['drive', 'kind'],
+    help: 'Operations of a drive: reads, writes, flushes, batches, records, errors, cache hits and misses, corrupt blocks.',
+  },
+  driveTransfer: {
+    name: 'openlake_drive_transfer_bytes_total',
+    kind: 'counter',
+    labels: ['drive', 'direction'],
+    help: 'Bytes read from and written to a drive.',
+  },
+  peerConnected: { name: 'openlake_peer_connected', kind: 'gauge', labels: ['peer'], help: '1 while a link to the node is up.' },
+  peerRoundTripSeconds: { name: 'openlake_peer_round_trip_seconds', kind: 'gauge', labels: ['peer'], help: 'Round trip to the node.' },
 } as const satisfies Record<string, MetricDefinition>;
 
 export type MetricKey = keyof typeof metricDefinitions;

@@ -6,8 +6,8 @@ import { buildErrorXml } from './xml.ts';
 
 /** Holds {code}, {message}, {resource} and {request_id}. */
 export const errorTemplate: string = buildErrorXml({
-	code: '{code}',
-	message: '{message}',
-	resource: '{resource}',
-	requestId: '{request_id}',
+  code: '{code}',
+  message: '{message}',
+  resource: '{resource}',
+  requestId: '{request_id}',
 });

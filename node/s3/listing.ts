@@ -12,87 +12,90 @@ const PAGE_LIMIT = 1000;
 const KEY_BYTES = 1024;
 
 export type ListParameters = {
-	readonly prefix: string;
-	/** Empty: no groups. */
-	readonly delimiter: string;
-	/** 0 to 1000. */
-	readonly maxKeys: number;
-	/** Encodes names where the client asked for it. */
-	readonly encode: (name: string) => string;
-	readonly isEncoded: boolean;
+  readonly prefix: string;
+  /** Empty: no groups. */
+  readonly delimiter: string;
+  /** 0 to 1000. */
+  readonly maxKeys: number;
+  /** Encodes names where the client asked for it. */
+  readonly encode: (name: string) => string;
+  readonly isEncoded: boolean;
 };
 
 /** Parameters of a request. Throws InvalidArgument. */
 export function readListParameters(request: ControlRequest): ListParameters {
-	const encoding = request.query.get('encoding-type');
-	if (encoding !== undefined && encoding !== 'url') {
-		throw new S3Error('InvalidArgument', `encoding-type is "${encoding}", expected url.`);
-	}
-	return {
-		prefix: request.query.get('prefix') ?? '',
-		delimiter: request.query.get('delimiter') ?? '',
-		maxKeys: readCount(request, { name: 'max-keys', limit: PAGE_LIMIT }),
-		encode: encoding === 'url' ? urlEncode : (name) => name,
-		isEncoded: encoding === 'url',
-	};
+  const encoding = request.query.get('encoding-type');
+  if (encoding !== undefined && encoding !== 'url') {
+    throw new S3Error('InvalidArgument', `encoding-type is "${encoding}", expected url.`);
+  }
+  return {
+    prefix: request.query.get('prefix') ?? '',
+    delimiter: request.query.get('delimiter') ?? '',
+    maxKeys: readCount(request, { name: 'max-keys', limit: PAGE_LIMIT }),
+    encode: encoding === 'url' ? urlEncode : (name) => name,
+    isEncoded: encoding === 'url',
+  };
 }
 
 /** A number from 0 to `limit`; more counts as `limit`, and so does none. Throws InvalidArgument. */
 export function readCount(request: ControlRequest, { name, limit }: { readonly name: string; readonly limit: number }): number {
-	const text = request.query.get(name);
-	if (text === undefined || text === '') return limit;
-	if (!/^\d{1,10}$/.test(text) || Number(text) > 2147483647) {
-		throw new S3Error('InvalidArgument', `${name} is "${text}", expected an integer from 0 to 2147483647.`);
-	}
-	return Math.min(Number(text), limit);
+  const text = request.query.get(name);
+  if (text === undefined || text === '') return limit;
+  if (!/^\d{1,10}$/.test(text) || Number(text) > 2147483647) {
+    throw new S3Error('InvalidArgument', `${name} is "${text}", expected an integer from 0 to 2147483647.`);
+  }
+  return Math.min(Number(text), limit);
 }
 
 /** One page after `after` (exclusive). A page of no entries is not truncated, as on AWS, but its bucket must exist. */
 export async function readPage(
-	request: ControlRequest,
-	options: { readonly service: S3Service; readonly parameters: ListParameters; readonly after: Buffer },
+  request: ControlRequest,
+  options: { readonly service: S3Service; readonly parameters: ListParameters; readonly after: Buffer },
 ): Promise<ListPage> {
-	const { parameters, after } = options;
-	const { primitives } = options.service;
-	const bucket = bucketOf(request);
-	const { prefix, delimiter, maxKeys: limit } = parameters;
-	// No key is longer, so nothing can match; but whether the bucket exists still matters.
-	if (limit === 0 || Buffer.byteLength(prefix) > KEY_BYTES) {
-		await primitives.headBucket(bucket);
-		return { rows: [], prefixes: [], next: undefined };
-	}
-	return await primitives.listObjects({ bucket, prefix, delimiter, after, limit });
+  const { parameters, after } = options;
+  const { primitives } = options.service;
+  const bucket = bucketOf(request);
+  const { prefix, delimiter, maxKeys: limit } = parameters;
+  // No key is longer, so nothing can match; but whether the bucket exists still matters.
+  if (limit === 0 || Buffer.byteLength(prefix) > KEY_BYTES) {
+    await primitives.headBucket(bucket);
+    return { rows: [], prefixes: [], next: undefined };
+  }
+  return await primitives.listObjects({ bucket, prefix, delimiter, after, limit });
 }
 
 /** The rows of a page; `owner` undefined leaves it out. */
-export function listContents(page: ListPage, options: { readonly encode: (name: string) => string; readonly owner?: S3Service['owner'] }): XmlValue[] {
-	const { encode, owner } = options;
-	return page.rows.map((row) => ({
-		Key: encode(row.key),
-		LastModified: isoTime(row.lastModifiedMs),
-		ETag: `"${row.etag}"`,
-		Size: row.size,
-		Owner: owner === undefined ? undefined : { ID: owner.id, DisplayName: owner.displayName },
-		StorageClass: 'STANDARD',
-	}));
+export function listContents(
+  page: ListPage,
+  options: { readonly encode: (name: string) => string; readonly owner?: S3Service['owner'] },
+): XmlValue[] {
+  const { encode, owner } = options;
+  return page.rows.map((row) => ({
+    Key: encode(row.key),
+    LastModified: isoTime(row.lastModifiedMs),
+    ETag: `"${row.etag}"`,
+    Size: row.size,
+    Owner: owner === undefined ? undefined : { ID: owner.id, DisplayName: owner.displayName },
+    StorageClass: 'STANDARD',
+  }));
 }
 
 /** The common prefixes of a page. */
 export function listPrefixes(page: ListPage, encode: (name: string) => string): XmlValue[] {
-	return page.prefixes.map((prefix) => ({ Prefix: encode(prefix) }));
+  return page.prefixes.map((prefix) => ({ Prefix: encode(prefix) }));
 }
 
 /** The last name of a page, key or prefix, in byte order; undefined for an empty page. */
 export function lastName(page: ListPage): string | undefined {
-	const key = page.rows.at(-1)?.key;
-	const prefix = page.prefixes.at(-1);
-	if (key === undefined || prefix === undefined) return key ?? prefix;
-	return Buffer.compare(Buffer.from(key), Buffer.from(prefix)) > 0 ? key : prefix;
+  const key = page.rows.at(-1)?.key;
+  const prefix = page.prefixes.at(-1);
+  if (key === undefined || prefix === undefined) return key ?? prefix;
+  return Buffer.compare(Buffer.from(key), Buffer.from(prefix)) > 0 ? key : prefix;
 }
 
 /** Percent-encoding of all but unreserved characters and `/`: what every client's decoder gives back as it was. */
 function urlEncode(name: string): string {
-	return encodeURIComponent(name)
-		.replaceAll('%2F', '/')
-		.replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
+  return encodeURIComponent(name)
+    .replaceAll('%2F', '/')
+    .replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
 }

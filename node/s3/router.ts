@@ -24,65 +24,65 @@ import { type Operation, RESERVED_BUCKET, type S3Service } from './service.ts';
 import { buildErrorXml } from './xml.ts';
 
 const operations: Readonly<Record<OperationName, Operation>> = {
-	ListBuckets: listBuckets,
-	CreateBucket: createBucket,
-	HeadBucket: headBucket,
-	GetBucketLocation: getBucketLocation,
-	DeleteBucket: deleteBucket,
-	ListObjectsV2: listObjectsV2,
-	ListObjects: listObjects,
-	DeleteObjects: deleteObjects,
-	CreateMultipartUpload: createMultipartUpload,
-	CompleteMultipartUpload: completeMultipartUpload,
-	AbortMultipartUpload: abortMultipartUpload,
-	ListParts: listParts,
+  ListBuckets: listBuckets,
+  CreateBucket: createBucket,
+  HeadBucket: headBucket,
+  GetBucketLocation: getBucketLocation,
+  DeleteBucket: deleteBucket,
+  ListObjectsV2: listObjectsV2,
+  ListObjects: listObjects,
+  DeleteObjects: deleteObjects,
+  CreateMultipartUpload: createMultipartUpload,
+  CompleteMultipartUpload: completeMultipartUpload,
+  AbortMultipartUpload: abortMultipartUpload,
+  ListParts: listParts,
 };
 
 /** What became of a request, for metrics and log. `fault` is an error of ours. */
 export type Outcome = {
-	readonly operation: OperationName | 'NotImplemented';
-	readonly status: number;
-	readonly milliseconds: number;
-	readonly fault?: unknown;
+  readonly operation: OperationName | 'NotImplemented';
+  readonly status: number;
+  readonly milliseconds: number;
+  readonly fault?: unknown;
 };
 
 /** A handler for the engine's control requests. `observe` hears of every one. */
 export function s3Router(
-	service: S3Service,
-	observe: (outcome: Outcome, request: ControlRequest) => void,
+  service: S3Service,
+  observe: (outcome: Outcome, request: ControlRequest) => void,
 ): (request: ControlRequest) => Promise<ControlReply> {
-	return async (request) => {
-		const startMs = monotonicMs();
-		const operation = findOperation(request);
-		let fault: unknown;
-		let reply: ControlReply;
-		try {
-			reply = await run(operation, request, service);
-		} catch (error) {
-			const known = toS3Error(error);
-			if (known === undefined) fault = error;
-			reply = errorReply(known ?? new S3Error('InternalError'), request);
-		}
-		const outcome = { operation: operation ?? 'NotImplemented', status: reply.status, milliseconds: monotonicMs() - startMs } as const;
-		observe(fault === undefined ? outcome : { ...outcome, fault }, request);
-		return reply;
-	};
+  return async (request) => {
+    const startMs = monotonicMs();
+    const operation = findOperation(request);
+    let fault: unknown;
+    let reply: ControlReply;
+    try {
+      reply = await run(operation, request, service);
+    } catch (error) {
+      const known = toS3Error(error);
+      if (known === undefined) fault = error;
+      reply = errorReply(known ?? new S3Error('InternalError'), request);
+    }
+    const outcome = { operation: operation ?? 'NotImplemented', status: reply.status, milliseconds: monotonicMs() - startMs } as const;
+    observe(fault === undefined ? outcome : { ...outcome, fault }, request);
+    return reply;
+  };
 }
 
 async function run(operation: OperationName | undefined, request: ControlRequest, service: S3Service): Promise<ControlReply> {
-	if (request.bucket === RESERVED_BUCKET) throw new S3Error('AccessDenied', `The bucket ${RESERVED_BUCKET} is reserved.`);
-	if (operation === undefined) throw new S3Error('NotImplemented');
-	refuseUnknownHeaders(request.headers);
-	return await operations[operation](request, service);
+  if (request.bucket === RESERVED_BUCKET) throw new S3Error('AccessDenied', `The bucket ${RESERVED_BUCKET} is reserved.`);
+  if (operation === undefined) throw new S3Error('NotImplemented');
+  refuseUnknownHeaders(request.headers);
+  return await operations[operation](request, service);
 }
 
 /** An error in S3's form; a reply to HEAD has no body. */
 export function errorReply(error: S3Error, request: Pick<ControlRequest, 'method' | 'bucket' | 'key' | 'requestId'>): ControlReply {
-	const resource = `/${[request.bucket, request.key].filter((part) => part !== undefined).join('/')}`;
-	const { status } = s3ErrorTable[error.code];
-	const headers: Record<string, string> = { 'content-type': 'application/xml' };
-	if (status === 503) headers['retry-after'] = '1';
-	if (request.method === 'HEAD') return { status, headers, body: '' };
-	const { requestId } = request;
-	return { status, headers, body: buildErrorXml({ code: error.code, message: error.message, resource, requestId }) };
+  const resource = `/${[request.bucket, request.key].filter((part) => part !== undefined).join('/')}`;
+  const { status } = s3ErrorTable[error.code];
+  const headers: Record<string, string> = { 'content-type': 'application/xml' };
+  if (status === 503) headers['retry-after'] = '1';
+  if (request.method === 'HEAD') return { status, headers, body: '' };
+  const { requestId } = request;
+  return { status, headers, body: buildErrorXml({ code: error.code, message: error.message, resource, requestId }) };
 }

@@ -47,6 +47,8 @@ const PoolNodes = Type.Object(
       Type.Array(NodeName, {
         minItems: 1,
         maxItems: 128,
+        // Uniqueness by the list's type: as a rule over 128 names it would cost too much.
+        'x-kubernetes-list-type': 'set',
         description: 'Exactly these nodes; gpu, rdma and selector are then not looked at.',
       }),
     ),

@@ -67,11 +67,6 @@ export const nodesRules: readonly Rule<PoolSpec['nodes']>[] = [
     broken: ({ names, count }) =>
       names !== undefined && names.length !== count ? { field: 'names', value: `${names.length} names (count ${count})` } : undefined,
   },
-  {
-    cel: '!has(self.names) || self.names.all(n, self.names.exists_one(x, x == n))',
-    expected: 'every name once',
-    broken: ({ names }) => repeated(names, 'names'),
-  },
 ];
 
 export const drivesRules: readonly Rule<PoolSpec['drives']>[] = [

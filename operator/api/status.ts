@@ -92,6 +92,5 @@ export const StatusSchema = Type.Object(
   { default: { observedGeneration: -1 } },
 );
 
-export type ClusterStatus = Type.Static<typeof StatusSchema>;
 export type MemberStatus = Type.Static<typeof Member>;
 export type LayoutStatus = Type.Static<typeof LayoutSchema>;

@@ -38,7 +38,7 @@ export function validateCluster(document: unknown, previous?: OpenLakeCluster): 
 function checkRules(cluster: OpenLakeCluster): Problem[] {
   const { pools, network } = cluster.spec;
   return [
-    ...uniquePools(cluster),
+    ...uniqueEntries(cluster),
     ...apply(poolsRules, { self: pools, path: 'spec.pools' }),
     ...pools.flatMap((pool, index) => [
       ...apply(nodesRules, { self: pool.nodes, path: `spec.pools[${index}].nodes` }),
@@ -60,13 +60,18 @@ function checkTransitions(cluster: OpenLakeCluster, previous: OpenLakeCluster): 
   ];
 }
 
-/** The API server checks this by the list's map key. */
-function uniquePools(cluster: OpenLakeCluster): Problem[] {
-  const names = cluster.spec.pools.map((pool) => pool.name);
-  return names.flatMap((name, index) =>
-    names.indexOf(name) === index
-      ? []
-      : [{ path: `spec.pools[${index}].name`, value: name, expected: `a name that pools[${names.indexOf(name)}] does not have` }],
+/** What the API server checks by the types of lists: a map's keys, a set's entries. */
+function uniqueEntries(cluster: OpenLakeCluster): Problem[] {
+  const { pools } = cluster.spec;
+  const lists = [
+    { path: 'spec.pools', field: '.name', entries: pools.map((pool) => pool.name) },
+    ...pools.map((pool, index) => ({ path: `spec.pools[${index}].nodes.names`, field: '', entries: pool.nodes.names ?? [] })),
+  ];
+  return lists.flatMap(({ path, field, entries }) =>
+    entries.flatMap((entry, index) => {
+      const first = entries.indexOf(entry);
+      return first === index ? [] : [{ path: `${path}[${index}]${field}`, value: entry, expected: `another one than at [${first}]` }];
+    }),
   );
 }
 

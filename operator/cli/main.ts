@@ -49,4 +49,6 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
+// Whoever read our output may be gone (`| head`); a cluster must not fall with its reader.
+process.stdout.on('error', () => undefined);
 process.exit(await main(process.argv.slice(2)));

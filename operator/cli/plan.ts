@@ -19,14 +19,14 @@ export const plan: Command = {
 
 Prints members, layout with what it tolerates, and the Kubernetes objects (secrets as zeros) that \`openlake up\` would run.
 
-  --file FILE  the resource, YAML (default: the one that DIR was made for)
-  --data DIR   the data directory, whose members and layout are kept (default: .openlake)
-  --json       JSON instead of YAML
-  --help       this text
+  -f, --file FILE  the resource, YAML (default: the one that DIR was made for)
+  --data DIR       the data directory, whose members and layout are kept (default: .openlake)
+  --json           JSON instead of YAML
+  --help           this text
 `,
   run: async (args) => {
     const { values } = parseOptions(args, {
-      options: { ...DATA_OPTION, file: { type: 'string' }, json: { type: 'boolean', default: false } },
+      options: { ...DATA_OPTION, file: { type: 'string', short: 'f' }, json: { type: 'boolean', default: false } },
     });
     const state = readState(dataPaths(values.data));
     if (values.file === undefined && state === undefined)

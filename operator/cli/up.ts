@@ -18,15 +18,15 @@ export const up: Command = {
 Runs an OpenLakeCluster resource as local processes on 127.0.0.x: the same pods that Kubernetes would run. The first start
 makes DIR with credentials, configuration and drives; later starts find the data there. Ctrl-C stops everything.
 
-  --file FILE  the resource, YAML (default: the one that DIR was made for, else crds/examples/minimal.yaml)
-  --data DIR   the data directory (default: .openlake)
-  --detach     return when the cluster is ready and leave it running; \`openlake down\` stops it
-  --help       this text
+  -f, --file FILE  the resource, YAML (default: the one that DIR was made for, else crds/examples/minimal.yaml)
+  --data DIR       the data directory (default: .openlake)
+  --detach         return when the cluster is ready and leave it running; \`openlake down\` stops it
+  --help           this text
 `,
   run: async (args) => {
     const options = {
       ...DATA_OPTION,
-      file: { type: 'string' },
+      file: { type: 'string', short: 'f' },
       detach: { type: 'boolean', default: false },
       background: { type: 'boolean', default: false },
     } as const;

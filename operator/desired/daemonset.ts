@@ -143,14 +143,18 @@ function seccompProfile(spec: ClusterSpec): string {
   return spec.pod.seccompProfile ?? (spec.io.engine === 'Poll' ? 'RuntimeDefault' : 'Unconfined');
 }
 
+type Quantities = Readonly<Record<string, string | number>>;
+
 function quantities(resources: NonNullable<ClusterSpec['pod']['resources']>): {
   requests?: Record<string, string>;
   limits?: Record<string, string>;
 } {
-  const text = (map: Readonly<Record<string, string | number>>) =>
-    Object.fromEntries(Object.entries(map).map(([name, amount]) => [name, String(amount)]));
   return {
-    ...(resources.requests === undefined ? {} : { requests: text(resources.requests) }),
-    ...(resources.limits === undefined ? {} : { limits: text(resources.limits) }),
+    ...(resources.requests === undefined ? {} : { requests: asText(resources.requests) }),
+    ...(resources.limits === undefined ? {} : { limits: asText(resources.limits) }),
   };
+}
+
+function asText(amounts: Quantities): Record<string, string> {
+  return Object.fromEntries(Object.entries(amounts).map(([name, amount]) => [name, String(amount)]));
 }

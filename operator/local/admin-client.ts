@@ -2,40 +2,10 @@
  * What the nodes say about themselves on their admin API, and the sets' health from all their answers together.
  */
 import http from 'node:http';
+import type { InfoView, SetsView } from '../../node/admin/schemas.ts';
 import { joinEndpoint } from '../../node/config/check.ts';
 import type { LayoutStatus, MemberStatus } from '../api/status.ts';
 import { mergeSetViews, type NodeView, type SetHealth } from '../plan/sets.ts';
-
-/** GET /v1/info */
-export type InfoView = {
-  readonly node: { readonly id: number; readonly name: string };
-  readonly version: string;
-  readonly engine: string;
-  readonly drives: readonly {
-    readonly index: number;
-    readonly path: string;
-    readonly state: string;
-    readonly reason?: string | null;
-    readonly setId?: number | null;
-    readonly slot?: number | null;
-  }[];
-  readonly cluster: { readonly id: string; readonly bootstrapped: boolean };
-};
-
-/** GET /v1/sets */
-type SetsView = {
-  readonly sets: readonly {
-    readonly id: number;
-    readonly voting: number;
-    readonly slots: readonly {
-      readonly slot: number;
-      readonly nodeId: number;
-      readonly drive: number;
-      readonly state: string;
-      readonly reason?: string | null;
-    }[];
-  }[];
-};
 
 export type AdminAccess = { readonly adminPort: number; readonly token: string; readonly timeoutMs: number };
 
@@ -61,11 +31,7 @@ export async function fetchSetHealth(
 async function fetchView(member: MemberStatus, access: AdminAccess): Promise<NodeView | undefined> {
   try {
     const { sets } = (await getJson(member, '/v1/sets', access)) as SetsView;
-    return {
-      nodeId: member.id,
-      atMs: Date.now(),
-      sets: sets.map((set) => ({ ...set, slots: set.slots.map((slot) => ({ ...slot, reason: slot.reason ?? undefined })) })),
-    };
+    return { nodeId: member.id, atMs: Date.now(), sets };
   } catch {
     return undefined;
   }

@@ -5,11 +5,12 @@
  * API, $(NAME) in arguments, volumes at their mount paths. A process has no mount namespace, so mount paths become folders
  * of the data directory, in arguments and in the configuration file alike.
  */
-import type { V1Container, V1DaemonSet, V1PodSpec } from '@kubernetes/client-node';
+
 import path from 'node:path';
+import type { V1Container, V1DaemonSet, V1PodSpec } from '@kubernetes/client-node';
+import { describeProblem } from '../../node/config/check.ts';
 import { parseNodeConfig } from '../../node/config/load.ts';
 import { renderNodeConfig } from '../../node/config/render.ts';
-import { describeProblem } from '../../node/config/check.ts';
 import type { DataPaths } from './paths.ts';
 import { type HttpProbe, httpProbe } from './probe.ts';
 

@@ -1,8 +1,9 @@
 /**
  * HTTP probes of pods, executed as the kubelet does: a success is a status from 200 to 399 within the timeout.
  */
-import type { V1Probe } from '@kubernetes/client-node';
+
 import http from 'node:http';
+import type { V1Probe } from '@kubernetes/client-node';
 
 export type ProbeResult = { readonly ok: boolean; readonly detail: string };
 

@@ -19,8 +19,7 @@ export function readyText(input: ReadyTextInput): string {
   const { state, secrets, endpoint, paths } = input;
   const root = secrets.credentials[0];
   const pools = (state.layout?.pools ?? []).map((pool) => {
-    const lose = (count: number): string => (count === 1 ? '1 node' : `${count} nodes`);
-    return `${pool.setSize - pool.parity}+${pool.parity}: writes go on without ${lose(pool.writesLose.nodes)}, reads without ${lose(pool.readsLose.nodes)}`;
+    return `${pool.setSize - pool.parity}+${pool.parity}: writes go on without ${countNodes(pool.writesLose.nodes)}, reads without ${countNodes(pool.readsLose.nodes)}`;
   });
   const folder = path.relative('', paths.root);
   const shown = folder.startsWith('..') ? paths.root : folder || '.';
@@ -43,4 +42,8 @@ export function readyText(input: ReadyTextInput): string {
     input.background ? `It runs in the background; \`openlake down --data ${shown}\` stops it.` : 'Ctrl-C stops it; the data stays.',
     '',
   ].join('\n');
+}
+
+function countNodes(count: number): string {
+  return count === 1 ? '1 node' : `${count} nodes`;
 }

@@ -1,9 +1,11 @@
 /**
  * The status of a local cluster: processes from the state file, drives and sets from the nodes themselves.
  */
+
+import type { DriveView } from '../../node/admin/schemas.ts';
 import { joinEndpoint } from '../../node/config/check.ts';
-import type { MemberStatus } from '../api/status.ts';
 import { drivesPerNode } from '../api/rules.ts';
+import type { MemberStatus } from '../api/status.ts';
 import type { SetHealth } from '../plan/sets.ts';
 import { type AdminAccess, fetchInfo, fetchSetHealth } from './admin-client.ts';
 import { LocalError } from './local-error.ts';
@@ -11,7 +13,7 @@ import { lockHolder } from './lock.ts';
 import type { DataPaths } from './paths.ts';
 import { isAlive } from './process-identity.ts';
 import { readSecrets } from './secrets.ts';
-import { type ClusterPhase, type LastExit, type LocalState, type PodPhase, readState } from './state.ts';
+import { type ClusterPhase, type LastExit, type LocalState, type PodPhase, type PodState, readState } from './state.ts';
 
 export type DriveReport = {
   readonly index: number;
@@ -35,7 +37,9 @@ export type NodeReport = {
   readonly lastExit: LastExit | null;
   readonly endpoints: { readonly s3: string; readonly peer: string; readonly admin: string };
   readonly version: string | null;
+  /** Which I/O engine runs, and why. */
   readonly engine: string | null;
+  readonly engineReason: string | null;
   readonly drives: readonly DriveReport[];
   readonly log: string;
 };
@@ -88,50 +92,45 @@ async function nodeReport(
   from: { readonly state: LocalState; readonly paths: DataPaths; readonly access: AdminAccess },
 ): Promise<NodeReport> {
   const { state, paths, access } = from;
+  const process = processReport(state.pods.find((pod) => pod.name === member.nodeName));
+  const info = process.pid === null ? { error: 'the node does not run' } : await fetchInfo(member, access);
   const { s3Port, peerPort, adminPort } = state.cluster.spec.network;
-  const pod = state.pods.find((candidate) => candidate.name === member.nodeName);
-  const alive = isAlive(pod?.process);
-  const info = alive ? await fetchInfo(member, access) : { error: 'the node does not run' };
-  const known = 'error' in info ? undefined : info;
+  const endpoints = {
+    s3: `http://${joinEndpoint(member.address, s3Port)}`,
+    peer: joinEndpoint(member.address, peerPort),
+    admin: `http://${joinEndpoint(member.address, adminPort)}`,
+  };
+  const base = { name: member.nodeName, id: member.id, pool: member.pool, ...process, endpoints, log: paths.node(member.nodeName).log };
+  if ('error' in info) {
+    return { ...base, version: null, engine: null, engineReason: null, drives: unreachableDrives(member, { state, error: info.error }) };
+  }
   return {
-    name: member.nodeName,
-    id: member.id,
-    pool: member.pool,
-    pid: alive ? (pod?.process?.pid ?? null) : null,
-    phase: alive || pod?.phase === 'BackOff' ? (pod?.phase ?? 'Stopped') : 'Stopped',
-    ready: alive && (pod?.ready ?? false),
-    restarts: pod?.restarts ?? 0,
-    stoppedOnPurpose: pod?.stoppedOnPurpose ?? false,
-    lastExit: pod?.lastExit ?? null,
-    endpoints: {
-      s3: `http://${joinEndpoint(member.address, s3Port)}`,
-      peer: joinEndpoint(member.address, peerPort),
-      admin: `http://${joinEndpoint(member.address, adminPort)}`,
-    },
-    version: known?.version ?? null,
-    engine: known?.engine ?? null,
-    drives:
-      known === undefined ? unreachableDrives(member, { state, error: 'error' in info ? info.error : '' }) : known.drives.map(driveReport),
-    log: paths.node(member.nodeName).log,
+    ...base,
+    version: info.version,
+    engine: info.engine.kind,
+    engineReason: info.engine.reason,
+    drives: info.drives.map(driveReport),
   };
 }
 
-function driveReport(drive: {
-  readonly index: number;
-  readonly path: string;
-  readonly state: string;
-  readonly reason?: string | null;
-  readonly setId?: number | null;
-  readonly slot?: number | null;
-}): DriveReport {
+/** What the supervisor wrote, corrected by whether the process is there: the supervisor may be gone. */
+function processReport(
+  pod: PodState | undefined,
+): Pick<NodeReport, 'pid' | 'phase' | 'ready' | 'restarts' | 'stoppedOnPurpose' | 'lastExit'> {
+  if (pod === undefined) return { pid: null, phase: 'Stopped', ready: false, restarts: 0, stoppedOnPurpose: false, lastExit: null };
+  const alive = pod.process !== undefined && isAlive(pod.process);
   return {
-    index: drive.index,
-    path: drive.path,
-    state: drive.state,
-    reason: drive.reason ?? null,
-    setId: drive.setId ?? null,
-    slot: drive.slot ?? null,
+    pid: alive ? (pod.process?.pid ?? null) : null,
+    phase: alive || pod.phase === 'BackOff' ? pod.phase : 'Stopped',
+    ready: alive && pod.ready,
+    restarts: pod.restarts,
+    stoppedOnPurpose: pod.stoppedOnPurpose,
+    lastExit: pod.lastExit ?? null,
   };
+}
+
+function driveReport({ index, path, state, reason, setId, slot }: DriveView): DriveReport {
+  return { index, path, state, reason: reason === '' ? null : reason, setId, slot };
 }
 
 /** What the layout says about drives of a node that cannot be asked. */

@@ -10,9 +10,9 @@ import { LocalError } from './local-error.ts';
 import { takeLock } from './lock.ts';
 import type { DataPaths } from './paths.ts';
 import { type PreparedCluster, type PrepareOptions, prepareCluster } from './prepare-cluster.ts';
+import { readyText } from './ready-text.ts';
 import { type ClusterPhase, type LocalState, writeState } from './state.ts';
 import { type PodEvent, SupervisedPod } from './supervised-pod.ts';
-import { readyText } from './ready-text.ts';
 
 export type RunOptions = PrepareOptions & {
   /** Aborted when everything shall stop. */
@@ -22,6 +22,8 @@ export type RunOptions = PrepareOptions & {
 
 /** A node that ended this often before it was ever ready will not come up by itself. */
 const HOPELESS_EXITS = 3;
+/** The exit code by which a node says that its configuration is wrong: trying again changes nothing. */
+const REFUSED_CONFIGURATION = 2;
 /** Without any node becoming ready for so long, a fresh cluster has failed. */
 const STARTUP_PATIENCE_MS = 120_000;
 
@@ -102,7 +104,7 @@ class Supervisor {
       const hopeless = waiting.filter((pod) => (this.#earlyExits.get(pod.pod.name) ?? 0) >= HOPELESS_EXITS);
       if (hopeless.length > 0 && !this.#state.bootstrapped) {
         throw new LocalError(
-          `Cannot start: ${hopeless.map((pod) => `node ${pod.pod.name} ended ${HOPELESS_EXITS} times, its log is ${pod.pod.logFile}`).join('; ')}`,
+          `Cannot start: ${hopeless.map((pod) => `node ${pod.pod.name} ended before it was ready, its log is ${pod.pod.logFile}`).join('; ')}`,
         );
       }
       if (hopeless.length === waiting.length) {
@@ -189,13 +191,20 @@ class Supervisor {
         if (event.restartInMs === undefined) break;
         const how = event.exit.signal === null ? `with exit code ${event.exit.code}` : `by ${event.exit.signal}`;
         print(`node ${name} ended ${how}, restart in ${event.restartInMs / 1000} s`);
-        if (this.#everReady.has(name)) break;
-        this.#earlyExits.set(name, (this.#earlyExits.get(name) ?? 0) + 1);
-        for (const line of logTail(pod.pod.logFile, pod.logOffset)) print(`  ${name}: ${line}`);
+        if (!this.#everReady.has(name)) this.#countEarlyExit(pod, event.exit.code);
         break;
       }
     }
     this.#update({});
+  }
+
+  /** A node that fails before it was ever ready most likely fails the same way again: its words are shown once. */
+  #countEarlyExit(pod: SupervisedPod, code: number | null): void {
+    const { name, logFile } = pod.pod;
+    const before = this.#earlyExits.get(name) ?? 0;
+    this.#earlyExits.set(name, code === REFUSED_CONFIGURATION ? HOPELESS_EXITS : before + 1);
+    if (before > 0) return;
+    for (const line of logTail(logFile, pod.logOffset)) this.#options.print(`  ${name}: ${line}`);
   }
 
   #update(patch: Partial<LocalState>): void {

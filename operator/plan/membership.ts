@@ -110,12 +110,12 @@ function zoneOf(node: Candidate, pool: PoolSpec): string {
 /** In the order of nodes.names; else one of each zone in turn, nodes with RDMA first where it is preferred, then by name. */
 function spread(eligible: readonly Candidate[], pool: PoolSpec): Candidate[] {
   const { names, rdma } = pool.nodes;
-  if (names !== undefined) return [...eligible].sort((left, right) => names.indexOf(left.name) - names.indexOf(right.name));
+  if (names !== undefined) return eligible.toSorted((left, right) => names.indexOf(left.name) - names.indexOf(right.name));
   const rank = (node: Candidate): number => (rdma === 'Prefer' && !hasRdma(node) ? 1 : 0);
-  const sorted = [...eligible].sort((left, right) => rank(left) - rank(right) || compareNames(left.name, right.name));
+  const sorted = eligible.toSorted((left, right) => rank(left) - rank(right) || compareNames(left.name, right.name));
   const zones = Map.groupBy(sorted, (node) => zoneOf(node, pool));
   const turns = [...zones.values()].flatMap((nodes) => nodes.map((node, turn) => ({ node, turn })));
-  return turns.sort((left, right) => rank(left.node) - rank(right.node) || left.turn - right.turn).map(({ node }) => node);
+  return turns.toSorted((left, right) => rank(left.node) - rank(right.node) || left.turn - right.turn).map(({ node }) => node);
 }
 
 /** gpu-2 before gpu-10. */

@@ -58,7 +58,9 @@ export function mergeSetViews(
       return found === undefined ? [] : [{ nodeId: view.nodeId, set: found }];
     });
     // Of views that agree on the number of voting slots, the largest group; of equal groups the one that sees less.
-    const groups = [...Map.groupBy(votes, (vote) => vote.set.voting)].sort(([left, a], [right, b]) => b.length - a.length || left - right);
+    const groups = [...Map.groupBy(votes, (vote) => vote.set.voting)].toSorted(
+      ([left, a], [right, b]) => b.length - a.length || left - right,
+    );
     const [voting, witnesses] = groups[0] ?? [0, []];
     if (witnesses.length < needed) {
       const reason =

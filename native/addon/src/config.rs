@@ -4,7 +4,6 @@
 use crate::plan::{DrivePlan, EnginePlan};
 use napi_derive::napi;
 use openlake_drive::{Adoption, DriveOptions, MountCheck};
-use openlake_http::Tables;
 use openlake_io::{EngineKind, Runtime};
 use openlake_peer::{ClusterLayout, NodeAddress, SetLayout, SlotId, SlotPlace};
 use std::net::SocketAddr;
@@ -84,8 +83,8 @@ pub struct NodeConfig {
     pub address: String,
 }
 
-/// The plan for a configuration and the first tables.
-pub fn plan_engine(config: EngineConfig, tables: Tables) -> Result<EnginePlan, String> {
+/// The plan for a configuration.
+pub fn plan_engine(config: EngineConfig) -> Result<EnginePlan, String> {
     let cluster = hex16("cluster", &config.cluster)?;
     let (engine, engine_reason) = choose_engine(&config.engine)?;
     let cores = match config.cores as usize {
@@ -125,7 +124,6 @@ pub fn plan_engine(config: EngineConfig, tables: Tables) -> Result<EnginePlan, S
         deadline: Duration::from_millis(config.deadline_ms.into()),
         drives: drives.collect::<Result<_, String>>()?,
         layout: Arc::new(plan_layout(&config.layout)?),
-        tables: Arc::new(tables),
     })
 }
 

@@ -5,15 +5,15 @@
 //! is reachable from work that is posted to it through one thread-local handle.
 
 use crate::control::{ControlOptions, ControlPort};
-use crate::engine::{OpenedDrive, Shared};
+use crate::engine::{DriveIdentity, OpenedDrive, Shared};
 use crate::plan::describe_open_error;
 use futures_channel::oneshot;
 use futures_util::future::join_all;
 use openlake_drive::Drive;
 use openlake_http::{Server, ServerOptions};
 use openlake_io::{RemoteHandle, Runtime};
-use openlake_object::{Store, StoreOptions};
-use openlake_peer::{LocalDrive, Mesh, MeshOptions, SlotId};
+use openlake_object::{LocalSlot, Store, StoreOptions};
+use openlake_peer::{LocalDrive, Mesh, MeshOptions, SlotId, SlotServer};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -97,11 +97,14 @@ async fn open(core: usize, runtime: &Runtime, shared: &Shared) -> (Vec<OwnedDriv
     let mut drives = Vec::new();
     let mut reports = Vec::new();
     for (plan, result) in plans.iter().zip(opened.await) {
-        let boot = match &result {
-            Ok(drive) => Ok(drive.boot()),
+        let identity = match &result {
+            Ok(drive) => {
+                let identity = drive.identity();
+                Ok(DriveIdentity { boot: drive.boot(), drive: identity.drive, generation: identity.generation })
+            }
             Err(error) => Err(describe_open_error(plan, error)),
         };
-        reports.push(OpenedDrive { index: plan.index, slot: plan.slot, core, boot });
+        reports.push(OpenedDrive { index: plan.index, slot: plan.slot, core, result: identity });
         if let Ok(drive) = result {
             drives.push(OwnedDrive { index: plan.index, slot: plan.slot, drive });
         }
@@ -113,17 +116,24 @@ async fn open(core: usize, runtime: &Runtime, shared: &Shared) -> (Vec<OwnedDriv
 #[derive(Clone)]
 pub struct Assembly {
     pub boot: u32,
-    /// Slot of every drive of the node and the core that owns it.
-    pub drives: Vec<(SlotId, RemoteHandle)>,
+    /// Every open drive of the node.
+    pub drives: Vec<AssembledDrive>,
+}
+
+/// A drive as all cores have to know it: what it registers as, and the core that owns it.
+#[derive(Clone)]
+pub struct AssembledDrive {
+    pub slot: LocalSlot,
+    pub owner: RemoteHandle,
 }
 
 /// The second step, on the core's own thread: mesh, coordinator, listener.
 pub fn assemble(core: usize, runtime: &Runtime, shared: &Shared, assembly: &Assembly) -> Result<(), String> {
     let plan = &shared.plan;
     let own = owned_drives();
-    let local = |(slot, owner): &(SlotId, RemoteHandle)| LocalDrive {
-        slot: *slot,
-        drive: own.iter().find(|owned| owned.slot == *slot).map(|owned| owned.drive.clone()),
+    let local = |AssembledDrive { slot, owner }: &AssembledDrive| LocalDrive {
+        slot: slot.slot,
+        drive: own.iter().find(|owned| owned.slot == slot.slot).map(|owned| Rc::new(owned.drive.clone()) as Rc<dyn SlotServer>),
         owner: owner.clone(),
     };
     let options = MeshOptions {
@@ -138,7 +148,15 @@ pub fn assemble(core: usize, runtime: &Runtime, shared: &Shared, assembly: &Asse
         listen: Some(plan.listen_peer),
     };
     let mesh = Mesh::start(runtime, options).map_err(|error| format!("cannot serve peers on {}: {error}", plan.listen_peer))?;
-    let store = Store::new(runtime, &mesh, StoreOptions { node: plan.node, boot: assembly.boot, deadline: plan.deadline });
+    let options = StoreOptions {
+        node: plan.node,
+        boot: assembly.boot,
+        deadline: plan.deadline,
+        state: shared.node_state.clone(),
+        slots: assembly.drives.iter().map(|drive| drive.slot).collect(),
+        drives: own.iter().map(|owned| owned.drive.clone()).collect(),
+    };
+    let store = Store::new(runtime, &mesh, options);
     let tables = shared.tables();
     let control = ControlPort::start(
         runtime,

@@ -4,11 +4,12 @@
 //! takes longer is posted to the core that it concerns.
 
 use crate::control::ControlShared;
-use crate::data_core::{self, Assembly, Serving};
+use crate::data_core::{self, AssembledDrive, Assembly, Serving};
 use crate::plan::EnginePlan;
 use crate::queue::{Completion, Failure, Notice, Payload, Queue};
 use openlake_http::{ControlReply, Tables};
 use openlake_io::{RemoteHandle, Runtime};
+use openlake_object::{LocalSlot, NodeState};
 use openlake_peer::{Clock, Fences, SlotId};
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -16,13 +17,21 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How opening one drive ended: the boot number it holds, or the reason.
+/// How opening one drive ended: what it says of itself, or the reason.
 #[derive(Clone)]
 pub struct OpenedDrive {
     pub index: u32,
     pub slot: SlotId,
     pub core: usize,
-    pub boot: Result<u32, String>,
+    pub result: Result<DriveIdentity, String>,
+}
+
+/// What the node has to know of an open drive before it serves.
+#[derive(Clone, Copy)]
+pub struct DriveIdentity {
+    pub boot: u32,
+    pub drive: [u8; 16],
+    pub generation: u32,
 }
 
 #[derive(Default)]
@@ -46,6 +55,7 @@ pub struct Shared {
     pub control: Arc<ControlShared>,
     pub clock: Arc<Clock>,
     pub fences: Arc<Fences>,
+    pub node_state: Arc<NodeState>,
     tables: Mutex<Arc<Tables>>,
     state: Mutex<State>,
     replies: Mutex<BTreeMap<usize, Vec<(u64, ControlReply)>>>,
@@ -54,15 +64,20 @@ pub struct Shared {
 
 impl Shared {
     /// Starts every core of the plan; `start` ends when all serve or one could not.
-    pub fn start(plan: EnginePlan, queue: Arc<Queue>, start: Completion) -> Arc<Shared> {
+    pub fn start(plan: EnginePlan, tables: Tables, queue: Arc<Queue>, start: Completion) -> Arc<Shared> {
         let cores = plan.cores;
-        let tables = Mutex::new(plan.tables.clone());
+        let tables = Mutex::new(Arc::new(share_limits(tables, cores)));
+        if let Err(error) = openlake_io::raise_open_files() {
+            queue.push_notice(Notice { fatal: false, message: format!("cannot raise the limit of open files: {error}") });
+        }
+        let (clock, fences) = (Arc::<Clock>::default(), Arc::<Fences>::default());
         let shared = Arc::new(Shared {
             plan,
             queue,
             control: Arc::default(),
-            clock: Arc::default(),
-            fences: Arc::default(),
+            node_state: NodeState::new(clock.clone(), fences.clone()),
+            clock,
+            fences,
             tables,
             state: Mutex::new(State { start: Some(start), running: cores, ..State::default() }),
             replies: Mutex::default(),
@@ -82,7 +97,8 @@ impl Shared {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
     /// Swaps the tables on every core.
-    pub fn set_tables(self: &Arc<Shared>, tables: Arc<Tables>) {
+    pub fn set_tables(&self, tables: Tables) {
+        let tables = Arc::new(share_limits(tables, self.plan.cores));
         *self.tables.lock().unwrap_or_else(PoisonError::into_inner) = tables.clone();
         self.post_all(|_core| {
             let tables = tables.clone();
@@ -178,15 +194,18 @@ impl Shared {
                 return;
             }
             state.drives.sort_by_key(|drive| drive.index);
-            let boots: Vec<u32> = state.drives.iter().filter_map(|drive| drive.boot.as_ref().ok().copied()).collect();
-            let Some(boot) = boots.iter().copied().max() else {
-                let reasons: Vec<_> = state.drives.iter().filter_map(|drive| drive.boot.clone().err()).collect();
+            let Some(boot) = state.drives.iter().filter_map(|drive| Some(drive.result.as_ref().ok()?.boot)).max() else {
+                let reasons: Vec<_> = state.drives.iter().filter_map(|drive| drive.result.clone().err()).collect();
                 drop(state);
                 return self.fail_start(&format!("no drive of this node can serve: {}", reasons.join("; ")));
             };
             state.boot = boot;
-            let owner = |drive: &OpenedDrive| Some((drive.slot, state.remotes.get(&drive.core)?.clone()));
-            let drives = state.drives.iter().filter(|drive| drive.boot.is_ok()).filter_map(owner).collect();
+            let assembled = |drive: &OpenedDrive| {
+                let DriveIdentity { drive: id, generation, .. } = *drive.result.as_ref().ok()?;
+                let owner = state.remotes.get(&drive.core)?.clone();
+                Some(AssembledDrive { slot: LocalSlot { slot: drive.slot, drive: id, generation }, owner })
+            };
+            let drives = state.drives.iter().filter_map(assembled).collect();
             (state.remotes.clone(), Assembly { boot, drives })
         };
         for (core, remote) in remotes {
@@ -228,10 +247,10 @@ impl Shared {
             state.running -= 1;
             let mut lives = false;
             for drive in &mut state.drives {
-                if drive.core == core && drive.boot.is_ok() {
-                    drive.boot = Err(format!("drive {} stopped with its core {core}", drive.index));
+                if drive.core == core && drive.result.is_ok() {
+                    drive.result = Err(format!("drive {} stopped with its core {core}", drive.index));
                 }
-                lives |= drive.boot.is_ok();
+                lives |= drive.result.is_ok();
             }
             let stop = if state.running == 0 { state.stop.take() } else { None };
             (state.start.is_some(), !lives, stop)
@@ -250,6 +269,12 @@ impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A core counts only its own connections.
+fn share_limits(mut tables: Tables, cores: usize) -> Tables {
+    tables.limits.connections = tables.limits.connections.div_ceil(cores as u32);
+    tables
 }
 
 /// A panic ends the core, never the process, and never reaches JavaScript as anything but a notice.

@@ -35,15 +35,28 @@ pub struct Engine {
     shared: Option<Arc<Shared>>,
 }
 
+/// An S3 error code that the data plane sends by itself.
+#[napi(object)]
+pub struct ErrorCodeObject {
+    pub code: String,
+    pub status: u32,
+}
+
+/// All of them; the control plane's table must have every one.
+#[napi]
+pub fn error_codes() -> Vec<ErrorCodeObject> {
+    openlake_http::error_codes().iter().map(|(code, status)| ErrorCodeObject { code: (*code).to_owned(), status: (*status).into() }).collect()
+}
+
 /// Starts all cores. Call `call` ends when every one serves, or fails with the reason.
 #[napi]
 pub fn start_engine(call: u32, config: EngineConfig, tables: Buffer, wake: Function<'_, (), ()>) -> Result<Engine> {
     let (_version, tables) = tables::decode_tables(&tables).map_err(Error::from_reason)?;
-    let plan = plan_engine(config, tables).map_err(Error::from_reason)?;
+    let plan = plan_engine(config).map_err(Error::from_reason)?;
     let wake = wake.build_threadsafe_function::<()>().callee_handled::<false>().weak::<true>().build()?;
     let queue = Queue::new(wake);
     let start = Completion::new(call, &queue);
-    Ok(Engine { shared: Some(Shared::start(plan, queue, start)) })
+    Ok(Engine { shared: Some(Shared::start(plan, tables, queue, start)) })
 }
 
 #[napi]
@@ -69,7 +82,7 @@ impl Engine {
     #[napi]
     pub fn set_tables(&self, tables: Buffer) -> Result<f64> {
         let (version, tables) = tables::decode_tables(&tables).map_err(Error::from_reason)?;
-        self.shared()?.set_tables(Arc::new(tables));
+        self.shared()?.set_tables(tables);
         Ok(version as f64)
     }
     /// Takes new peer secrets and addresses.
@@ -99,15 +112,18 @@ impl Engine {
         });
         Ok(())
     }
-    /// Registers the drives and loads the bucket table, on every core; ends when all have.
+    /// Registers the drives and loads the bucket table; ends when that is done.
     #[napi]
     pub fn join(&self, call: u32) -> Result<()> {
         let (completion, shared) = self.call(call)?;
         let (cluster, bootstrap) = (shared.plan.cluster, shared.plan.bootstrap);
-        engine::on_every_core(shared, completion, move |serving| async move {
-            serving.store.join(cluster, bootstrap).await.map_err(primitives::failure)
-        });
+        shared.call(completion, move |serving| primitives::join(serving, cluster, bootstrap));
         Ok(())
+    }
+    /// How far `join` has come, and what it waits for.
+    #[napi]
+    pub fn join_status(&self) -> Result<String> {
+        Ok(self.shared()?.node_state.join_status())
     }
     /// Stops accepting connections; ends when the last one is done.
     #[napi]

@@ -1,7 +1,6 @@
 //! What a core is told to be: the configuration after conversion, in the data plane's own types.
 
 use openlake_drive::{DriveOptions, OpenError};
-use openlake_http::Tables;
 use openlake_io::EngineKind;
 use openlake_peer::{ClusterLayout, SlotId};
 use std::net::SocketAddr;
@@ -33,7 +32,6 @@ pub struct EnginePlan {
     pub pin: bool,
     pub deadline: Duration,
     pub drives: Vec<DrivePlan>,
-    pub tables: Arc<Tables>,
 }
 
 impl EnginePlan {

@@ -24,6 +24,11 @@ pub struct UploadPlace {
     pub upload: [u8; 16],
 }
 
+/// The startup duties of the node; what they learn is shared by all cores.
+pub async fn join(serving: Serving, cluster: [u8; 16], bootstrap: bool) -> Outcome {
+    serving.store.join(cluster, bootstrap).await.map(|()| Payload::Nothing).map_err(failure)
+}
+
 /// One packed page of keys.
 pub async fn list_objects(serving: Serving, query: ListQuery) -> Outcome {
     let bucket = serving.store.bucket(&query.bucket).await.map_err(failure)?;

@@ -155,7 +155,7 @@ fn merge(shared: &Shared, parts: Vec<Part>) -> StatusObject {
                 let plan = shared.plan.drives.iter().find(|plan| plan.index == drive.index);
                 let path = plan.map(|plan| plan.options.path.display().to_string()).unwrap_or_default();
                 let status = known.get(&drive.index);
-                let (state, reason) = match (&drive.boot, status.map(|status| &status.state)) {
+                let (state, reason) = match (&drive.result, status.map(|status| &status.state)) {
                     (Err(reason), _) => ("Failed", reason.clone()),
                     (Ok(_), Some(DriveState::Healthy)) => ("Healthy", String::new()),
                     (Ok(_), Some(DriveState::Suspect(reason))) => ("Suspect", reason.clone()),

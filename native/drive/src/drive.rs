@@ -1,8 +1,12 @@
 //! The drive's public face: open, ask, watch, close.
 
+use crate::core::Core;
+use crate::open::{Tuning, open};
+use crate::stage::StagePart;
 use crate::{Answer, Ballot, Key, Request};
 use openlake_io::Runtime;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// Who a drive is; stored in its superblock.
@@ -97,40 +101,97 @@ pub struct DriveStatus {
     pub cache_misses: u64,
 }
 
-/// An open drive. A cheap handle; all clones are the same drive.
+/// An open drive. A cheap handle; all clones are the same drive. When the last one goes, the drive's tasks end.
 #[derive(Clone)]
-pub struct Drive {}
+pub struct Drive {
+    handle: Rc<Handle>,
+}
+
+struct Handle {
+    core: Rc<Core>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.core.stop();
+    }
+}
 
 impl Drive {
     /// Opens (or, where allowed, formats) a drive and recovers its log: every acknowledged record is there afterwards.
     pub async fn open(runtime: &Runtime, options: DriveOptions) -> Result<Drive, OpenError> {
-        let _ = (runtime, options);
-        todo!()
+        Drive::open_tuned(runtime, options, Tuning::default()).await
+    }
+    pub(crate) async fn open_tuned(runtime: &Runtime, options: DriveOptions, tuning: Tuning) -> Result<Drive, OpenError> {
+        let core = open(runtime, options, tuning).await?;
+        Ok(Drive { handle: Rc::new(Handle { core }) })
     }
     /// Decides one request (atomically per key) and answers when the answer is durable where it must be.
     pub async fn handle(&self, request: Request) -> Answer {
-        let _ = request;
-        todo!()
+        let core = &self.handle.core;
+        if core.closed.get() || core.closing.get() {
+            return Answer::Failed("the drive is closed".to_owned());
+        }
+        match request {
+            Request::Read { key, want } => core.read(key, want).await,
+            Request::Blocks { key, write_id, first, count } => core.read_by_write_id(key, write_id, first, count).await,
+            Request::Stage { key, write_id, block_shift, shard_length, offset, bytes } => {
+                core.stage(key, StagePart { write_id, block_shift, shard_length, offset, bytes }).await
+            }
+            Request::Unstage { write_id } => {
+                core.staged.borrow_mut().remove(write_id);
+                Answer::Nothing
+            }
+            Request::Prepare { key, ballot } => core.prepare(key, ballot).await,
+            Request::Publish { key, record } => core.publish(key, record).await,
+            Request::Stable { key, ballot } => {
+                core.mark_stable(&key, ballot);
+                core.start_mark_timer();
+                Answer::Nothing
+            }
+            Request::Scan { bucket, space, prefix, from, limit } => core.scan(bucket, space, &prefix, &from, limit),
+        }
     }
     /// Who it is.
     pub fn identity(&self) -> Identity {
-        todo!()
+        self.handle.core.identity.clone()
     }
     /// The node's boot number as persisted on this drive.
     pub fn boot(&self) -> u32 {
-        todo!()
+        self.handle.core.acceptor.get().boot
     }
     /// Keys whose newest record is unmarked for longer than `age`, at most `limit`: to be settled with the set.
     pub fn unsettled(&self, age: Duration, limit: usize) -> Vec<(Key, Ballot)> {
-        let _ = (age, limit);
-        todo!()
+        self.handle.core.unsettled_since(age, limit)
     }
     /// State and counters.
     pub fn status(&self) -> DriveStatus {
-        todo!()
+        let core = &self.handle.core;
+        let counters = &core.counters;
+        DriveStatus {
+            identity: core.identity.clone(),
+            state: core.health.borrow().clone(),
+            // Nothing is assumed of the device's cache: every durable write is followed by a flush where the kernel sees need.
+            durability_class: "flush",
+            boot: self.boot(),
+            keys: core.index.borrow().len() as u64,
+            capacity_bytes: core.medium.geometry().capacity_bytes(),
+            used_bytes: core.space.borrow().used_bytes(),
+            reads: counters.reads.get(),
+            read_bytes: counters.read_bytes.get(),
+            writes: counters.writes.get(),
+            written_bytes: counters.written_bytes.get(),
+            flushes: counters.flushes.get(),
+            batches: counters.batches.get(),
+            records: counters.records.get(),
+            errors: counters.errors.get(),
+            corrupt_blocks: counters.corrupt_blocks.get(),
+            cache_hits: counters.cache_hits.get(),
+            cache_misses: counters.cache_misses.get(),
+        }
     }
     /// Writes pending marks and a clean-shutdown root; the drive answers `Failed` afterwards.
     pub async fn close(&self) {
-        todo!()
+        self.handle.core.close().await;
     }
 }

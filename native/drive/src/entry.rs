@@ -1,6 +1,6 @@
 //! A record as the index holds it: its head in memory, its bytes by place.
 
-use crate::Head;
+use crate::{Head, Key};
 use crate::format::block_count;
 use crate::space::{ExtentSet, Place};
 use openlake_io::Instant;
@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 /// One version of one key.
 pub(crate) struct Entry {
+    pub key: Key,
     pub head: Head,
     /// Pending until the batch that holds the record is durable; only then may anybody be told of it.
     place: Cell<Place>,
@@ -31,11 +32,21 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// A record that is not durable yet.
-    pub fn pending(head: Head, total: u32, tail_offset: u32, payload: u32, shard_length: u64, extents: Option<Rc<ExtentSet>>) -> Entry {
-        let (place, since) = (Cell::new(Place::PENDING), Cell::new(Instant(0)));
-        let (settled, stable_early) = (Cell::new(false), Cell::new(false));
-        Entry { head, place, total, tail_offset, payload, shard_length, extents, since, settled, stable_early }
+    /// A record that is not durable yet; its sizes in the log are not known either.
+    pub fn pending(key: Key, head: Head, shard_length: u64, extents: Option<Rc<ExtentSet>>) -> Entry {
+        Entry {
+            key,
+            head,
+            place: Cell::new(Place::PENDING),
+            total: 0,
+            tail_offset: 0,
+            payload: 0,
+            shard_length,
+            extents,
+            since: Cell::new(Instant(0)),
+            settled: Cell::new(false),
+            stable_early: Cell::new(false),
+        }
     }
     /// Where the record lies; `None` while it is not durable.
     pub fn place(&self) -> Option<Place> {
@@ -53,5 +64,13 @@ impl Entry {
     /// Blocks of the shard.
     pub fn blocks(&self) -> u64 {
         block_count(self.shard_length, self.head.coding.block_shift)
+    }
+    /// Bytes of block checksums and inline payload, which lie together in the record.
+    pub fn tail_bytes(&self) -> usize {
+        self.checksum_bytes() + self.payload as usize
+    }
+    /// Bytes of the block checksums.
+    pub fn checksum_bytes(&self) -> usize {
+        self.blocks() as usize * 8
     }
 }

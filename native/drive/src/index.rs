@@ -24,14 +24,14 @@ impl Index {
     pub fn get_mut(&mut self, key: &Key) -> Option<&mut Row> {
         self.rows.get_mut(key)
     }
-    /// The row of a key, made if missing. The key is copied, so that it does not pin a request's memory.
-    pub fn get_or_insert(&mut self, key: &Key) -> &mut Row {
-        // Two lookups for a new key, but no copy for a known one.
-        if !self.rows.contains_key(key) {
-            let own = Key { bucket: key.bucket, space: key.space, name: Bytes::copy_from_slice(&key.name) };
-            return self.rows.entry(own).or_default();
-        }
-        self.rows.entry(key.clone()).or_default()
+    /// The row of a key, made if missing. `key` must not pin a request's memory: see [`Index::own_key`].
+    pub fn get_or_insert(&mut self, key: Key) -> &mut Row {
+        self.rows.entry(key).or_default()
+    }
+    /// The key as the index holds it, or a copy of it.
+    pub fn own_key(&self, key: &Key) -> Key {
+        let copied = || Key { bucket: key.bucket, space: key.space, name: Bytes::copy_from_slice(&key.name) };
+        self.rows.get_key_value(key).map_or_else(copied, |(own, _)| own.clone())
     }
     /// Number of rows.
     pub fn len(&self) -> usize {

@@ -6,13 +6,42 @@
 #![forbid(unsafe_code)]
 
 mod ballot;
+mod blank;
+mod cache;
+mod close;
+mod core;
+mod counters;
+mod departed;
 mod drive;
+mod entry;
+mod flush_gate;
+mod format;
+mod index;
 mod key;
+mod log;
+mod medium;
 mod message;
+mod open;
+mod prepare;
+mod prewrite;
+mod provision;
+mod publish;
+mod pump;
+mod read;
 mod record;
+mod roots;
+mod row;
+mod scan;
+mod settle;
+mod signal;
+mod space;
+mod stage;
 
 pub use ballot::{Ballot, WriteId};
 pub use drive::{Adoption, Drive, DriveOptions, DriveState, DriveStatus, Identity, MountCheck, OpenError};
 pub use key::{Key, Space};
 pub use message::{Answer, Block, Covers, Head, KeyState, Request, ScanRow, ShardBytes, Want};
 pub use record::{Coding, Kind, Record, Shard};
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,6 @@ mod head;
 mod reader;
 mod recover;
 
-pub(crate) use append::{Log, LogFailed};
+pub(crate) use append::{Log, LogFailed, LogWrite};
 pub(crate) use batch::SealedBatch;
-pub(crate) use head::Head as LogHead;
 pub(crate) use recover::{Recovered, recover};

@@ -3,11 +3,10 @@
 //! Nothing above knows files; a raw device would map the same places to fixed offsets.
 
 use crate::counters::Counters;
-use crate::format::round_to_page;
 use crate::space::{Geometry, Place};
 use bytes::Bytes;
 use openlake_io::{AlignedBuffer, Durability, File, OpenOptions, Runtime};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -27,6 +26,7 @@ pub(crate) struct Medium {
     containers: RefCell<Vec<File>>,
     /// Containers written since their last flush began.
     dirty: RefCell<Vec<bool>>,
+    grown: Cell<bool>,
     counters: Rc<Counters>,
 }
 
@@ -65,7 +65,7 @@ impl Medium {
         }
         let dirty = RefCell::new(vec![false; containers.len()]);
         let (runtime, directory) = (runtime.clone(), directory.to_owned());
-        Ok(Medium { runtime, directory, geometry, containers: RefCell::new(containers), dirty, counters })
+        Ok(Medium { runtime, directory, geometry, containers: RefCell::new(containers), dirty, grown: Cell::new(false), counters })
     }
     /// The cut of the space.
     pub fn geometry(&self) -> &Geometry {
@@ -78,7 +78,11 @@ impl Medium {
     }
     /// Whether another container may be made.
     pub fn may_grow(&self) -> bool {
-        (self.containers.borrow().len() as u32) < self.geometry.containers()
+        !self.grown.get() && (self.containers.borrow().len() as u32) < self.geometry.containers()
+    }
+    /// No further container can be made.
+    pub fn stop_growing(&self) {
+        self.grown.set(true);
     }
     /// Makes the next container: under another name, allocated and flushed, then renamed, then its directory flushed.
     pub async fn make_container(&self) -> io::Result<()> {
@@ -137,26 +141,18 @@ impl Medium {
     pub async fn flush(&self) -> io::Result<()> {
         let written: Vec<File> = {
             let (containers, mut dirty) = (self.containers.borrow(), self.dirty.borrow_mut());
-            let marked = containers.iter().zip(dirty.iter_mut()).filter(|(_, dirty)| std::mem::take(*dirty));
-            marked.map(|(file, _)| file.clone()).collect()
+            let marked = containers.iter().zip(dirty.iter_mut()).filter_map(|(file, dirty)| std::mem::take(dirty).then(|| file.clone()));
+            marked.collect()
         };
         self.counters.flushes.add(written.len() as u64);
         futures_util::future::try_join_all(written.iter().map(File::flush)).await.map(drop)
     }
-    /// Fills a segment with zeros, durably, so that later durable writes into it convert no unwritten extents.
-    pub async fn write_zeros(&self, segment: u32) -> io::Result<()> {
-        let length = round_to_page(self.geometry.segment_bytes as usize).min(ZEROS_BYTES);
+    /// Writes zeros durably from `offset` of a segment on, one write; returns how many bytes.
+    pub async fn write_zeros(&self, segment: u32, offset: u32) -> io::Result<u32> {
+        let length = ZEROS_BYTES.min((self.geometry.segment_bytes - offset) as usize);
         let mut zeros = AlignedBuffer::with_capacity(length);
         zeros.set_len(length);
-        let zeros = zeros.freeze();
-        let mut offset = 0;
-        while offset < self.geometry.segment_bytes {
-            let length = zeros.len().min((self.geometry.segment_bytes - offset) as usize);
-            let (file, _, position) = self.locate(Place::new(segment, offset))?;
-            self.counters.written_bytes.add(length as u64);
-            file.write(position, vec![zeros.slice(..length)], Durability::Sync).await?;
-            offset += length as u32;
-        }
-        Ok(())
+        self.write(Place::new(segment, offset), vec![zeros.freeze()], Durability::Sync).await?;
+        Ok(length as u32)
     }
 }

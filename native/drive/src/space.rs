@@ -6,7 +6,7 @@ mod extent_set;
 mod geometry;
 mod place;
 
-pub(crate) use allocator::{EXTENTS_LIMIT, SegmentClass, Space};
+pub(crate) use allocator::Space;
 pub(crate) use extent::{Extent, pieces};
 pub(crate) use extent_set::{ExtentSet, Returned};
 pub(crate) use geometry::Geometry;

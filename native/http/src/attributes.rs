@@ -64,7 +64,7 @@ fn without_aws_chunked(value: &str) -> String {
 }
 
 /// Which pairs of stored metadata are sent as headers of GET and HEAD; checksums only where asked for.
-pub(crate) fn returned<'m>(metadata: &'m Metadata, with_checksums: bool) -> impl Iterator<Item = (&'m str, &'m str)> {
+pub(crate) fn returned(metadata: &Metadata, with_checksums: bool) -> impl Iterator<Item = (&str, &str)> {
     metadata.pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).filter(move |(name, _)| {
         STANDARD.contains(name)
             || *name == "content-encoding"

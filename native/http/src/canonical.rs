@@ -1,7 +1,9 @@
 //! The canonical request of SigV4, the text that both sides hash (AWS, "Create a signed AWS API request"), with S3's rules: the path
 //! is encoded once and never normalised.
 //!
-//!     METHOD \n path \n query, sorted \n header:value \n ... \n \n signed;headers \n payload hash
+//! ```text
+//! METHOD \n path \n query, sorted \n header:value \n ... \n \n signed;headers \n payload hash
+//! ```
 
 use crate::encoding::{percent_decode, push_percent_encoded};
 use crate::head::Head;

@@ -1,7 +1,9 @@
 //! Signatures of aws-chunked bodies: each chunk's covers the one before it, the first covers the request's own (the seed).
 //!
-//!     AWS4-HMAC-SHA256-PAYLOAD \n timestamp \n scope \n previous signature \n SHA-256("") \n SHA-256(chunk)
-//!     AWS4-HMAC-SHA256-TRAILER \n timestamp \n scope \n previous signature \n SHA-256("name:value\n" ...)
+//! ```text
+//! AWS4-HMAC-SHA256-PAYLOAD \n timestamp \n scope \n previous signature \n SHA-256("") \n SHA-256(chunk)
+//! AWS4-HMAC-SHA256-TRAILER \n timestamp \n scope \n previous signature \n SHA-256("name:value\n" ...)
+//! ```
 //!
 //! Source: AWS, "Signature Calculations for the Authorization Header: Transferring Payload in Multiple Chunks".
 

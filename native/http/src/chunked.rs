@@ -1,7 +1,9 @@
 //! Chunked bodies: HTTP's own transfer coding and AWS's aws-chunked share one grammar, so one decoder reads both.
 //!
-//!     chunk    size in hex, [";" extension], CRLF, data, CRLF        extension of AWS: chunk-signature=64 hex digits
-//!     last     "0", [";" extension], CRLF, { trailer line, CRLF }, CRLF
+//! ```text
+//! chunk    size in hex, [";" extension], CRLF, data, CRLF        extension of AWS: chunk-signature=64 hex digits
+//! last     "0", [";" extension], CRLF, { trailer line, CRLF }, CRLF
+//! ```
 //!
 //! It holds at most one line; data passes through as slices of what came in. Sources: RFC 9112 section 7.1; AWS, "Transferring Payload
 //! in Multiple Chunks" and "... with trailing headers".

@@ -38,7 +38,6 @@ registry! {
     InternalError 500 "The server met an unexpected condition.";
     InvalidAccessKeyId 403 "The access key ID that you provided does not exist in our records.";
     InvalidArgument 400 "An argument of the request is not valid.";
-    InvalidChunkSizeError 400 "A chunk of the body is not as long as it should be.";
     InvalidDigest 400 "The Content-MD5 that you specified is not valid.";
     InvalidPart 400 "One or more of the specified parts could not be found.";
     InvalidPartNumber 416 "The requested part number is not satisfiable.";
@@ -51,7 +50,6 @@ registry! {
     MalformedTrailerError 400 "The trailer of the body is not well-formed or lacks what x-amz-trailer promised.";
     MaxMessageLengthExceeded 400 "Your request was too large.";
     MetadataTooLarge 400 "Your metadata headers exceed the maximum allowed metadata size.";
-    MethodNotAllowed 405 "The specified method is not allowed against this resource.";
     MissingContentLength 411 "You must provide the Content-Length HTTP header.";
     NoSuchBucket 404 "The specified bucket does not exist.";
     NoSuchKey 404 "The specified key does not exist.";

@@ -9,7 +9,6 @@ use crate::head::{Framing, HEAD_BYTES, HeadError, Scan};
 use crate::watch::Watch;
 use bytes::Bytes;
 use openlake_io::{AlignedBuffer, Instant, Runtime, Socket};
-use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -17,8 +16,11 @@ use std::time::Duration;
 const SMALL_BYTES: usize = 8 * 1024;
 /// Bytes of body received into one buffer: two of the store's smallest blocks.
 const PIECE_BYTES: u64 = 128 * 1024;
-/// A body that makes no progress for this long ends the connection.
+/// A body of which no further piece ([`PIECE_BYTES`], or what was sent of a chunked one) arrives within this time ends the connection.
+/// So 2.2 KB/s is the slowest upload, and a client that trickles single bytes cannot hold a buffer for long.
 pub(crate) const STALL: Duration = Duration::from_secs(60);
+/// How much a peer may still send while the last reply is on its way to it.
+const LINGER_BYTES: u64 = 16 * 1024 * 1024;
 /// The interim reply that asks for the body.
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -59,6 +61,8 @@ pub(crate) struct Input {
     /// How much of `held` was used up.
     start: usize,
     body: BodyState,
+    /// A read of the body is under way, or its future was dropped and took bytes along: then the rest cannot be read any more.
+    reading: bool,
     owes_continue: bool,
     /// Body bytes read so far for the current request, without HTTP's own chunks.
     pub body_bytes: u64,
@@ -67,7 +71,7 @@ pub(crate) struct Input {
 impl Input {
     pub(crate) fn new(runtime: Runtime, socket: Socket, watch: Rc<Watch>) -> Input {
         let held = AlignedBuffer::with_capacity(SMALL_BYTES);
-        Input { runtime, socket, watch, held, start: 0, body: BodyState::Done, owes_continue: false, body_bytes: 0 }
+        Input { runtime, socket, watch, held, start: 0, body: BodyState::Done, reading: false, owes_continue: false, body_bytes: 0 }
     }
 
     /// The next head, copied into `head`. `idle` limits the wait for its first byte, `arrival` the time from there to its end.
@@ -126,7 +130,11 @@ impl Input {
 
     /// The next bytes of the body without HTTP's own chunks; `None` at its end.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, BodyEnd> {
+        if std::mem::replace(&mut self.reading, true) {
+            self.body = BodyState::Failed;
+        }
         let result = self.next_piece().await;
+        self.reading = false;
         match &result {
             Ok(Some(piece)) => self.body_bytes += piece.len() as u64,
             Ok(None) => {}
@@ -137,37 +145,40 @@ impl Input {
 
     /// Whether the body was read to its end.
     pub(crate) fn is_done(&self) -> bool {
-        matches!(self.body, BodyState::Done)
+        matches!(self.body, BodyState::Done) && !self.reading
     }
 
     /// Whether the rest of the body is at most `limit` bytes and already on its way, so that reading it is the cheapest way on.
     pub(crate) fn is_drainable(&self, limit: u64) -> bool {
         match self.body {
+            _ if self.reading => false,
             BodyState::Done => true,
             BodyState::Length(left) => left <= limit && !self.owes_continue,
             BodyState::Chunked(_) | BodyState::Failed => false,
         }
     }
 
-    /// Reads and drops what comes until the peer closes, `limit` bytes came or `time` is over: so that the peer gets to read the reply
-    /// before the close, which would otherwise cut it off with a reset.
-    pub(crate) async fn linger(&mut self, limit: usize, time: Duration) {
+    /// Reads and drops what comes until the body ends, the peer closes, 16 MiB came or `time` is over: so that the peer gets to read the
+    /// reply before the close, which would otherwise cut it off with a reset.
+    pub(crate) async fn linger(&mut self, time: Duration) {
         let deadline = self.after(time);
-        let mut dropped = 0;
+        let limit = match self.body {
+            BodyState::Length(left) => left.min(LINGER_BYTES),
+            _ => LINGER_BYTES,
+        };
+        let mut dropped = self.unread().len() as u64;
         while dropped < limit {
             let buffer = AlignedBuffer::with_capacity(64 * 1024);
             match self.watch.limit(deadline, self.socket.receive(buffer)).await {
-                Ok(Ok((_, length))) if length > 0 => dropped += length,
+                Ok(Ok((_, length))) if length > 0 => dropped += length as u64,
                 _ => return,
             }
         }
     }
 
     async fn next_piece(&mut self) -> Result<Option<Bytes>, BodyEnd> {
-        if self.is_done() {
-            return Ok(None);
-        }
-        if std::mem::take(&mut self.owes_continue) && self.unread().is_empty() {
+        let wanted = matches!(self.body, BodyState::Length(_) | BodyState::Chunked(_));
+        if wanted && std::mem::take(&mut self.owes_continue) && self.unread().is_empty() {
             let deadline = self.after(STALL);
             let send = self.socket.send(vec![Bytes::from_static(CONTINUE)]);
             self.watch.limit(deadline, send).await.map_err(|_| BodyEnd::Stalled)?.map_err(|_| BodyEnd::Broken)?;
@@ -205,7 +216,7 @@ impl Input {
                 }
             };
             self.give_back(&piece);
-            if data.is_some() || self.is_done() {
+            if data.is_some() || matches!(self.body, BodyState::Done) {
                 return Ok(data);
             }
         }
@@ -219,8 +230,8 @@ impl Input {
         }
         let want = want as usize;
         let mut buffer = AlignedBuffer::with_capacity(want);
+        let deadline = self.after(STALL);
         while buffer.is_empty() || fill && buffer.len() < want {
-            let deadline = self.after(STALL);
             let received = self.watch.limit(deadline, self.socket.receive(buffer)).await.map_err(|_| BodyEnd::Stalled)?;
             let (received, length) = received.map_err(|_| BodyEnd::Broken)?;
             if length == 0 {

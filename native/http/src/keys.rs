@@ -18,8 +18,14 @@ pub(crate) struct Keys {
 /// One key pair.
 pub(crate) struct Key {
     identity: Identity,
-    /// Scope date -> signing key. Two, as requests of two days meet at midnight.
-    days: RefCell<[Option<(String, Rc<HmacKey>)>; 2]>,
+    /// Two, as requests of two days meet at midnight.
+    days: RefCell<[Option<Day>; 2]>,
+}
+
+/// A derived signing key and the scope date it is for.
+struct Day {
+    scope_date: String,
+    signing_key: Rc<HmacKey>,
 }
 
 impl Keys {
@@ -35,16 +41,16 @@ impl Keys {
     /// The signing key of a pair for a day: HMAC chain over date, region, service and `aws4_request`.
     pub(crate) fn signing_key(&self, key: &Key, scope_date: &str) -> Rc<HmacKey> {
         let mut days = key.days.borrow_mut();
-        if let Some((_, signing)) = days.iter().flatten().find(|(date, _)| date == scope_date) {
-            return signing.clone();
+        if let Some(day) = days.iter().flatten().find(|day| day.scope_date == scope_date) {
+            return day.signing_key.clone();
         }
         let secret = format!("AWS4{}", key.identity.secret_key);
         let day = hmac(secret.as_bytes(), scope_date.as_bytes());
         let region = hmac(&day, self.region.as_bytes());
         let service = hmac(&region, SERVICE.as_bytes());
-        let signing = Rc::new(HmacKey::new(&hmac(&service, b"aws4_request")));
+        let signing_key = Rc::new(HmacKey::new(&hmac(&service, b"aws4_request")));
         days.swap(0, 1);
-        days[0] = Some((scope_date.to_owned(), signing.clone()));
-        signing
+        days[0] = Some(Day { scope_date: scope_date.to_owned(), signing_key: signing_key.clone() });
+        signing_key
     }
 }

@@ -155,11 +155,9 @@ impl AwsChunks {
 
     fn check_chunk(&mut self) -> Result<(), BodyError> {
         let hash = std::mem::take(&mut self.hash).finish();
-        match &mut self.signer {
-            Some(signer) if !signer.accepts_chunk(&hash, &self.signature) => {
-                Err(refusal(code::SignatureDoesNotMatch, "The signature of a chunk does not match.".to_owned()))
-            }
-            _ => Ok(()),
+        match self.signer.as_mut().is_none_or(|signer| signer.accepts_chunk(&hash, &self.signature)) {
+            true => Ok(()),
+            false => Err(refusal(code::SignatureDoesNotMatch, "The signature of a chunk does not match.".to_owned())),
         }
     }
 

@@ -9,7 +9,10 @@ use crate::objects::Objects;
 use crate::reply::{Content, Reply};
 use crate::request::Request;
 use bytes::Bytes;
-use openlake_object::{BucketView, Condition, ObjectInfo, PutTarget, StoreError};
+use openlake_object::{Body, BucketView, Condition, ObjectInfo, PutTarget, StoreError};
+
+/// A conditional PUT of more than this is checked before its body is asked for: one more quorum read is cheaper then.
+const PRECHECK_BYTES: u64 = 1024 * 1024;
 
 /// PutObject, with If-None-Match: * or If-Match. The body is asked for only once everything else was found right.
 pub(crate) async fn put_object<O: Objects>(core: &Core<O>, settings: &Settings, request: &Request<'_>, input: &mut Input) -> Result<Reply<O::Reader>, Failure> {
@@ -19,8 +22,8 @@ pub(crate) async fn put_object<O: Objects>(core: &Core<O>, settings: &Settings, 
     let mut payload = request.upload(input, settings.tables.limits.object_bytes, metadata)?;
     let (bucket, key) = request.object(core).await?;
     let Some(condition) = condition else { return Err(never_met(core, bucket, &key).await) };
-    if condition != Condition::None {
-        // The body would be sent in vain if the condition fails already; the store judges it again, atomically.
+    if condition != Condition::None && payload.length() > PRECHECK_BYTES {
+        // Such a body would be sent in vain if the condition fails already; the store judges it again, atomically.
         precheck(core, bucket, &key, &condition).await?;
     }
     let info = core.objects.put(PutTarget { bucket, key, condition }, &mut payload).await?;

@@ -1,6 +1,24 @@
-//! temp
-use crate::Runtime;
-pub(crate) struct SimulatedHandle;
-pub struct DurabilityClass; #[derive(Default)] pub struct SimOptions; #[derive(Clone)] pub struct SimWorld;
-impl SimWorld { pub fn new(_: u64, _: SimOptions) -> SimWorld { todo!() } pub fn start_node(&self, _: u32, _: std::net::IpAddr) -> Runtime { todo!() }
- pub fn run<T: 'static>(&self, _: &Runtime, _: impl Future<Output = T> + 'static, _: std::time::Duration) -> T { todo!() } }
+//! The simulated engine: any number of nodes with disks and a network between them, in one thread, from one seed.
+//!
+//! A world is a queue of events in simulated time: a node's turn, the end of a disk operation, the arrival of bytes. Every delay,
+//! fault and choice comes from the seed, nothing from real clocks, addresses or hashing; so a seed replays exactly, which
+//! [`SimWorld::event_hash`] proves.
+
+mod connection;
+mod engine;
+mod event;
+mod file_system;
+mod handle;
+mod inode;
+mod listening;
+mod node;
+mod options;
+mod random;
+mod state;
+mod stream;
+mod storage;
+mod world;
+
+pub(crate) use handle::SimulatedHandle;
+pub use options::{DurabilityClass, SimOptions};
+pub use world::SimWorld;

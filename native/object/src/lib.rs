@@ -5,15 +5,51 @@
 #![forbid(unsafe_code)]
 
 mod body;
+mod bucket;
+mod bucket_reads;
+mod bucket_table;
+mod conditional;
+mod core;
+mod decide;
 mod error;
+mod get;
+mod join;
+mod key_queue;
+mod list;
+mod locate;
+mod manifest;
 mod metadata;
 mod multipart;
+mod node_state;
+mod operation;
+mod part_reader;
+mod placement;
+mod proposal;
+mod proposer;
+mod put;
+mod quorum;
+mod round;
+mod scan;
+mod set_cursor;
+mod settle;
+mod settle_loop;
+mod slots;
+mod stage;
 mod store;
+mod stripe;
+mod stripe_reader;
+mod supply;
+mod upload;
+mod version;
+mod write;
 
 pub use body::{Body, BodyError, Finish, ObjectBody};
 pub use error::StoreError;
 pub use metadata::Metadata;
 pub use multipart::{CompletePart, PartInfo};
+pub use node_state::NodeState;
+pub use placement::place;
+pub use slots::{Slots, TouchedListener};
 pub use store::{
-    BucketState, BucketView, Condition, ListPage, ListRow, ObjectInfo, PutTarget, Range, Store, StoreOptions, RESERVED_BUCKET,
+    BucketState, BucketView, Condition, ListPage, ListRow, LocalSlot, ObjectInfo, PutTarget, RESERVED_BUCKET, Range, Store, StoreOptions,
 };

@@ -1,6 +1,24 @@
 //! Multipart uploads: parts are objects of their own space beside the final key; completion is metadata only.
 
-use openlake_drive::Ballot;
+use crate::StoreError;
+use crate::body::Body;
+use crate::core::Core;
+use crate::manifest::{Manifest, ManifestPart};
+use crate::metadata::Metadata;
+use crate::operation::Operation;
+use crate::put::{Label, put_body, put_payload, put_tombstone};
+use crate::set_cursor::SetCursor;
+use crate::store::{BucketView, Condition, ObjectInfo};
+use crate::upload::{Upload, UploadState};
+use bytes::{BufMut, Bytes, BytesMut};
+use openlake_checksum::md5;
+use openlake_drive::{Ballot, Head, Key, Space};
+use openlake_peer::Fence;
+use std::rc::Rc;
+
+/// Least size of every part but the last.
+const LEAST_PART_BYTES: u64 = 5 << 20;
+const MOST_PARTS: u16 = 10_000;
 
 /// A part as the client names it in Complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,4 +34,201 @@ pub struct PartInfo {
     pub size: u64,
     pub etag: [u8; 16],
     pub origin: Ballot,
+}
+
+fn upload_name(object: &[u8], upload: [u8; 16]) -> BytesMut {
+    let mut name = BytesMut::with_capacity(object.len() + 19);
+    name.put_slice(object);
+    name.put_u8(0);
+    name.put_slice(&upload);
+    name
+}
+
+/// Key of a part of an upload of `object`.
+pub(crate) fn part_key(bucket: u64, object: &[u8], upload: [u8; 16], number: u16) -> Key {
+    let mut name = upload_name(object, upload);
+    name.put_u16(number);
+    Key { bucket, space: Space::Part, name: name.freeze() }
+}
+
+/// An upload, as requests name it.
+pub(crate) struct UploadId<'request> {
+    pub core: &'request Rc<Core>,
+    pub bucket: BucketView,
+    pub object: &'request Bytes,
+    pub upload: [u8; 16],
+}
+
+impl UploadId<'_> {
+    fn operation(&self, space: Space, name: Bytes) -> Result<Rc<Operation>, StoreError> {
+        let fence = Fence { bucket: self.bucket.id, revision: self.bucket.revision };
+        Operation::new(self.core, Key { bucket: self.bucket.id, space, name }, Some(fence))
+    }
+    fn record(&self) -> Result<Rc<Operation>, StoreError> {
+        self.operation(Space::Upload, upload_name(self.object, self.upload).freeze())
+    }
+    fn part(&self, number: u16) -> Result<Rc<Operation>, StoreError> {
+        let key = part_key(self.bucket.id, self.object, self.upload, number);
+        self.operation(Space::Part, key.name)
+    }
+
+    pub async fn create(&self, metadata: Metadata) -> Result<(), StoreError> {
+        Upload::create(&self.record()?, metadata).await
+    }
+
+    async fn must_be_open(&self) -> Result<(), StoreError> {
+        match Upload::read(&self.record()?).await?.state {
+            UploadState::Open => Ok(()),
+            _ => Err(StoreError::NoSuchUpload),
+        }
+    }
+
+    /// Stores a part while the upload is open.
+    pub async fn put_part(&self, number: u16, body: &mut dyn Body) -> Result<(Ballot, Label), StoreError> {
+        if number == 0 || number > MOST_PARTS {
+            return Err(StoreError::Invalid(format!("part number {number}: must be 1 to {MOST_PARTS}")));
+        }
+        self.must_be_open().await?;
+        put_body(&self.part(number)?, body, &Condition::None).await
+    }
+
+    /// Parts of an open upload, by number.
+    pub async fn list_parts(&self) -> Result<Vec<PartInfo>, StoreError> {
+        self.must_be_open().await?;
+        Ok(self.parts().await?.iter().map(|(info, _)| info.clone()).collect())
+    }
+
+    async fn parts(&self) -> Result<Vec<(PartInfo, Head)>, StoreError> {
+        let prefix = upload_name(self.object, self.upload).freeze();
+        let operation = self.operation(Space::Part, prefix.clone())?;
+        // Parts are placed by the object's key, which `beside` keeps.
+        let operation = self.record()?.beside(operation.key.clone())?;
+        let mut cursor = SetCursor::new(operation, prefix.clone(), prefix.clone());
+        let mut parts = Vec::new();
+        loop {
+            cursor.fill(1000).await?;
+            let Some((name, head)) = cursor.pop() else { return Ok(parts) };
+            let Some(number) = name.get(prefix.len()..).and_then(|suffix| <[u8; 2]>::try_from(suffix).ok()) else { continue };
+            let info = PartInfo { number: u16::from_be_bytes(number), size: head.size, etag: head.etag, origin: head.origin };
+            parts.push((info, head));
+        }
+    }
+
+    /// Complete: choose the manifest by a conditional write on the upload's record, publish the object, note that it is done.
+    pub async fn complete(&self, named: &[CompletePart], condition: &Condition) -> Result<ObjectInfo, StoreError> {
+        let record = self.record()?;
+        let mut upload = Upload::read(&record).await?;
+        if upload.state == UploadState::Aborted {
+            return Err(StoreError::NoSuchUpload);
+        }
+        if let UploadState::Done { size, etag, parts, origin, .. } = upload.state {
+            // The same request again, as far as can still be told: parts may be gone from the list, so their ETags decide.
+            let same = etag_of(named) == (etag, parts);
+            return if same { Ok(info(&upload.metadata, size, etag, parts, origin)) } else { Err(StoreError::NoSuchUpload) };
+        }
+        let manifest = choose(self.upload, named, &self.parts().await?)?;
+        let payload = manifest.encode();
+        let digest = md5::digest(&payload);
+        let write_id = match upload.state {
+            // A Complete of the same parts that was interrupted: go on under its write id, so that it takes effect once.
+            UploadState::Completing { write_id, digest: chosen } if chosen == digest => write_id,
+            UploadState::Open => {
+                let write_id = self.core.new_write_id();
+                upload = upload.change(&record, UploadState::Completing { write_id, digest }).await.map_err(raced)?;
+                write_id
+            }
+            _ => return Err(StoreError::ConditionalConflict),
+        };
+        let (etag, parts) = etag_of(named);
+        let size = manifest.size().unwrap_or(u64::MAX);
+        let label = Label { etag, etag_parts: parts, metadata: upload.metadata.encode(), size: Some(size), manifest: true };
+        let object = self.operation(Space::Object, self.object.clone())?;
+        let origin = match put_payload(&object, write_id, &payload, &label, condition).await {
+            Ok(origin) => origin,
+            Err(error) => {
+                let no_effect = matches!(error, StoreError::PreconditionFailed | StoreError::ConditionalConflict | StoreError::Unavailable(_));
+                if no_effect {
+                    // The client may try again or abort.
+                    let _ = upload.change(&record, UploadState::Open).await;
+                }
+                return Err(error);
+            }
+        };
+        // If this fails, the same Complete finds the upload completing and the object already there.
+        let _ = upload.change(&record, UploadState::Done { digest, size, etag, parts, origin }).await;
+        self.remove_parts_in_background(manifest.parts.iter().map(|part| part.number).collect());
+        Ok(info(&upload.metadata, size, etag, parts, origin))
+    }
+
+    /// Abort: afterwards no Complete can succeed; parts and record are removed as far as drives answer.
+    pub async fn abort(&self) -> Result<(), StoreError> {
+        let record = self.record()?;
+        let upload = Upload::read(&record).await?;
+        let aborted = match upload.state {
+            UploadState::Open => upload.change(&record, UploadState::Aborted).await.map_err(raced)?,
+            UploadState::Aborted => upload,
+            UploadState::Completing { .. } => return Err(StoreError::ConditionalConflict),
+            UploadState::Done { .. } => return Err(StoreError::NoSuchUpload),
+        };
+        for (part, _) in self.parts().await? {
+            put_tombstone(&self.part(part.number)?, &Condition::None).await?;
+        }
+        put_tombstone(&self.record()?, &aborted.unchanged()).await.map(drop)
+    }
+
+    /// Parts that were uploaded but are not in the manifest are of no use any more.
+    fn remove_parts_in_background(&self, keep: Vec<u16>) {
+        let (core, bucket, object, upload) = (self.core.clone(), self.bucket, self.object.clone(), self.upload);
+        let runtime = core.runtime.clone();
+        runtime.spawn(async move {
+            let id = UploadId { core: &core, bucket, object: &object, upload };
+            let Ok(parts) = id.parts().await else { return };
+            for (part, _) in parts.iter().filter(|(part, _)| keep.binary_search(&part.number).is_err()) {
+                if let Ok(operation) = id.part(part.number) {
+                    let _ = put_tombstone(&operation, &Condition::None).await;
+                }
+            }
+        });
+    }
+}
+
+/// The manifest that the client's list of parts means, if it is right.
+fn choose(upload: [u8; 16], named: &[CompletePart], stored: &[(PartInfo, Head)]) -> Result<Manifest, StoreError> {
+    if named.is_empty() {
+        return Err(StoreError::Invalid("the list of parts is empty".to_owned()));
+    }
+    if named.windows(2).any(|pair| pair.first().map(|part| part.number) >= pair.last().map(|part| part.number)) {
+        return Err(StoreError::InvalidPartOrder);
+    }
+    let mut parts = Vec::with_capacity(named.len());
+    for (position, part) in named.iter().enumerate() {
+        let stored = stored.iter().find(|(info, _)| info.number == part.number && info.etag == part.etag);
+        let Some((info, head)) = stored else {
+            return Err(StoreError::InvalidPart(format!("part {}: not uploaded, or its ETag differs", part.number)));
+        };
+        if position + 1 < named.len() && info.size < LEAST_PART_BYTES {
+            return Err(StoreError::EntityTooSmall);
+        }
+        parts.push(ManifestPart::of(info, head.write_id));
+    }
+    let manifest = Manifest { upload, parts };
+    match manifest.size() {
+        Some(_) => Ok(manifest),
+        None => Err(StoreError::Invalid("the parts' sizes add up to more than 2^64 bytes".to_owned())),
+    }
+}
+
+/// MD5 of the parts' MD5s, and their number.
+fn etag_of(named: &[CompletePart]) -> ([u8; 16], u16) {
+    let all: Vec<u8> = named.iter().flat_map(|part| part.etag).collect();
+    (md5::digest(&all), u16::try_from(named.len()).unwrap_or(u16::MAX))
+}
+
+fn info(metadata: &Metadata, size: u64, etag: [u8; 16], etag_parts: u16, origin: Ballot) -> ObjectInfo {
+    ObjectInfo { size, etag, etag_parts, last_modified_ms: origin.time_ms(), metadata: metadata.clone(), version: origin }
+}
+
+/// Complete and Abort, or two of them, met on the upload's record.
+fn raced(error: StoreError) -> StoreError {
+    if error == StoreError::PreconditionFailed { StoreError::ConditionalConflict } else { error }
 }

@@ -1,4 +1,4 @@
-//! Streams a byte range of a multipart object: one part after the other, the next one opened while this one is being sent.
+//! Streams a byte range of a multipart object: one part after the other, each read only where the range needs it.
 
 use crate::locate::{Need, locate};
 use crate::manifest::{Manifest, ManifestPart};

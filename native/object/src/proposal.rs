@@ -45,9 +45,6 @@ impl Proposal {
     pub fn write_id(&self) -> WriteId {
         self.template.write_id
     }
-    pub fn template(&self) -> &Record {
-        &self.template
-    }
     /// Shards that give this version back.
     pub fn needed(&self) -> usize {
         shards_needed_of(self.template.kind, self.template.payload_size, self.template.coding)

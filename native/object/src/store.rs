@@ -1,14 +1,35 @@
 //! The operations of a coordinator, one core's handle to them.
 
+use crate::core::Core;
+use crate::list::Listing;
+use crate::multipart::UploadId;
+use crate::node_state::NodeState;
+use crate::operation::Operation;
+use crate::put::Label;
+use crate::slots::Slots;
 use crate::{Body, CompletePart, Metadata, ObjectBody, PartInfo, StoreError};
+use crate::{bucket, get, join, list, put, settle, settle_loop};
 use bytes::Bytes;
-use openlake_drive::Ballot;
+use openlake_drive::{Ballot, Drive, Key, Space};
 use openlake_io::Runtime;
-use openlake_peer::Mesh;
+use openlake_peer::{Fence, Mesh, SlotId};
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
+/// Longest object key, in bytes.
+const MOST_KEY_BYTES: usize = 1024;
 /// Bucket id of the reserved bucket `.openlake`: cluster record, slot registrations, bucket records.
 pub const RESERVED_BUCKET: u64 = 0;
+
+/// A slot of this node, as it registers itself in the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocalSlot {
+    pub slot: SlotId,
+    /// The drive's identity.
+    pub drive: [u8; 16],
+    pub generation: u32,
+}
 
 /// What a coordinator is made of.
 #[derive(Clone)]
@@ -17,6 +38,12 @@ pub struct StoreOptions {
     pub boot: u32,
     /// How long one operation may take in all (its body's time not counted).
     pub deadline: Duration,
+    /// Shared by all cores of the node.
+    pub state: Arc<NodeState>,
+    /// All slots of this node; registered by `join`.
+    pub slots: Vec<LocalSlot>,
+    /// The drives that this core owns; `settle_loop` looks after them.
+    pub drives: Vec<Drive>,
 }
 
 /// When a write may take effect.
@@ -92,90 +119,139 @@ pub struct ListPage {
 
 /// One core's coordinator. A cheap handle.
 #[derive(Clone)]
-pub struct Store {}
+pub struct Store {
+    core: Rc<Core>,
+}
 
 impl Store {
     /// A coordinator over a mesh.
     pub fn new(runtime: &Runtime, mesh: &Mesh, options: StoreOptions) -> Store {
-        let _ = (runtime, mesh, options);
-        todo!()
+        Store::over(runtime, Rc::new(mesh.clone()), options)
+    }
+    /// A coordinator over any way to the slots (tests and the simulation bring their own).
+    pub fn over(runtime: &Runtime, slots: Rc<dyn Slots>, options: StoreOptions) -> Store {
+        let state = options.state.clone();
+        slots.on_touched(Box::new(move |name, id, revision| {
+            state.fences.learn(id, revision);
+            state.buckets.touch(name, BucketView { id, revision });
+        }));
+        Store { core: Core::new(runtime, slots, options) }
+    }
+    fn operation(&self, bucket: BucketView, key: &Bytes) -> Result<Rc<Operation>, StoreError> {
+        Operation::new(&self.core, object_key(bucket, key), Some(fence_of(bucket)))
+    }
+    fn upload<'request>(&'request self, bucket: BucketView, object: &'request Bytes, upload: [u8; 16]) -> UploadId<'request> {
+        UploadId { core: &self.core, bucket, object, upload }
     }
     /// Resolves a bucket's name: from the table, or, where the table has no live and fresh row, by a quorum read.
     pub async fn bucket(&self, name: &str) -> Result<BucketView, StoreError> {
-        let _ = name;
-        todo!()
+        self.core.bucket(name).await
     }
     /// Head and (for a non-empty range) body. `range` `None`: all of it. Returns the range served as (first, length).
     pub async fn get(&self, bucket: BucketView, key: &Bytes, range: Option<Range>) -> Result<(ObjectInfo, u64, u64, ObjectBody), StoreError> {
-        let _ = (bucket, key, range);
-        todo!()
+        let (head, first, length, body) = get::get(&self.core, object_key(bucket, key), Some(fence_of(bucket)), range).await?;
+        Ok((get::info_of(&head), first, length, body))
     }
     /// Head alone.
     pub async fn head(&self, bucket: BucketView, key: &Bytes) -> Result<ObjectInfo, StoreError> {
-        let _ = (bucket, key);
-        todo!()
+        Ok(get::info_of(&get::head(&self.operation(bucket, key)?).await?))
     }
     /// Stores a body. Returns the new version's head once it is complete on W drives.
     pub async fn put(&self, target: PutTarget, body: &mut dyn Body) -> Result<ObjectInfo, StoreError> {
-        let _ = (target, body.length());
-        todo!()
+        check_key(&target.key)?;
+        let size = body.length();
+        let operation = self.operation(target.bucket, &target.key)?;
+        let (origin, label) = put::put_body(&operation, body, &target.condition).await?;
+        Ok(info_of_label(&label, size, origin))
     }
     /// Deletes; success when the tombstone is complete (also for keys that never were). With a condition: as section 7.
     pub async fn delete(&self, target: PutTarget) -> Result<(), StoreError> {
-        let _ = target;
-        todo!()
+        check_key(&target.key)?;
+        put::put_tombstone(&self.operation(target.bucket, &target.key)?, &target.condition).await.map(drop)
     }
     /// A page of keys. `after` is exclusive; `delimiter` groups common prefixes; `limit` counts rows and prefixes together.
     pub async fn list(&self, bucket: BucketView, prefix: &Bytes, delimiter: &[u8], after: &Bytes, limit: usize) -> Result<ListPage, StoreError> {
-        let _ = (bucket, prefix, delimiter, after, limit);
-        todo!()
+        list::list(&self.core, bucket, &Listing { prefix, delimiter, after, limit }).await
     }
     /// Creates a bucket's record (conditional); `AlreadyExists` is `PreconditionFailed`.
     pub async fn create_bucket(&self, name: &str) -> Result<BucketView, StoreError> {
-        let _ = name;
-        todo!()
+        bucket::create(&self.core, name).await
     }
     /// All live buckets: name, view, created (ms).
     pub async fn list_buckets(&self) -> Result<Vec<(String, BucketView, u64)>, StoreError> {
-        todo!()
+        let records = bucket::list_records(&self.core).await?;
+        let live = records.into_iter().filter(|(_, record)| record.state == BucketState::Live);
+        Ok(live.map(|(name, record)| (name, record.view, record.created_ms)).collect())
     }
     /// Section 14 rule 4 whole: deleting, fence, list, tombstone or live again. `Ok(false)`: not empty.
     pub async fn delete_bucket(&self, name: &str) -> Result<bool, StoreError> {
-        let _ = name;
-        todo!()
+        bucket::delete(&self.core, name).await
     }
     /// Creates an upload; returns its id. `metadata` is what the completed object will carry.
     pub async fn create_upload(&self, bucket: BucketView, key: &Bytes, metadata: Metadata) -> Result<[u8; 16], StoreError> {
-        let _ = (bucket, key, metadata);
-        todo!()
+        check_key(key)?;
+        let upload = self.core.new_write_id().0;
+        self.upload(bucket, key, upload).create(metadata).await?;
+        Ok(upload)
     }
     /// Stores a part (the last one sent for a number counts).
     pub async fn put_part(&self, bucket: BucketView, key: &Bytes, upload: [u8; 16], number: u16, body: &mut dyn Body) -> Result<ObjectInfo, StoreError> {
-        let _ = (bucket, key, upload, number, body.length());
-        todo!()
+        let size = body.length();
+        let (origin, label) = self.upload(bucket, key, upload).put_part(number, body).await?;
+        Ok(info_of_label(&label, size, origin))
     }
     /// Parts of an open upload in order of number.
     pub async fn list_parts(&self, bucket: BucketView, key: &Bytes, upload: [u8; 16]) -> Result<Vec<PartInfo>, StoreError> {
-        let _ = (bucket, key, upload);
-        todo!()
+        self.upload(bucket, key, upload).list_parts().await
     }
     /// Completes: one manifest, one publish. Repeating a finished Complete answers the same.
     pub async fn complete_upload(&self, bucket: BucketView, key: &Bytes, upload: [u8; 16], parts: &[CompletePart], condition: Condition) -> Result<ObjectInfo, StoreError> {
-        let _ = (bucket, key, upload, parts, condition);
-        todo!()
+        self.upload(bucket, key, upload).complete(parts, &condition).await
     }
     /// Aborts; races with Complete by a conditional write on the upload's record.
     pub async fn abort_upload(&self, bucket: BucketView, key: &Bytes, upload: [u8; 16]) -> Result<(), StoreError> {
-        let _ = (bucket, key, upload);
-        todo!()
+        self.upload(bucket, key, upload).abort().await
     }
     /// Startup duties: register local slots, create or check the cluster record, load the bucket table. Retries until done.
     pub async fn join(&self, cluster: [u8; 16], bootstrap: bool) -> Result<(), StoreError> {
-        let _ = (cluster, bootstrap);
-        todo!()
+        join::join(&self.core, cluster, bootstrap).await
+    }
+    /// How far `join` has come, and what it waits for.
+    pub fn join_status(&self) -> String {
+        self.core.options.state.join_status()
+    }
+    /// Brings a key's newest version to completion, or shows that there is none (protocol.md section 6 steps 4 to 6).
+    pub async fn settle(&self, key: Key) -> Result<(), StoreError> {
+        settle::settle(&Operation::new(&self.core, key, None)?).await.map(drop)
     }
     /// Settles what local drives hold unmarked for over a second (protocol.md section 2); runs for ever.
     pub async fn settle_loop(&self) {
-        todo!()
+        settle_loop::run(&self.core).await;
+    }
+}
+
+fn object_key(bucket: BucketView, key: &Bytes) -> Key {
+    Key { bucket: bucket.id, space: Space::Object, name: key.clone() }
+}
+
+fn fence_of(bucket: BucketView) -> Fence {
+    Fence { bucket: bucket.id, revision: bucket.revision }
+}
+
+fn check_key(key: &Bytes) -> Result<(), StoreError> {
+    if (1..=MOST_KEY_BYTES).contains(&key.len()) {
+        return Ok(());
+    }
+    Err(StoreError::Invalid(format!("key of {} bytes: must have 1 to {MOST_KEY_BYTES}", key.len())))
+}
+
+fn info_of_label(label: &Label, size: u64, origin: Ballot) -> ObjectInfo {
+    ObjectInfo {
+        size,
+        etag: label.etag,
+        etag_parts: label.etag_parts,
+        last_modified_ms: origin.time_ms(),
+        metadata: Metadata::decode(&label.metadata),
+        version: origin,
     }
 }

@@ -33,7 +33,7 @@ mod tests {
     #[test]
     fn doubles_up_to_its_bound() {
         let mut backoff = Backoff::default();
-        let most: Vec<u64> = (0..8).map(|_| backoff.next(25) .as_millis() as u64).collect();
+        let most: Vec<u64> = (0..8).map(|_| backoff.next(25).as_millis() as u64).collect();
         assert_eq!(most[0], 50);
         assert_eq!(most[1], 75);
         assert!(most.iter().all(|wait| *wait <= MOST_MS));

@@ -51,7 +51,11 @@ impl Wire for Ballot {
         writer.u32(self.boot);
     }
     fn decode(cursor: &mut Cursor<'_>) -> Result<Ballot, DecodeError> {
-        Ok(Ballot { clock: cursor.u64()?, node: cursor.u32()?, boot: cursor.u32()? })
+        Ok(Ballot {
+            clock: cursor.u64()?,
+            node: cursor.u32()?,
+            boot: cursor.u32()?,
+        })
     }
 }
 
@@ -90,7 +94,10 @@ impl<T: Wire> Wire for Vec<T> {
         let count = cursor.u32()? as usize;
         let needed = count.saturating_mul(T::MIN_BYTES);
         if needed > cursor.left() {
-            return Err(DecodeError::Short { needed, left: cursor.left() });
+            return Err(DecodeError::Short {
+                needed,
+                left: cursor.left(),
+            });
         }
         let mut values = Vec::with_capacity(count.min(1024));
         for _ in 0..count {

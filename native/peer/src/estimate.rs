@@ -21,7 +21,11 @@ impl Estimate {
         // A day bounds the sums below; no request lives that long.
         let sample = u64::try_from(round_trip.as_micros()).unwrap_or(u64::MAX).min(86_400_000_000);
         if !self.known {
-            *self = Estimate { mean_us: sample, deviation_us: sample / 2, known: true };
+            *self = Estimate {
+                mean_us: sample,
+                deviation_us: sample / 2,
+                known: true,
+            };
             return;
         }
         let difference = sample.abs_diff(self.mean_us);

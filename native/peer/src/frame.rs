@@ -50,9 +50,20 @@ pub enum FrameKind {
 impl FrameKind {
     fn from_byte(byte: u8) -> Option<FrameKind> {
         use FrameKind::{Answer, Confirm, Hello, NodeAnswer, NodeRequest, Notice, Ready, Refused, Request, Welcome};
-        [Request, Answer, Notice, NodeRequest, NodeAnswer, Hello, Welcome, Confirm, Ready, Refused]
-            .into_iter()
-            .find(|kind| *kind as u8 == byte)
+        [
+            Request,
+            Answer,
+            Notice,
+            NodeRequest,
+            NodeAnswer,
+            Hello,
+            Welcome,
+            Confirm,
+            Ready,
+            Refused,
+        ]
+        .into_iter()
+        .find(|kind| *kind as u8 == byte)
     }
 }
 
@@ -141,7 +152,14 @@ impl Header {
             return Err(FrameError::Damaged);
         }
         let request = (number >> 64) as u64;
-        Ok(Header { kind, request, head_bytes: head, bulk_bytes: bulk, bulk_unchecked, crc: (tail >> 64) as u64 })
+        Ok(Header {
+            kind,
+            request,
+            head_bytes: head,
+            bulk_bytes: bulk,
+            bulk_unchecked,
+            crc: (tail >> 64) as u64,
+        })
     }
 
     /// Compares the checksum with that of the bytes received.
@@ -152,7 +170,11 @@ impl Header {
         if !self.bulk_unchecked {
             crc.update(bulk);
         }
-        if crc.finish() == self.crc { Ok(()) } else { Err(FrameError::Damaged) }
+        if crc.finish() == self.crc {
+            Ok(())
+        } else {
+            Err(FrameError::Damaged)
+        }
     }
 }
 
@@ -168,7 +190,10 @@ mod tests {
     #[test]
     fn golden_bytes() {
         let bytes = header(FrameKind::Ready, b"", b"");
-        assert_eq!(bytes[..24], [0x4f, 0x4c, 1, 19, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(
+            bytes[..24],
+            [0x4f, 0x4c, 1, 19, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+        );
         assert_eq!(bytes[24..], openlake_checksum::crc64(&bytes[..24]).to_le_bytes());
     }
 

@@ -15,6 +15,8 @@
 mod judge;
 mod message;
 mod proof;
+#[cfg(test)]
+mod tests;
 
 pub use message::{Confirm, Hello, Ready, Refused, Welcome};
 pub use proof::{key_id, prove};
@@ -28,6 +30,9 @@ use proof::Side;
 
 /// Longest reason shown of those that a peer sends, in characters.
 const MAX_REASON_CHARS: usize = 400;
+
+/// The other side went away between two messages. Without any message it was just a probe of the port, and no news.
+const CLOSED_SILENTLY: &str = "closed during the handshake";
 
 /// What a side says of itself, and what it knows.
 #[derive(Clone)]
@@ -58,14 +63,11 @@ pub struct Refusal {
 }
 
 /// Connects as initiator: links to node `wanted`, or says why not. The caller bounds the time.
-pub async fn initiate(
-    runtime: &Runtime,
-    socket: &Socket,
-    incoming: &mut Incoming,
-    me: &Credentials,
-    wanted: u32,
-) -> Result<Peer, Refusal> {
-    let secret = me.secrets.first().ok_or_else(|| refusal(wanted, format!("node {} has no peer secret configured", me.node)))?;
+pub async fn initiate(runtime: &Runtime, socket: &Socket, incoming: &mut Incoming, me: &Credentials, wanted: u32) -> Result<Peer, Refusal> {
+    let secret = me
+        .secrets
+        .first()
+        .ok_or_else(|| refusal(wanted, format!("node {} has no peer secret configured", me.node)))?;
     let mut nonce = [0; 32];
     runtime.fill_random(&mut nonce);
     let hello = Hello {
@@ -78,7 +80,9 @@ pub async fn initiate(
         nonce,
         key_id: key_id(secret),
     };
-    send(socket, FrameKind::Hello, &hello).await.map_err(|error| refusal(wanted, error))?;
+    send(socket, FrameKind::Hello, &hello)
+        .await
+        .map_err(|error| refusal(wanted, error))?;
     let welcome: Welcome = expect(incoming, FrameKind::Welcome).await.map_err(|error| refusal(wanted, error))?;
     if let Err(reason) = judge::welcome(me, &hello, &welcome, secret) {
         // Best effort: it lets the other side's operator see the reason too.
@@ -86,10 +90,17 @@ pub async fn initiate(
         return Err(refusal(wanted, reason));
     }
     let proof = prove(secret, Side::Initiator, &hello, &welcome);
-    send(socket, FrameKind::Confirm, &Confirm { proof }).await.map_err(|error| refusal(wanted, error))?;
-    expect::<Ready>(incoming, FrameKind::Ready).await.map_err(|error| refusal(wanted, error))?;
+    send(socket, FrameKind::Confirm, &Confirm { proof })
+        .await
+        .map_err(|error| refusal(wanted, error))?;
+    expect::<Ready>(incoming, FrameKind::Ready)
+        .await
+        .map_err(|error| refusal(wanted, error))?;
     incoming.set_limits(MAX_HEAD_BYTES, MAX_BULK_BYTES);
-    Ok(Peer { node: wanted, boot: welcome.boot })
+    Ok(Peer {
+        node: wanted,
+        boot: welcome.boot,
+    })
 }
 
 /// Answers an initiator. `newest_boot` says which boot number of a node is linked right now. The caller bounds the time.
@@ -103,6 +114,12 @@ pub async fn respond(
     let hello = match expect::<Hello>(incoming, FrameKind::Hello).await {
         Ok(hello) => hello,
         Err(error) => {
+            if error == CLOSED_SILENTLY {
+                return Err(Refusal {
+                    node: None,
+                    reason: String::new(),
+                });
+            }
             let reason = format!("node {} refuses a connection: {error}", me.node);
             return Err(refuse(socket, None, reason).await);
         }
@@ -132,7 +149,10 @@ pub async fn respond(
     }
     send(socket, FrameKind::Ready, &Ready {}).await.map_err(failed)?;
     incoming.set_limits(MAX_HEAD_BYTES, MAX_BULK_BYTES);
-    Ok(Peer { node: hello.from, boot: hello.boot })
+    Ok(Peer {
+        node: hello.from,
+        boot: hello.boot,
+    })
 }
 
 fn refusal(node: u32, reason: String) -> Refusal {
@@ -150,14 +170,17 @@ async fn send(socket: &Socket, kind: FrameKind, message: &impl Wire) -> Result<(
     let mut frame = Vec::with_capacity(HEADER_BYTES + head.len());
     frame.extend_from_slice(&Header::encode(kind, 0, &head, std::iter::empty()));
     frame.append(&mut head);
-    socket.send(vec![Bytes::from(frame)]).await.map_err(|error| format!("connection broke during the handshake: {error}"))
+    socket
+        .send(vec![Bytes::from(frame)])
+        .await
+        .map_err(|error| format!("connection broke during the handshake: {error}"))
 }
 
 /// The next message of the handshake, or why it did not come; a `refused` is its reason.
 async fn expect<T: Wire>(incoming: &mut Incoming, kind: FrameKind) -> Result<T, String> {
     let received = match incoming.next().await {
         Ok(Some(received)) => received,
-        Ok(None) => return Err("closed during the handshake".to_owned()),
+        Ok(None) => return Err(CLOSED_SILENTLY.to_owned()),
         Err(ReceiveError::Frame(error @ FrameError::Version(_))) => return Err(error.to_string()),
         Err(error) => return Err(format!("handshake failed: {error}")),
     };
@@ -174,5 +197,8 @@ async fn expect<T: Wire>(incoming: &mut Incoming, kind: FrameKind) -> Result<T, 
 
 /// A stranger's text goes to logs and status: only what prints, and not too much of it.
 fn printable(text: &str) -> String {
-    text.chars().take(MAX_REASON_CHARS).map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
+    text.chars()
+        .take(MAX_REASON_CHARS)
+        .map(|character| if character.is_control() { '\u{fffd}' } else { character })
+        .collect()
 }

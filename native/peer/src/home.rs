@@ -63,22 +63,29 @@ impl Home {
     }
 
     /// Whether a request may go to a drive of this node: the drive, or the answer that says why not. The same for all callers.
-    pub fn admit(&self, envelope: &RequestEnvelope) -> Result<LocalDrive, Answer> {
+    pub fn admit(&self, envelope: &RequestEnvelope) -> Result<LocalDrive, Box<Answer>> {
         let wall_ms = self.runtime.wall_ms();
         if envelope.clock >> 16 > wall_ms + MAX_SKEW_MS {
-            return Err(Answer::Clock { now_ms: wall_ms });
+            return Err(Box::new(Answer::Clock { now_ms: wall_ms }));
         }
         let epoch = self.layout.borrow().epoch;
         if envelope.epoch != epoch {
-            return Err(Answer::Wrong(format!("node {} serves epoch {epoch}, not {}", self.node, envelope.epoch)));
+            let right = format!("node {} serves epoch {epoch}, not {}", self.node, envelope.epoch);
+            return Err(Box::new(Answer::Wrong(right)));
         }
         if envelope.fence.is_some_and(|fence| !self.fences.admits(fence)) {
-            return Err(Answer::Behind);
+            return Err(Box::new(Answer::Behind));
         }
         self.drives.borrow().get(&envelope.slot).cloned().ok_or_else(|| {
             let mut slots: Vec<String> = self.drives.borrow().keys().map(SlotId::to_string).collect();
             slots.sort();
-            Answer::Wrong(format!("node {} does not serve {}; it serves {}", self.node, envelope.slot, slots.join(", ")))
+            let right = format!(
+                "node {} does not serve {}; it serves {}",
+                self.node,
+                envelope.slot,
+                slots.join(", ")
+            );
+            Box::new(Answer::Wrong(right))
         })
     }
 
@@ -114,7 +121,10 @@ impl Home {
                 listeners.iter().for_each(|listener| listener(name, *bucket, *revision));
                 NodeAnswer::Done
             }
-            NodeRequest::Ping => NodeAnswer::Pong { wall_ms: self.runtime.wall_ms(), loaded: self.fences.is_loaded() },
+            NodeRequest::Ping => NodeAnswer::Pong {
+                wall_ms: self.runtime.wall_ms(),
+                loaded: self.fences.is_loaded(),
+            },
         }
     }
 
@@ -126,6 +136,10 @@ impl Home {
 
     /// Remembers and tells why someone was refused; the same reason twice in a row is told once.
     pub fn refused(&self, node: Option<u32>, reason: String) {
+        // A probe that only looks whether the port is open.
+        if reason.is_empty() {
+            return;
+        }
         if let Some(node) = node {
             let mut refusals = self.refusals.borrow_mut();
             if refusals.get(&node) == Some(&reason) {

@@ -69,7 +69,15 @@ impl Incoming {
     pub fn new(runtime: &Runtime, socket: &Socket, max_head_bytes: usize, max_bulk_bytes: usize) -> Incoming {
         let buffer = AlignedBuffer::with_capacity(BUFFER_BYTES);
         let heard = Rc::new(Cell::new(runtime.now().0));
-        Incoming { runtime: runtime.clone(), socket: socket.clone(), buffer, start: 0, max_head_bytes, max_bulk_bytes, heard }
+        Incoming {
+            runtime: runtime.clone(),
+            socket: socket.clone(),
+            buffer,
+            start: 0,
+            max_head_bytes,
+            max_bulk_bytes,
+            heard,
+        }
     }
 
     /// Changes the limits: the peer has proven who it is.
@@ -182,5 +190,11 @@ impl Incoming {
 }
 
 fn cut_off(bytes: usize) -> ReceiveError {
-    ReceiveError::Broken(std::io::Error::new(std::io::ErrorKind::UnexpectedEof, format!("closed {bytes} bytes into a frame")))
+    ReceiveError::Broken(std::io::Error::new(
+        std::io::ErrorKind::UnexpectedEof,
+        format!("closed {bytes} bytes into a frame"),
+    ))
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod backoff;
+mod call;
 mod clock;
 mod codec;
 mod estimate;
@@ -25,9 +26,10 @@ mod page;
 mod pending;
 mod serve;
 
+pub use call::{CallError, NodeAnswer, NodeRequest, PeerStatus};
 pub use clock::{Clock, MAX_SKEW_MS};
 pub use event::PeerEvent;
 pub use fence::{Fence, Fences};
 pub use layout::{ClusterLayout, NodeAddress, SetLayout, SlotId, SlotPlace};
 pub use local::{Answering, LocalDrive, SlotServer};
-pub use mesh::{CallError, Mesh, MeshOptions, NodeAnswer, NodeRequest, PeerStatus};
+pub use mesh::{Mesh, MeshOptions};

@@ -126,10 +126,18 @@ impl Link {
     /// Asks once. `timed`: the round trip is one of a read, and teaches how fast the peer is.
     pub async fn ask(&self, kind: FrameKind, message: &impl Wire, timed: bool, deadline: Duration) -> Result<AnyAnswer, CallError> {
         let runtime = &self.home.runtime;
-        let end = Instant(runtime.now().0.saturating_add(u64::try_from(deadline.as_nanos()).unwrap_or(u64::MAX)));
+        let end = Instant(
+            runtime
+                .now()
+                .0
+                .saturating_add(u64::try_from(deadline.as_nanos()).unwrap_or(u64::MAX)),
+        );
         let line = self.line_with_room(end).await?;
         let id = self.pending.next_id();
-        let bytes = line.outgoing.push(kind, id, message).map_err(|error| CallError::Unreachable(error.to_string()))?;
+        let bytes = line
+            .outgoing
+            .push(kind, id, message)
+            .map_err(|error| CallError::Unreachable(error.to_string()))?;
         let (_ticket, receiver) = self.pending.enter(id, bytes, runtime.now(), timed);
         match runtime.timeout(self.left(end), receiver).await {
             Ok(Ok(outcome)) => outcome,
@@ -141,7 +149,9 @@ impl Link {
     /// Queues a message that gets no answer; false when there is no way for it now.
     pub fn notice(&self, message: &impl Wire) -> bool {
         let line = self.line.borrow();
-        let open = line.as_ref().filter(|line| !self.silent.get() && line.outgoing.unsent_bytes() < MAX_IN_FLIGHT_BYTES);
+        let open = line
+            .as_ref()
+            .filter(|line| !self.silent.get() && line.outgoing.unsent_bytes() < MAX_IN_FLIGHT_BYTES);
         open.is_some_and(|line| line.outgoing.push(FrameKind::Notice, 0, message).is_ok())
     }
 

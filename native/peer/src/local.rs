@@ -67,7 +67,10 @@ pub fn register(address: Address, server: &Rc<dyn SlotServer>) {
 /// Takes a drive back, unless another one stands in its place by now.
 pub fn unregister(address: &Address, server: &Rc<dyn SlotServer>) {
     REGISTER.with_borrow_mut(|register| {
-        if register.get(address).is_some_and(|known| Weak::ptr_eq(known, &Rc::downgrade(server))) {
+        if register
+            .get(address)
+            .is_some_and(|known| Weak::ptr_eq(known, &Rc::downgrade(server)))
+        {
             register.remove(address);
         }
     });
@@ -95,7 +98,12 @@ pub async fn start(
         let mut answering = server.handle(request);
         match poll_fn(|context| Poll::Ready(answering.as_mut().poll(context))).await {
             Poll::Ready(answer) => done(Reply { generation: own, answer }),
-            Poll::Pending => runtime.spawn(async move { done(Reply { generation: own, answer: answering.await }) }),
+            Poll::Pending => runtime.spawn(async move {
+                done(Reply {
+                    generation: own,
+                    answer: answering.await,
+                })
+            }),
         }
         return;
     }
@@ -112,16 +120,27 @@ pub async fn start(
             return;
         }
         runtime.spawn(async move {
-            let _ = sender.send(Reply { generation: own, answer: server.handle(request).await });
+            let _ = sender.send(Reply {
+                generation: own,
+                answer: server.handle(request).await,
+            });
         });
     }));
     runtime.spawn(async move {
-        let ended = || Reply { generation: 0, answer: Answer::Failed("the core that owns the drive ended".to_owned()) };
+        let ended = || Reply {
+            generation: 0,
+            answer: Answer::Failed("the core that owns the drive ended".to_owned()),
+        };
         done(receiver.await.unwrap_or_else(|_| ended()));
     });
 }
 
 fn wrong_generation(address: &Address, asked: u32, own: u32) -> Option<Answer> {
     let wrong = asked != 0 && asked != own;
-    wrong.then(|| Answer::Wrong(format!("node {} serves {} with generation {own}, not {asked}", address.1, address.2)))
+    wrong.then(|| {
+        Answer::Wrong(format!(
+            "node {} serves {} with generation {own}, not {asked}",
+            address.1, address.2
+        ))
+    })
 }

@@ -1,7 +1,7 @@
 //! What is to leave on one connection: frames of a tick are gathered and leave in one send.
 //!
-//! Heads are appended to one growing byte string; bulk is shared. While a send is under way the next batch gathers, so a busy link
-//! makes its own batches.
+//! Frames without bulk are appended to one growing byte string and go first; frames with bulk follow, a bounded number of bytes per
+//! send, so that a small question never waits behind megabytes. The order of frames means nothing to the protocol.
 
 use crate::codec::{Wire, Writer};
 use crate::frame::{FrameError, FrameKind, HEADER_BYTES, Header, MAX_BULK_BYTES, MAX_HEAD_BYTES};
@@ -9,18 +9,23 @@ use crate::notify::Notify;
 use bytes::Bytes;
 use openlake_io::{Runtime, Socket};
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
 
-/// Parts of one send at most; below the kernel's limit of 1024.
-const MAX_SEND_PARTS: usize = 512;
+/// Bulk frames join a send until it has this many bytes: enough to amortise a system call, little enough to overtake.
+const SEND_BYTES: usize = 1 << 20;
+
+/// A frame with bulk: header and head, then the bulk's pieces.
+struct Large {
+    parts: Vec<Bytes>,
+    bytes: usize,
+}
 
 #[derive(Default)]
 struct Queue {
-    /// Whole parts, then what `open` will become.
-    parts: Vec<Bytes>,
-    open: Vec<u8>,
-    bulk: Vec<Bytes>,
+    small: Vec<u8>,
+    large: VecDeque<Large>,
 }
 
 /// The outgoing half of a connection.
@@ -40,29 +45,36 @@ pub struct Outgoing {
 impl Outgoing {
     /// An empty queue; `room` is woken whenever bytes have left.
     pub fn new(room: Rc<Notify>) -> Outgoing {
-        Outgoing { room, ..Outgoing::default() }
+        Outgoing {
+            room,
+            ..Outgoing::default()
+        }
     }
 
     /// Queues one frame; it leaves with everything else queued in this tick. Returns its size in bytes.
     pub fn push(&self, kind: FrameKind, request: u64, message: &impl Wire) -> Result<usize, FrameError> {
         let mut queue = self.queue.borrow_mut();
-        let Queue { parts, open, bulk } = &mut *queue;
-        let start = open.len();
-        open.resize(start + HEADER_BYTES, 0);
-        message.encode(&mut Writer::new(open, bulk));
-        let (header, head) = open[start..].split_at_mut(HEADER_BYTES);
+        let Queue { small, large } = &mut *queue;
+        let start = small.len();
+        let mut bulk = Vec::new();
+        small.resize(start + HEADER_BYTES, 0);
+        message.encode(&mut Writer::new(small, &mut bulk));
+        let (header, head) = small[start..].split_at_mut(HEADER_BYTES);
         let bulk_bytes: usize = bulk.iter().map(Bytes::len).sum();
         if head.len() > MAX_HEAD_BYTES || bulk_bytes > MAX_BULK_BYTES {
-            let error = FrameError::Size { head: head.len(), bulk: bulk_bytes };
-            open.truncate(start);
-            bulk.clear();
+            let error = FrameError::Size {
+                head: head.len(),
+                bulk: bulk_bytes,
+            };
+            small.truncate(start);
             return Err(error);
         }
         header.copy_from_slice(&Header::encode(kind, request, head, bulk.iter().map(|part| &part[..])));
         let size = HEADER_BYTES + head.len() + bulk_bytes;
         if !bulk.is_empty() {
-            parts.push(Bytes::from(std::mem::take(open)));
-            parts.append(bulk);
+            bulk.insert(0, Bytes::copy_from_slice(&small[start..]));
+            small.truncate(start);
+            large.push_back(Large { parts: bulk, bytes: size });
         }
         self.unsent_bytes.set(self.unsent_bytes.get() + size);
         self.frames.set(self.frames.get() + 1);
@@ -87,17 +99,25 @@ impl Outgoing {
         self.work.notify();
     }
 
-    fn take(&self) -> Vec<Bytes> {
+    /// The parts of the next send and their bytes.
+    fn take(&self) -> (Vec<Bytes>, usize) {
         let mut queue = self.queue.borrow_mut();
-        if !queue.open.is_empty() {
-            let open = Bytes::from(std::mem::take(&mut queue.open));
-            queue.parts.push(open);
+        let mut parts = Vec::new();
+        let mut bytes = queue.small.len();
+        if bytes > 0 {
+            // The next batch is likely to be as large as this one.
+            let next = Vec::with_capacity(bytes.min(SEND_BYTES));
+            parts.push(Bytes::from(std::mem::replace(&mut queue.small, next)));
         }
-        if queue.parts.len() > MAX_SEND_PARTS {
-            let rest = queue.parts.split_off(MAX_SEND_PARTS);
-            return std::mem::replace(&mut queue.parts, rest);
+        // At least one, or many small frames would hold bulk up for ever.
+        while let Some(frame) = queue.large.pop_front() {
+            parts.extend(frame.parts);
+            bytes += frame.bytes;
+            if bytes >= SEND_BYTES {
+                break;
+            }
         }
-        std::mem::take(&mut queue.parts)
+        (parts, bytes)
     }
 
     /// Sends what is queued until `close`, or until the connection breaks.
@@ -111,16 +131,63 @@ impl Outgoing {
                 work.await;
                 // Every other task that is ready now may add its frames first.
                 runtime.yield_now().await;
-            }
-            let parts = self.take();
-            let size: usize = parts.iter().map(Bytes::len).sum();
-            if size == 0 {
                 continue;
             }
+            let (parts, bytes) = self.take();
             self.sends.set(self.sends.get() + 1);
             socket.send(parts).await?;
-            self.unsent_bytes.set(self.unsent_bytes.get() - size);
+            self.unsent_bytes.set(self.unsent_bytes.get() - bytes);
             self.room.notify();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use openlake_drive::{Answer, Block, ShardBytes, WriteId};
+
+    fn blocks(count: usize, bytes: usize) -> Answer {
+        let block = Block {
+            bytes: Bytes::from(vec![1; bytes]),
+            checksum: 0,
+        };
+        Answer::Blocks(ShardBytes {
+            write_id: WriteId::default(),
+            first: 0,
+            blocks: vec![Some(block); count],
+        })
+    }
+
+    #[test]
+    fn small_frames_overtake_bulk_and_share_a_part() {
+        let outgoing = Outgoing::default();
+        for _ in 0..3 {
+            outgoing.push(FrameKind::Answer, 1, &blocks(1, 1 << 20)).expect("it fits");
+        }
+        for _ in 0..10 {
+            outgoing.push(FrameKind::Answer, 2, &Answer::Ack).expect("it fits");
+        }
+        let (parts, bytes) = outgoing.take();
+        assert_eq!(parts[0].len(), 10 * (HEADER_BYTES + 1), "all small frames in one part");
+        assert_eq!(parts.len(), 3, "and one of the three with bulk: its head and its block");
+        assert_eq!(bytes, parts.iter().map(Bytes::len).sum::<usize>());
+        let (rest, _) = outgoing.take();
+        assert_eq!(rest.len(), 2);
+    }
+
+    #[test]
+    fn a_frame_that_is_too_large_leaves_no_trace() {
+        let outgoing = Outgoing::default();
+        outgoing.push(FrameKind::Answer, 1, &Answer::Ack).expect("it fits");
+        let refused = outgoing.push(FrameKind::Answer, 2, &blocks(9, 1 << 20));
+        assert!(
+            matches!(refused, Err(FrameError::Size { bulk, .. }) if bulk == 9 << 20),
+            "{refused:?}"
+        );
+        let refused = outgoing.push(FrameKind::Answer, 2, &Answer::Failed("x".repeat(MAX_HEAD_BYTES)));
+        assert!(refused.is_err());
+        assert_eq!(outgoing.unsent_bytes(), HEADER_BYTES + 1);
+        assert_eq!(outgoing.take().1, HEADER_BYTES + 1);
     }
 }

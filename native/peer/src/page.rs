@@ -17,8 +17,13 @@ mod tests {
 
     #[test]
     fn a_cut_page_says_how_far_it_goes() {
-        let rows = ["a", "b", "c"].map(|name| ScanRow { name: Bytes::from(name), state: KeyState::default() });
-        let Answer::Page { rows, covers, dirty } = first_half(rows.to_vec(), true) else { panic!("not a page") };
+        let rows = ["a", "b", "c"].map(|name| ScanRow {
+            name: Bytes::from(name),
+            state: KeyState::default(),
+        });
+        let Answer::Page { rows, covers, dirty } = first_half(rows.to_vec(), true) else {
+            panic!("not a page")
+        };
         assert_eq!((rows.len(), covers, dirty), (1, Covers::UpTo(Bytes::from("a")), true));
     }
 }

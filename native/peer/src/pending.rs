@@ -39,7 +39,12 @@ pub struct Pending {
 impl Pending {
     /// An empty table that wakes `room` when it shrinks.
     pub fn new(room: Rc<Notify>) -> Pending {
-        Pending { waiting: RefCell::default(), last: Cell::new(0), bytes: Cell::new(0), room }
+        Pending {
+            waiting: RefCell::default(),
+            last: Cell::new(0),
+            bytes: Cell::new(0),
+            room,
+        }
     }
 
     /// A request id that was not used before on this link.
@@ -61,13 +66,29 @@ impl Pending {
     /// Enters a request of `bytes` bytes that was just queued. The ticket takes it out again when dropped.
     pub fn enter(self: &Rc<Pending>, id: u64, bytes: usize, since: Instant, timed: bool) -> (Ticket, oneshot::Receiver<Outcome>) {
         let (sender, receiver) = oneshot::channel();
-        self.insert(id, Waiting { sender: Some(sender), since, bytes, timed });
+        self.insert(
+            id,
+            Waiting {
+                sender: Some(sender),
+                since,
+                bytes,
+                timed,
+            },
+        );
         (Ticket { pending: self.clone(), id }, receiver)
     }
 
     /// Enters a request whose answer only shows that the peer lives.
     pub fn enter_ping(&self, id: u64, since: Instant) {
-        self.insert(id, Waiting { sender: None, since, bytes: 0, timed: true });
+        self.insert(
+            id,
+            Waiting {
+                sender: None,
+                since,
+                bytes: 0,
+                timed: true,
+            },
+        );
     }
 
     fn insert(&self, id: u64, waiting: Waiting) {

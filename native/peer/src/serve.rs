@@ -12,7 +12,7 @@ use crate::notify::Notify;
 use crate::outgoing::Outgoing;
 use crate::page;
 use openlake_drive::{Answer, Request};
-use openlake_io::{Listener, Socket};
+use openlake_io::{Instant, Listener, Socket};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -28,6 +28,8 @@ const MAX_RUNNING: usize = 16_384;
 const MAX_ANSWER_BYTES: usize = 32 << 20;
 /// Connections in the handshake at most.
 const MAX_STRANGERS: usize = 256;
+/// A session without a byte for this long is over: many pings were due.
+const VANISHED_AFTER: Duration = Duration::from_secs(15);
 /// After a failed accept (no file descriptors left, mostly).
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
@@ -45,7 +47,12 @@ struct Session {
     peer: Peer,
     socket: Socket,
     outgoing: Outgoing,
+    /// Requests under way: how many, and their bytes.
     running: Cell<(usize, usize)>,
+    /// When bytes last came; every link sends at least a ping a second.
+    heard: Rc<Cell<u64>>,
+    /// Whether it waits for room instead of reading.
+    waiting: Cell<bool>,
     /// Woken when a request ends or bytes leave.
     room: Rc<Notify>,
 }
@@ -75,16 +82,32 @@ impl Sessions {
         }
     }
 
-    /// Ends the sessions that `which` names by node id.
-    pub fn close(&self, which: impl Fn(u32) -> bool) {
-        for session in self.open.borrow().values().filter(|session| which(session.peer.node)) {
+    /// Ends the sessions of some peers.
+    pub fn close(&self, which: impl Fn(&Peer) -> bool) {
+        for session in self.open.borrow().values().filter(|session| which(&session.peer)) {
             session.outgoing.close();
             session.socket.shutdown();
         }
     }
 
+    /// Closes sessions whose peer vanished without a word. `stalled`: this core itself did not run for a while.
+    pub fn watch(&self, now: Instant, stalled: bool) {
+        for session in self.open.borrow().values() {
+            if stalled || session.waiting.get() {
+                session.heard.set(now.0);
+            } else if Duration::from_nanos(now.0.saturating_sub(session.heard.get())) > VANISHED_AFTER {
+                session.socket.shutdown();
+            }
+        }
+    }
+
     fn newest_boot(&self, node: u32) -> Option<u32> {
-        self.open.borrow().values().filter(|session| session.peer.node == node).map(|session| session.peer.boot).max()
+        self.open
+            .borrow()
+            .values()
+            .filter(|session| session.peer.node == node)
+            .map(|session| session.peer.boot)
+            .max()
     }
 
     async fn serve(self: Rc<Self>, home: Rc<Home>, socket: Socket, address: SocketAddr) {
@@ -103,7 +126,17 @@ impl Sessions {
         }
         home.refusals.borrow_mut().remove(&peer.node);
         let room = Rc::new(Notify::default());
-        let session = Rc::new(Session { peer, socket, outgoing: Outgoing::new(room.clone()), running: Cell::default(), room });
+        let session = Rc::new(Session {
+            peer,
+            socket,
+            outgoing: Outgoing::new(room.clone()),
+            running: Cell::default(),
+            heard: incoming.heard(),
+            waiting: Cell::new(false),
+            room,
+        });
+        // What an earlier life of the node still has under way is nobody's any more.
+        self.close(|other| other.node == peer.node && other.boot < peer.boot);
         self.last.set(self.last.get() + 1);
         let id = self.last.get();
         self.open.borrow_mut().insert(id, session.clone());
@@ -115,7 +148,10 @@ impl Sessions {
             }
         });
         if let Err(reason) = session.clone().take_requests(&home, &mut incoming).await {
-            home.tell(&PeerEvent::Disconnected { node: peer.node, reason: format!("its session broke: {reason}") });
+            home.tell(&PeerEvent::Disconnected {
+                node: peer.node,
+                reason: format!("its session broke: {reason}"),
+            });
         }
         self.open.borrow_mut().remove(&id);
         session.outgoing.close();
@@ -132,7 +168,9 @@ impl Session {
                 if running < MAX_RUNNING && bytes < MAX_RUNNING_BYTES && self.outgoing.unsent_bytes() < MAX_ANSWER_BYTES {
                     break;
                 }
+                self.waiting.set(true);
                 room.await;
+                self.waiting.set(false);
             }
             let received = match incoming.next().await {
                 Ok(Some(received)) => received,
@@ -152,14 +190,23 @@ impl Session {
             FrameKind::Request | FrameKind::Notice => {
                 let (envelope, request): (RequestEnvelope, Request) = decode_all(head, bulk).map_err(unreadable)?;
                 let bytes = head.len() + received.bulk.len();
-                self.slot_request(home, (received.header.kind == FrameKind::Request).then_some(id), envelope, request, bytes).await;
+                self.slot_request(
+                    home,
+                    (received.header.kind == FrameKind::Request).then_some(id),
+                    envelope,
+                    request,
+                    bytes,
+                )
+                .await;
                 Ok(())
             }
             FrameKind::NodeRequest => {
                 let (envelope, request): (NodeEnvelope, crate::NodeRequest) = decode_all(head, bulk).map_err(unreadable)?;
                 home.merge_clock(envelope.clock);
                 let answer = home.answer(&request);
-                let envelope = NodeEnvelope { clock: home.clock_for_peers() };
+                let envelope = NodeEnvelope {
+                    clock: home.clock_for_peers(),
+                };
                 let pushed = self.outgoing.push(FrameKind::NodeAnswer, id, &(envelope, answer));
                 pushed.map(|_| ()).map_err(|error| error.to_string())
             }
@@ -172,7 +219,16 @@ impl Session {
         home.merge_clock(envelope.clock);
         let drive = match home.admit(&envelope) {
             Ok(drive) => drive,
-            Err(answer) => return self.answer(home, id, Reply { generation: 0, answer }),
+            Err(answer) => {
+                return self.answer(
+                    home,
+                    id,
+                    Reply {
+                        generation: 0,
+                        answer: *answer,
+                    },
+                );
+            }
         };
         let running = self.clone().running(bytes);
         let (answering, since) = (home.clone(), home.runtime.now());
@@ -183,12 +239,23 @@ impl Session {
                 running.session.answer(&answering, id, reply);
             }
         };
-        local::start(&home.runtime, &drive, home.address(envelope.slot), envelope.generation, request, done).await;
+        local::start(
+            &home.runtime,
+            &drive,
+            home.address(envelope.slot),
+            envelope.generation,
+            request,
+            done,
+        )
+        .await;
     }
 
     fn answer(&self, home: &Home, id: Option<u64>, reply: Reply) {
         let Some(id) = id else { return };
-        let envelope = AnswerEnvelope { generation: reply.generation, clock: home.clock_for_peers() };
+        let envelope = AnswerEnvelope {
+            generation: reply.generation,
+            clock: home.clock_for_peers(),
+        };
         let mut message = (envelope, reply.answer);
         while let Err(error) = self.outgoing.push(FrameKind::Answer, id, &message) {
             message.1 = match (message.1, error) {

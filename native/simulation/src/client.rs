@@ -139,7 +139,7 @@ impl Client {
         let bucket = self.bucket().await?;
         let ticket = self.history.begin(self.runtime.now(), key, &self.name, Action::Read, &format!("get {range:?}"));
         let name = self.key(key);
-        let result = self.store.get(bucket, &name, range.clone()).await;
+        let result = self.store.get(bucket, &name, range).await;
         let (outcome, detail) = match result {
             Ok((info, first, length, mut body)) => match self.judge_head(key, &info) {
                 Some(value) => {

@@ -1,8 +1,9 @@
 //! A cluster in one thread: a simulated world with a node per machine, started, broken and mended from outside.
 
 use crate::history::History;
-use crate::node::{self, NodeOptions, Serving};
+use crate::node::{self, NodeOptions, Serving, drive_path};
 use crate::plan::Shape;
+use openlake_drive::{Drive, DriveState};
 use openlake_io::{Instant, Runtime, SimOptions, SimWorld};
 use openlake_peer::{ClusterLayout, NodeAddress, SetLayout, SlotId, SlotPlace};
 use std::cell::RefCell;
@@ -61,8 +62,8 @@ fn layout(shape: Shape) -> ClusterLayout {
 
 impl Cluster {
     /// A world with blank drives; no node runs yet.
-    pub fn new(seed: u64, shape: Shape, history: History) -> Cluster {
-        let world = SimWorld::new(seed, SimOptions::default());
+    pub fn new(seed: u64, shape: Shape, options: SimOptions, history: History) -> Cluster {
+        let world = SimWorld::new(seed, options);
         let machines = (0..shape.nodes).map(|_| Machine::default()).collect();
         Cluster { world, shape, layout: Arc::new(layout(shape)), machines, history, bootstrap: true, listener: Rc::new(|_, _, _| ()) }
     }
@@ -101,21 +102,21 @@ impl Cluster {
             return;
         }
         self.event(&format!("node {node} starts"));
-        let mut slots = Vec::new();
-        for set in &self.layout.sets {
-            let own = set.slots.iter().enumerate().filter(|(_, place)| place.node as usize == node);
-            slots.extend(own.map(|(slot, _)| SlotId { set: set.id, slot: slot as u8 }));
-        }
         let options = NodeOptions {
             cluster: [3; 16],
             node: node as u32,
             listen: SocketAddr::new(address(node), PEER_PORT),
             layout: self.layout.clone(),
-            slots,
+            slots: self.slots_of(node),
             bootstrap: self.bootstrap,
             deadline: DEADLINE,
         };
         let runtime = self.world.start_node(node as u32, address(node));
+        for slot in &options.slots {
+            if let Err(error) = self.world.mount(node as u32, &drive_path(*slot)) {
+                self.history.problem(self.now(), format!("the harness cannot mount a drive on node {node}: {error}"));
+            }
+        }
         let machine = &mut self.machines[node];
         machine.serving = Rc::default();
         machine.starts += 1;
@@ -152,13 +153,13 @@ impl Cluster {
     pub fn cut_power(&mut self, node: usize) {
         self.event(&format!("node {node} loses its power"));
         self.forget(node);
-        self.world.power_off(node as u32);
+        self.world.crash_node(node as u32);
     }
     /// Ends a node's process; what it has written stays.
     pub fn kill(&mut self, node: usize) {
         self.event(&format!("node {node} is killed"));
         self.forget(node);
-        self.world.kill(node as u32);
+        self.world.stop_node(node as u32);
     }
     fn forget(&mut self, node: usize) {
         let machine = &mut self.machines[node];
@@ -168,27 +169,54 @@ impl Cluster {
     /// Lets a node stand still.
     pub fn pause(&mut self, node: usize) {
         self.event(&format!("node {node} stands still"));
-        self.world.pause(node as u32);
+        self.world.pause_node(node as u32);
     }
     /// Lets a node that stands still go on.
     pub fn resume(&mut self, node: usize) {
         self.event(&format!("node {node} goes on"));
-        self.world.resume(node as u32);
+        self.world.resume_node(node as u32);
     }
     /// Opens or closes the way from one node to another, in this direction only.
     pub fn set_connected(&mut self, from: usize, to: usize, connected: bool) {
         self.event(&format!("the way from node {from} to node {to} is {}", if connected { "open" } else { "closed" }));
-        self.world.set_connected(from as u32, to as u32, connected);
+        if connected {
+            self.world.unblock(from as u32, to as u32);
+        } else {
+            self.world.block(from as u32, to as u32);
+        }
     }
-    /// Breaks all connections of a node.
-    pub fn reset_connections(&mut self, node: usize) {
-        self.event(&format!("all connections of node {node} break"));
-        self.world.reset_connections(node as u32);
+    /// Sets how often a piece of a stream breaks its connection instead of arriving.
+    pub fn set_reset_chance(&mut self, chance: f64) {
+        self.event(&format!("connections break with a chance of {chance}"));
+        self.world.change_options(|options| options.reset_chance = chance);
+    }
+    /// Lets everything on a node's drives fail from now on, or no longer; a drive that failed needs a restart.
+    pub fn set_drives_failed(&mut self, node: usize, failed: bool) {
+        self.event(&format!("the drives of node {node} {}", if failed { "fail" } else { "work again" }));
+        for slot in self.slots_of(node) {
+            match failed {
+                true => self.world.fail_path(node as u32, &drive_path(slot)),
+                false => self.world.mend_path(node as u32, &drive_path(slot)),
+            }
+        }
+    }
+    fn slots_of(&self, node: usize) -> Vec<SlotId> {
+        let mut slots = Vec::new();
+        for set in &self.layout.sets {
+            let own = set.slots.iter().enumerate().filter(|(_, place)| place.node as usize == node);
+            slots.extend(own.map(|(slot, _)| SlotId { set: set.id, slot: slot as u8 }));
+        }
+        slots
+    }
+    /// Whether a drive of a node has failed for good, so that the node has to be restarted.
+    pub fn has_failed_drive(&self, node: usize) -> bool {
+        let failed = |drive: &Drive| matches!(drive.status().state, DriveState::Failed(_));
+        self.serving(node).is_some_and(|serving| serving.drives.iter().any(failed))
     }
     /// Sets how far a node's wall clock is from the true time.
     pub fn set_clock_offset_ms(&mut self, node: usize, offset_ms: i64) {
         self.event(&format!("the clock of node {node} is {offset_ms} ms ahead"));
-        self.world.set_wall_offset_ms(node as u32, offset_ms);
+        self.world.set_clock_offset(node as u32, offset_ms);
     }
     /// Lets simulated time pass.
     pub fn run_for(&mut self, duration: Duration) {
@@ -202,11 +230,12 @@ impl Cluster {
             let value = task.await;
             *filled.borrow_mut() = Some(value);
         });
-        let until = self.now().0 + limit.as_nanos() as u64;
-        while result.borrow().is_none() && self.now().0 < until {
-            self.run_for(Duration::from_millis(1));
-        }
+        self.world.run_until(|| result.borrow().is_some(), limit);
         result.take()
+    }
+    /// A hash over all that happened in the world.
+    pub fn event_hash(&self) -> u64 {
+        self.world.event_hash()
     }
     /// The shape it was made with.
     pub fn shape(&self) -> Shape {

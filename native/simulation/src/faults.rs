@@ -23,11 +23,22 @@ pub enum Fault {
     Isolation,
     /// A wall clock is wrong.
     Clock,
-    /// All connections of a node break.
-    Reset,
+    /// Connections break every now and then.
+    Resets,
+    /// All drives of a node fail, for as long as the process lives.
+    Drives,
 }
 
-const ALL: [Fault; 7] = [Fault::PowerCut, Fault::Kill, Fault::Pause, Fault::Partition, Fault::Isolation, Fault::Clock, Fault::Reset];
+const ALL: [Fault; 8] = [
+    Fault::PowerCut,
+    Fault::Kill,
+    Fault::Pause,
+    Fault::Partition,
+    Fault::Isolation,
+    Fault::Clock,
+    Fault::Resets,
+    Fault::Drives,
+];
 
 /// Which faults a run has, and how many.
 #[derive(Clone, Debug)]
@@ -58,6 +69,8 @@ enum Mend {
     Resume(usize),
     Reconnect(usize, usize),
     Clock(usize),
+    Resets,
+    Drives(usize),
 }
 
 /// Breaks and mends a cluster.
@@ -68,14 +81,15 @@ pub struct Faults {
     mends: Vec<(u64, Mend)>,
     /// Not to be touched by another fault until mended.
     away: Vec<bool>,
+    usual_reset_chance: f64,
 }
 
 impl Faults {
     /// A schedule that begins now.
-    pub fn new(plan: FaultPlan, mut random: Random, cluster: &Cluster) -> Faults {
+    pub fn new(plan: FaultPlan, mut random: Random, cluster: &Cluster, usual_reset_chance: f64) -> Faults {
         let next_ms = cluster.now_ms() + random.between(0, 2 * plan.interval_ms);
         let away = vec![false; cluster.nodes()];
-        Faults { plan, random, next_ms, mends: Vec::new(), away }
+        Faults { plan, random, next_ms, mends: Vec::new(), away, usual_reset_chance }
     }
 
     /// Lets simulated time pass until `until_ms`, with faults.
@@ -104,9 +118,9 @@ impl Faults {
     }
 
     fn mend(&mut self, cluster: &mut Cluster, now_ms: u64) {
-        let (due, later) = self.mends.iter().partition(|(at, _)| *at <= now_ms);
+        let (due, later): (Vec<_>, Vec<_>) = self.mends.iter().partition(|(at, _)| *at <= now_ms);
         self.mends = later;
-        for (_, mend) in Vec::<(u64, Mend)>::from(due) {
+        for (_, mend) in due {
             match mend {
                 Mend::Restart(node) => {
                     self.away[node] = false;
@@ -118,6 +132,13 @@ impl Faults {
                 }
                 Mend::Reconnect(from, to) => cluster.set_connected(from, to, true),
                 Mend::Clock(node) => cluster.set_clock_offset_ms(node, 0),
+                Mend::Resets => cluster.set_reset_chance(self.usual_reset_chance),
+                Mend::Drives(node) => {
+                    self.away[node] = false;
+                    cluster.set_drives_failed(node, false);
+                    cluster.kill(node);
+                    cluster.start(node);
+                }
             }
         }
     }
@@ -128,7 +149,7 @@ impl Faults {
         let other = (node + self.random.between(1, cluster.nodes() as u64 - 1) as usize) % cluster.nodes();
         let mended_ms = now_ms + self.random.between(1, self.plan.outage_ms);
         match fault {
-            Fault::PowerCut | Fault::Kill | Fault::Pause => {
+            Fault::PowerCut | Fault::Kill | Fault::Pause | Fault::Drives => {
                 if self.away[node] || self.away.iter().filter(|away| **away).count() >= self.plan.nodes_away {
                     return;
                 }
@@ -141,6 +162,10 @@ impl Faults {
                     Fault::Kill => {
                         cluster.kill(node);
                         Mend::Restart(node)
+                    }
+                    Fault::Drives => {
+                        cluster.set_drives_failed(node, true);
+                        Mend::Drives(node)
                     }
                     _ => {
                         cluster.pause(node);
@@ -168,7 +193,10 @@ impl Faults {
                 cluster.set_clock_offset_ms(node, offset);
                 self.mends.push((mended_ms, Mend::Clock(node)));
             }
-            Fault::Reset => cluster.reset_connections(node),
+            Fault::Resets => {
+                cluster.set_reset_chance(0.02);
+                self.mends.push((mended_ms, Mend::Resets));
+            }
         }
     }
 

@@ -5,7 +5,7 @@
 use crate::history::History;
 use openlake_drive::{Adoption, Drive, DriveOptions, MountCheck};
 use openlake_io::Runtime;
-use openlake_object::{NodeState, Store, StoreOptions};
+use openlake_object::{LocalSlot, NodeState, Store, StoreOptions};
 use openlake_peer::{Clock, ClusterLayout, Fences, LocalDrive, Mesh, MeshOptions, SlotId};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -35,7 +35,7 @@ pub struct Serving {
     pub mesh: Mesh,
 }
 
-/// The directory of a slot's drive.
+/// Where a slot's drive is mounted.
 pub fn drive_path(slot: SlotId) -> PathBuf {
     PathBuf::from(format!("/drives/set-{}-slot-{}", slot.set, slot.slot))
 }
@@ -84,7 +84,15 @@ pub async fn start(runtime: Runtime, options: NodeOptions, history: History) -> 
         }
     };
     let state = NodeState::new(clock, fences);
-    let store = Store::new(&runtime, &mesh, StoreOptions { node: options.node, boot, deadline: options.deadline, state });
+    let registered = |(slot, drive): &(SlotId, Drive)| {
+        let identity = drive.identity();
+        LocalSlot { slot: *slot, drive: identity.drive, generation: identity.generation }
+    };
+    let slots = drives.iter().map(registered).collect();
+    let drives: Vec<Drive> = drives.into_iter().map(|(_, drive)| drive).collect();
+    let options_of_store =
+        StoreOptions { node: options.node, boot, deadline: options.deadline, state, slots, drives: drives.clone() };
+    let store = Store::new(&runtime, &mesh, options_of_store);
     let settling = store.clone();
     runtime.spawn(async move { settling.settle_loop().await });
     if let Err(error) = store.join(options.cluster, options.bootstrap).await {
@@ -92,21 +100,17 @@ pub async fn start(runtime: Runtime, options: NodeOptions, history: History) -> 
         return None;
     }
     history.event(runtime.now(), &format!("node {} serves with boot number {boot}", options.node));
-    let drives = drives.into_iter().map(|(_, drive)| drive).collect();
     Some(Serving { runtime, store, drives, mesh })
 }
 
 async fn open(runtime: &Runtime, options: &NodeOptions, slot: SlotId, boot_at_least: u32) -> Result<Drive, String> {
-    let path = drive_path(slot);
-    let made = path.parent().map_or(Ok(()), |parent| runtime.create_directory(parent)).and_then(|()| runtime.create_directory(&path));
-    made.map_err(|error| format!("no directory {}: {error}", path.display()))?;
     let drive = DriveOptions {
-        path,
+        path: drive_path(slot),
         cluster: options.cluster,
         set: slot.set,
         slot: u32::from(slot.slot),
         set_epoch: options.layout.epoch,
-        mount_check: MountCheck::Directory,
+        mount_check: MountCheck::Strict,
         adoption: if options.bootstrap { Adoption::FormatNew } else { Adoption::Refuse },
         // Small, so that a run soon uses space again.
         capacity_bytes: Some(1 << 30),

@@ -3,6 +3,8 @@
 use crate::faults::FaultPlan;
 use crate::random::Random;
 use crate::workload::Mix;
+use openlake_io::{DurabilityClass, SimOptions};
+use std::time::Duration;
 
 /// Shape of a cluster: every set has one slot on each of its drives, and a node's drives lie in different sets where possible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +81,8 @@ pub struct Plan {
     pub load_ms: u64,
     pub mix: Mix,
     pub faults: FaultPlan,
+    /// Speeds of disks and links, and what goes wrong with them by chance.
+    pub world: SimOptions,
 }
 
 impl Plan {
@@ -102,8 +106,31 @@ impl Plan {
             load_ms: random.between(2_000, 8_000),
             mix,
             faults: FaultPlan::random(&mut random, shape.nodes, shape.writable_away()),
+            world: world(&mut random),
         }
     }
+}
+
+/// Half of all worlds are quick; the others have slow links, slow disks, stalls, resets.
+fn world(random: &mut Random) -> SimOptions {
+    let mut options = SimOptions::default();
+    let mut range = |percent, most_us| {
+        random.percent(percent).then(|| (Duration::from_micros(20), Duration::from_micros(random.between(200, most_us))))
+    };
+    options.network_delay = range(40, 20_000).unwrap_or(options.network_delay);
+    options.disk_delay = range(30, 5_000).unwrap_or(options.disk_delay);
+    options.flush_delay = range(30, 20_000).unwrap_or(options.flush_delay);
+    if random.percent(30) {
+        options.disk_stall_chance = 0.002;
+        options.disk_stall = Duration::from_millis(random.between(10, 2_000));
+    }
+    if random.percent(20) {
+        options.reset_chance = 0.000_5;
+    }
+    options.sector_bytes = if random.percent(50) { 512 } else { 4096 };
+    let classes = [DurabilityClass::ForceUnitAccess, DurabilityClass::ForceUnitAccess, DurabilityClass::Flush, DurabilityClass::Through];
+    options.durability_class = random.pick(&classes).copied().unwrap_or(options.durability_class);
+    options
 }
 
 #[cfg(test)]

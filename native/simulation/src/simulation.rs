@@ -37,7 +37,7 @@ const CALM: Duration = Duration::from_secs(5);
 pub fn run(plan: &Plan, verbose: bool) -> Report {
     let history = History::new(verbose);
     let mut random = Random::new(plan.seed ^ 0x5eed);
-    let mut cluster = Cluster::new(random.next(), plan.shape, history.clone());
+    let mut cluster = Cluster::new(random.bits(), plan.shape, plan.world.clone(), history.clone());
     let run = Run { plan, history: history.clone(), values: Rc::new(Values::new(plan.keys)), stop: Rc::default() };
     let ended = run.live(&mut cluster, &mut random);
     if ended.is_none() {
@@ -46,7 +46,7 @@ pub fn run(plan: &Plan, verbose: bool) -> Report {
     checkers::check_histories(&history, &run.values, cluster.now());
     Report {
         seed: plan.seed,
-        hash: history.hash(),
+        hash: history.hash() ^ cluster.event_hash(),
         events: history.events(),
         simulated: Duration::from_nanos(cluster.now().0),
         counts: history.counts(),
@@ -66,12 +66,13 @@ impl Run<'_> {
     fn live(&self, cluster: &mut Cluster, random: &mut Random) -> Option<()> {
         self.history.event(cluster.now(), &format!("{:?}", self.plan));
         self.come_up(cluster)?;
-        self.employ_clients(cluster, random.next());
+        self.employ_clients(cluster, random.bits());
         let until_ms = cluster.now_ms() + self.plan.load_ms;
-        let mut faults = Faults::new(self.plan.faults.clone(), random.split(), cluster);
+        let mut faults = Faults::new(self.plan.faults.clone(), random.split(), cluster, self.plan.world.reset_chance);
         faults.run(cluster, until_ms);
         self.stop.set(true);
         faults.mend_all(cluster);
+        cluster.set_reset_chance(0.0);
         self.all_serve(cluster, "after all faults were mended")?;
         cluster.run_for(CALM);
         checkers::read_everything(cluster, &self.values, "after all faults were mended");

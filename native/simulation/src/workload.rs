@@ -78,16 +78,17 @@ async fn step(client: &Client, random: &mut Random, mix: &Mix, seen: &mut BTreeM
     let bulk = Upload { size: random.between(1, mix.bulk_bytes), piece_bytes: random.between(1000, 200_000), breaks_at: None };
     let either = if random.percent(30) { bulk } else { small };
     let known = seen.get(&key).map(|&value| When::Holds(value));
+    let put = |when, upload| async move { let _ = client.put(key, when, upload).await; };
     let Some(step) = random.weighted(STEPS) else { return };
     match step {
-        Step::PutSmall => { let _ = client.put(key, When::Always, small).await; }
-        Step::PutBulk => { let _ = client.put(key, When::Always, bulk).await; }
-        Step::PutAbsent => { let _ = client.put(key, When::Absent, either).await; }
+        Step::PutSmall => put(When::Always, small).await,
+        Step::PutBulk => put(When::Always, bulk).await,
+        Step::PutAbsent => put(When::Absent, either).await,
         Step::PutMatch => match known {
-            Some(when) => { let _ = client.put(key, when, either).await; }
+            Some(when) => put(when, either).await,
             None => remember(seen, key, client.head(key).await),
         },
-        Step::PutBroken => { let _ = client.put(key, When::Always, Upload { breaks_at: Some(random.below(either.size + 1)), ..either }).await; }
+        Step::PutBroken => put(When::Always, Upload { breaks_at: Some(random.below(either.size + 1)), ..either }).await,
         Step::Delete => client.delete(key, When::Always).await,
         Step::DeleteMatch => client.delete(key, known.unwrap_or(When::Always)).await,
         Step::Get => remember(seen, key, client.get(key, None).await),

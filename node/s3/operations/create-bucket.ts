@@ -10,29 +10,30 @@ const LENIENT_REGION = 'us-east-1';
 
 /** PUT /bucket */
 export const createBucket: Operation = async (request, service) => {
-	const name = bucketOf(request);
-	const problem = bucketNameProblem(name);
-	if (problem !== undefined) throw new S3Error('InvalidBucketName', `The bucket name "${name}" is not valid: ${problem}.`);
-	const constraint = readConstraint(request.body);
-	if (constraint !== undefined && constraint !== service.region) {
-		throw new S3Error('InvalidLocationConstraint', `LocationConstraint is "${constraint}", expected "${service.region}".`);
-	}
-	try {
-		await service.primitives.createBucket(name);
-	} catch (error) {
-		const exists = error instanceof EngineError && error.code === 'PreconditionFailed';
-		if (!exists) throw error;
-		if (service.region !== LENIENT_REGION) throw new S3Error('BucketAlreadyOwnedByYou');
-	}
-	return emptyReply(200, { location: `/${name}` });
+  const name = bucketOf(request);
+  const problem = bucketNameProblem(name);
+  if (problem !== undefined) throw new S3Error('InvalidBucketName', `The bucket name "${name}" is not valid: ${problem}.`);
+  const constraint = readConstraint(request.body);
+  if (constraint !== undefined && constraint !== service.region) {
+    throw new S3Error('InvalidLocationConstraint', `LocationConstraint is "${constraint}", expected "${service.region}".`);
+  }
+  try {
+    await service.primitives.createBucket(name);
+  } catch (error) {
+    const exists = error instanceof EngineError && error.code === 'PreconditionFailed';
+    if (!exists) throw error;
+    if (service.region !== LENIENT_REGION) throw new S3Error('BucketAlreadyOwnedByYou');
+  }
+  return emptyReply(200, { location: `/${name}` });
 };
 
 function readConstraint(body: Buffer): string | undefined {
-	if (body.length === 0) return undefined;
-	const configuration = parseXml(body, 'CreateBucketConfiguration');
-	for (const name of ['Location', 'Bucket', 'Tags']) {
-		if (configuration.all(name).length > 0) throw new S3Error('NotImplemented', `CreateBucketConfiguration with ${name} is not implemented.`);
-	}
-	const constraint = configuration.text('LocationConstraint');
-	return constraint === '' ? undefined : constraint;
+  if (body.length === 0) return undefined;
+  const configuration = parseXml(body, 'CreateBucketConfiguration');
+  for (const name of ['Location', 'Bucket', 'Tags']) {
+    if (configuration.all(name).length > 0)
+      throw new S3Error('NotImplemented', `CreateBucketConfiguration with ${name} is not implemented.`);
+  }
+  const constraint = configuration.text('LocationConstraint');
+  return constraint === '' ? undefined : constraint;
 }

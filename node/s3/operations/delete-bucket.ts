@@ -4,7 +4,7 @@ import { bucketOf, emptyReply, type Operation } from '../service.ts';
 
 /** DELETE /bucket */
 export const deleteBucket: Operation = async (request, service) => {
-	const wasEmpty = await service.primitives.deleteBucket(bucketOf(request));
-	if (!wasEmpty) throw new S3Error('BucketNotEmpty');
-	return emptyReply(204);
+  const wasEmpty = await service.primitives.deleteBucket(bucketOf(request));
+  if (!wasEmpty) throw new S3Error('BucketNotEmpty');
+  return emptyReply(204);
 };

@@ -12,68 +12,71 @@ const AT_ONCE = 32;
 
 /** POST /bucket?delete */
 export const deleteObjects: Operation = async (request, service) => {
-	checkIntegrity(request);
-	const document = parseXml(request.body, 'Delete');
-	const objects = document.all('Object');
-	if (objects.length === 0 || objects.length > KEY_LIMIT) throw new S3Error('MalformedXML');
-	const keys = objects.map(readKey);
-	const isQuiet = document.text('Quiet')?.trim().toLowerCase() === 'true';
-	await service.primitives.headBucket(bucketOf(request));
-	const results = await deleteAll(keys, { bucket: bucketOf(request), service });
-	return xmlReply('DeleteResult', {
-		Deleted: isQuiet ? [] : results.flatMap((result) => (result.kind === 'deleted' ? [{ Key: result.key }] : [])),
-		Error: results.flatMap((result) => (result.kind === 'error' ? [result.error] : [])),
-	});
+  checkIntegrity(request);
+  const document = parseXml(request.body, 'Delete');
+  const objects = document.all('Object');
+  if (objects.length === 0 || objects.length > KEY_LIMIT) throw new S3Error('MalformedXML');
+  const keys = objects.map(readKey);
+  const isQuiet = document.text('Quiet')?.trim().toLowerCase() === 'true';
+  await service.primitives.headBucket(bucketOf(request));
+  const results = await deleteAll(keys, { bucket: bucketOf(request), service });
+  return xmlReply('DeleteResult', {
+    Deleted: isQuiet ? [] : results.flatMap((result) => (result.kind === 'deleted' ? [{ Key: result.key }] : [])),
+    Error: results.flatMap((result) => (result.kind === 'error' ? [result.error] : [])),
+  });
 };
 
 type ObjectName = { readonly key: string; readonly problem?: S3Error };
 type Result = { readonly kind: 'deleted'; readonly key: string } | { readonly kind: 'error'; readonly error: XmlValue };
 
 function readKey(object: XmlElement): ObjectName {
-	const key = object.text('Key');
-	if (key === undefined || key === '') throw new S3Error('MalformedXML');
-	if (Buffer.byteLength(key) > KEY_BYTES) return { key, problem: new S3Error('KeyTooLongError') };
-	for (const name of ['VersionId', 'ETag', 'LastModifiedTime', 'Size']) {
-		const text = object.text(name);
-		// "null" names the only version that an unversioned bucket has.
-		if (text === undefined || text === '' || (name === 'VersionId' && text === 'null')) continue;
-		return { key, problem: new S3Error('NotImplemented', `Deleting by ${name} is not implemented.`) };
-	}
-	return { key };
+  const key = object.text('Key');
+  if (key === undefined || key === '') throw new S3Error('MalformedXML');
+  if (Buffer.byteLength(key) > KEY_BYTES) return { key, problem: new S3Error('KeyTooLongError') };
+  for (const name of ['VersionId', 'ETag', 'LastModifiedTime', 'Size']) {
+    const text = object.text(name);
+    // "null" names the only version that an unversioned bucket has.
+    if (text === undefined || text === '' || (name === 'VersionId' && text === 'null')) continue;
+    return { key, problem: new S3Error('NotImplemented', `Deleting by ${name} is not implemented.`) };
+  }
+  return { key };
 }
 
-async function deleteAll(names: readonly ObjectName[], options: { readonly bucket: string; readonly service: S3Service }): Promise<Result[]> {
-	const results: Result[] = new Array(names.length);
-	const work = names.entries();
-	const worker = async (): Promise<void> => {
-		for (const [index, name] of work) results[index] = await deleteOne(name, options);
-	};
-	await Promise.all(Array.from({ length: Math.min(AT_ONCE, names.length) }, worker));
-	return results;
+async function deleteAll(
+  names: readonly ObjectName[],
+  options: { readonly bucket: string; readonly service: S3Service },
+): Promise<Result[]> {
+  const results: Result[] = [];
+  const work = names.entries();
+  const worker = async (): Promise<void> => {
+    for (const [index, name] of work) results[index] = await deleteOne(name, options);
+  };
+  await Promise.all(Array.from({ length: Math.min(AT_ONCE, names.length) }, worker));
+  return results;
 }
 
 async function deleteOne(name: ObjectName, { bucket, service }: { readonly bucket: string; readonly service: S3Service }): Promise<Result> {
-	try {
-		if (name.problem !== undefined) throw name.problem;
-		await service.primitives.deleteObject(bucket, name.key);
-		return { kind: 'deleted', key: name.key };
-	} catch (error) {
-		const known = toS3Error(error);
-		if (known === undefined) throw error;
-		return { kind: 'error', error: { Key: name.key, Code: known.code, Message: known.message } };
-	}
+  try {
+    if (name.problem !== undefined) throw name.problem;
+    await service.primitives.deleteObject(bucket, name.key);
+    return { kind: 'deleted', key: name.key };
+  } catch (error) {
+    const known = toS3Error(error);
+    if (known === undefined) throw error;
+    return { kind: 'error', error: { Key: name.key, Code: known.code, Message: known.message } };
+  }
 }
 
 /** A deletion must not run on a body that was damaged on the way. Checksums were verified with the body. */
 function checkIntegrity(request: ControlRequest): void {
-	const md5 = request.headers.get('content-md5');
-	if (md5 !== undefined && md5 !== createHash('md5').update(request.body).digest('base64')) {
-		throw new S3Error(/^[A-Za-z0-9+/]{22}==$/.test(md5) ? 'BadDigest' : 'InvalidDigest');
-	}
-	const hasChecksum = [...request.headers.keys(), ...(request.headers.get('x-amz-trailer') ?? '').toLowerCase().split(',')].some((name) =>
-		/^x-amz-checksum-(crc32|crc32c|crc64nvme|sha1|sha256)$/.test(name.trim()),
-	);
-	if (md5 === undefined && !hasChecksum) {
-		throw new S3Error('InvalidRequest', 'Missing required header for this request: Content-MD5 or x-amz-checksum-*');
-	}
+  const md5 = request.headers.get('content-md5');
+  if (md5 !== undefined && md5 !== createHash('md5').update(request.body).digest('base64')) {
+    throw new S3Error(/^[A-Za-z0-9+/]{22}==$/.test(md5) ? 'BadDigest' : 'InvalidDigest');
+  }
+  const hasChecksum = [...request.headers.keys(), ...(request.headers.get('x-amz-trailer') ?? '').toLowerCase().split(',')].some((name) =>
+    /^x-amz-checksum-(crc32|crc32c|crc64nvme|sha1|sha256)$/.test(name.trim()),
+  );
+  if (md5 === undefined && !hasChecksum) {
+    throw new S3Error('InvalidRequest', 'Missing required header for this request: Content-MD5 or x-amz-checksum-*');
+  }
 }

@@ -33,7 +33,7 @@ test('a rendered configuration parses back to itself', () => {
 
 test('a rendered configuration is the same text whatever the order of keys', () => {
   const config = sampleConfig();
-  const shuffled = Object.fromEntries(Object.entries(config).reverse()) as NodeConfig;
+  const shuffled = Object.fromEntries(Object.entries(config).toReversed()) as NodeConfig;
   assert.equal(renderNodeConfig(shuffled), renderNodeConfig(config));
   assert.equal(configHash(shuffled), configHash(config));
   assert.notEqual(configHash(sampleConfig(1)), configHash(config));

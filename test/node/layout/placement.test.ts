@@ -30,7 +30,7 @@ test('placement equals the golden vectors', () => {
 });
 
 test('placement does not depend on the order of sets', () => {
-  fc.assert(fc.property(anyObject, anySets, (object, sets) => assert.equal(placeKey(object, [...sets].reverse()), placeKey(object, sets))));
+  fc.assert(fc.property(anyObject, anySets, (object, sets) => assert.equal(placeKey(object, sets.toReversed()), placeKey(object, sets))));
 });
 
 test('a removed set moves only the keys that it held', () => {

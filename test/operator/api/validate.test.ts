@@ -106,7 +106,7 @@ const broken: readonly (readonly [string, Parameters<typeof sampleDocument>[0], 
   [
     'names once',
     ({ pool }) => Object.assign(pool['nodes'] as object, { names: ['a', 'b', 'a', 'd'] }),
-    'spec.pools[0].nodes.names = "a": expected every name once',
+    'spec.pools[0].nodes.names[2] = "a": expected another one than at [0]',
   ],
   [
     'ports distinct',
@@ -121,7 +121,7 @@ const broken: readonly (readonly [string, Parameters<typeof sampleDocument>[0], 
   [
     'pool names once',
     ({ spec, pool }) => Object.assign(spec, { pools: [pool, pool] }),
-    'spec.pools[1].name = "p0": expected a name that pools[0] does not have',
+    'spec.pools[1].name = "p0": expected another one than at [0]',
   ],
   ['cores', ({ spec }) => Object.assign(spec, { io: { cores: 0 } }), 'spec.io.cores = 0: expected "Auto" or an integer from 1 to 256'],
   [

@@ -114,19 +114,14 @@ test('only raw devices make a pod privileged', () => {
   assert.equal(configs(devices)[0]?.drives[0]?.device, '/dev/nvme0n1');
 });
 
+function seccompProfile(engine: string): string | undefined {
+  const cluster = sampleCluster(({ spec }) => Object.assign(spec, { io: { engine } }));
+  const { children } = applied(plan(samplePlanInput(cluster, sampleCandidates(4))));
+  return children.daemonSets[0]?.spec?.template.spec?.securityContext?.seccompProfile?.type;
+}
+
 test('the seccomp profile follows the engine', () => {
-  const profile = (engine: string) => {
-    const result = applied(
-      plan(
-        samplePlanInput(
-          sampleCluster(({ spec }) => Object.assign(spec, { io: { engine } })),
-          sampleCandidates(4),
-        ),
-      ),
-    );
-    return result.children.daemonSets[0]?.spec?.template.spec?.securityContext?.seccompProfile?.type;
-  };
-  assert.deepEqual(['Auto', 'Uring', 'Poll'].map(profile), ['Unconfined', 'Unconfined', 'RuntimeDefault']);
+  assert.deepEqual(['Auto', 'Uring', 'Poll'].map(seccompProfile), ['Unconfined', 'Unconfined', 'RuntimeDefault']);
 });
 
 test('children belong to the resource', () => {
@@ -138,11 +133,12 @@ test('children belong to the resource', () => {
   }
 });
 
+function warnings(count: number, erasure: object): readonly string[] {
+  const cluster = sampleCluster(({ pool }) => Object.assign(pool, { nodes: { count, gpu: 'Ignore', rdma: 'Ignore' }, erasure }));
+  return applied(plan(samplePlanInput(cluster, sampleCandidates(count, 2)))).warnings;
+}
+
 test('what a layout costs is said before anything is created', () => {
-  const warnings = (count: number, erasure: object) => {
-    const cluster = sampleCluster(({ pool }) => Object.assign(pool, { nodes: { count, gpu: 'Ignore', rdma: 'Ignore' }, erasure }));
-    return applied(plan(samplePlanInput(cluster, sampleCandidates(count, 2)))).warnings;
-  };
   assert.deepEqual(warnings(4, { setSize: 4, parity: 2 }), []);
   assert.deepEqual(warnings(2, { setSize: 2, parity: 1 }), [
     'pool p0: writes stop while any one node is away (1+1)',

@@ -84,6 +84,6 @@ test('members are spread over zones, and nodes with RDMA come first where it is 
   const candidates = sampleCandidates(12, 3).map((candidate, index) => ({ ...candidate, resources: index >= 6 ? ['rdma/a'] : [] }));
   const result = chooseMembers(cluster, { candidates, members: [] });
   assert.ok(result.kind === 'ok');
-  assert.deepEqual(result.members.map((member) => member.zone).sort(), ['zone-0', 'zone-0', 'zone-1', 'zone-2']);
+  assert.deepEqual(result.members.map((member) => member.zone).toSorted(), ['zone-0', 'zone-0', 'zone-1', 'zone-2']);
   assert.ok(result.members.every((member) => Number(member.nodeName.slice(5)) >= 6));
 });

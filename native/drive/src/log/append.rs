@@ -56,6 +56,8 @@ pub(crate) struct Log<E> {
     in_flight: VecDeque<InFlight<E>>,
     /// Segments to be named as `next`, in order.
     ready: VecDeque<u32>,
+    /// A segment ahead that zeros are being written to.
+    zeroing: Option<u32>,
     waiters: VecDeque<(u64, Vec<Waker>)>,
     failing: bool,
     failed: bool,
@@ -79,6 +81,7 @@ impl<E> Log<E> {
             closed: VecDeque::new(),
             in_flight: VecDeque::new(),
             ready: VecDeque::new(),
+            zeroing: None,
             waiters: VecDeque::new(),
             failing: false,
             failed: false,
@@ -93,9 +96,24 @@ impl<E> Log<E> {
     pub fn durable_head(&self) -> &Head {
         &self.durable_head
     }
-    /// Offset behind all closed batches in the segment in use.
-    pub fn head_offset(&self) -> u32 {
-        self.head.offset
+    /// Whether the segment in use fills, so that those ahead are worth preparing.
+    pub fn is_busy(&self) -> bool {
+        self.head.offset > self.segment_bytes / 4
+    }
+    /// Segments that the log will use next, in order, but for one that it is about to enter.
+    pub fn segments_ahead(&self) -> impl Iterator<Item = u32> {
+        let far = (self.segment_bytes - self.head.offset) as usize > 2 * self.limit_bytes;
+        Some(self.head.next).filter(|_| far).into_iter().chain(self.ready.iter().copied())
+    }
+    /// Keeps the log out of a segment ahead while zeros are written to it; false when it is not ahead any more.
+    pub fn begin_zeroing(&mut self, segment: u32) -> bool {
+        let ahead = self.segments_ahead().any(|ahead| ahead == segment);
+        self.zeroing = ahead.then_some(segment);
+        ahead
+    }
+    /// The log may enter again.
+    pub fn end_zeroing(&mut self) {
+        self.zeroing = None;
     }
     /// Ordinal of the last batch that holds a record (or would hold the next one).
     pub fn last_ordinal(&self) -> u64 {
@@ -114,6 +132,11 @@ impl<E> Log<E> {
             Some((_, wakers)) => wakers.push(waker.clone()),
             None => self.waiters.push_back((ordinal, vec![waker.clone()])),
         }
+    }
+    /// Names the segment to follow, where the one that knew it is damaged.
+    pub fn set_next(&mut self, segment: u32) {
+        self.head.next = segment;
+        self.durable_head.next = segment;
     }
     /// Gives a free segment to roll into later.
     pub fn add_ready(&mut self, segment: u32) {
@@ -135,7 +158,10 @@ impl<E> Log<E> {
         if self.failing || self.closed.len() >= CLOSED_LIMIT {
             return false;
         }
-        self.fits_open(bytes) || self.fits_segment(self.head_if_closed(), bytes) || !self.ready.is_empty()
+        self.fits_open(bytes) || self.fits_segment(self.head_if_closed(), bytes) || self.may_roll()
+    }
+    fn may_roll(&self) -> bool {
+        !self.ready.is_empty() && self.zeroing != Some(self.head.next)
     }
     fn fits_open(&self, bytes: usize) -> bool {
         self.open.used() + bytes <= self.limit_bytes.min((self.segment_bytes - self.head.offset) as usize)
@@ -148,7 +174,7 @@ impl<E> Log<E> {
         self.head.offset + open as u32
     }
     /// Appends a record that [`Log::has_room`] allowed; the ordinal of its batch.
-    pub fn append(&mut self, bytes: usize, effect: Option<E>, encode: impl FnOnce(&mut [u8])) -> Result<u64, LogFailed> {
+    pub fn append(&mut self, bytes: usize, encode: impl FnOnce(&mut [u8])) -> Result<u64, LogFailed> {
         if self.failed || BATCH_HEADER_BYTES + bytes > self.limit_bytes {
             return Err(LogFailed);
         }
@@ -158,12 +184,16 @@ impl<E> Log<E> {
                 return Err(LogFailed);
             }
         }
-        self.open.push(bytes, effect, encode);
+        self.open.push(bytes, encode);
         Ok(self.open.ordinal)
     }
-    /// Bytes that may still join the open batch.
-    pub fn open_room(&self) -> usize {
-        self.limit_bytes.min((self.segment_bytes - self.head.offset) as usize).saturating_sub(self.open.used())
+    /// What the record appended last, of `bytes`, does once durable.
+    pub fn set_last_effect(&mut self, bytes: usize, effect: E) {
+        self.open.add_effect(bytes, effect);
+    }
+    /// Whether a record of `bytes` can be appended now without closing a batch that has records.
+    pub fn fits_beside(&self, bytes: usize) -> bool {
+        (self.open.is_empty() || self.fits_open(bytes)) && self.has_room(bytes)
     }
     /// Whether the open batch should leave now.
     pub fn should_close(&self) -> bool {
@@ -204,7 +234,7 @@ impl<E> Log<E> {
         let record = SegmentOpen { next, predecessor: self.head.as_predecessor(), state: self.state };
         self.head = Head { segment: self.head.next, generation: self.head.generation + 1, offset: 0, next, ..self.head };
         let mut first = OpenBatch::new(0, 0, PAGE_BYTES);
-        first.push(SEGMENT_OPEN_BYTES, None, |bytes| record.encode(bytes));
+        first.push(SEGMENT_OPEN_BYTES, |bytes| record.encode(bytes));
         self.seat(first, BatchKind::Open, next);
         true
     }
@@ -255,7 +285,7 @@ impl<E> Log<E> {
     }
     /// Whether a write failed and no other is under way: time for [`Log::relocate`] or [`Log::fail`].
     pub fn is_stuck(&self) -> bool {
-        self.failing && !self.failed && self.in_flight.iter().all(|flight| flight.outcome != Outcome::Pending)
+        self.failing && !self.failed && self.zeroing.is_none() && self.in_flight.iter().all(|flight| flight.outcome != Outcome::Pending)
     }
     /// Seals the segment where acknowledged batches end and seats everything behind in the next one. False when that is impossible:
     /// the failed write was the opening of that segment, or no segment is ready.

@@ -61,7 +61,7 @@ impl<E> OpenBatch<E> {
         self.buffer.len()
     }
     /// Adds a record of `length` bytes (a multiple of 8), which `encode` writes into zeroed memory.
-    pub fn push(&mut self, length: usize, effect: Option<E>, encode: impl FnOnce(&mut [u8])) {
+    pub fn push(&mut self, length: usize, encode: impl FnOnce(&mut [u8])) {
         let start = self.buffer.len();
         let end = start + length;
         if end > self.buffer.capacity() {
@@ -72,9 +72,10 @@ impl<E> OpenBatch<E> {
         self.buffer.set_len(end);
         encode(&mut self.buffer.as_mut_slice()[start..]);
         self.records += 1;
-        if let Some(effect) = effect {
-            self.effects.push((start as u32, effect));
-        }
+    }
+    /// What the record pushed last, of `length` bytes, does once the batch is durable.
+    pub fn add_effect(&mut self, length: usize, effect: E) {
+        self.effects.push(((self.buffer.len() - length) as u32, effect));
     }
     /// Closes the batch for its place.
     pub fn seal(mut self, seat: Seat, seed: &DriveSeed) -> SealedBatch<E> {

@@ -29,7 +29,7 @@ pub(crate) struct Segment {
 /// Large shards take runs that start on this boundary, so that their blocks never straddle two extents.
 const RUN_BYTES: u32 = 1 << 20;
 /// More extents than this and a shard is called too fragmented: its record would grow without bound.
-pub(crate) const EXTENTS_LIMIT: usize = 4096;
+const EXTENTS_LIMIT: usize = 4096;
 
 /// The space of one drive.
 pub(crate) struct Space {
@@ -62,10 +62,6 @@ impl Space {
     pub fn set_made(&mut self, made: u32) {
         self.made = self.made.max(made);
     }
-    /// Segments in existing containers.
-    pub fn made(&self) -> u32 {
-        self.made
-    }
     /// Gives up the segments of containers that could not be made.
     pub fn forget_unmade(&mut self) {
         self.free = self.segments[..self.made as usize].iter().filter(|segment| segment.class == SegmentClass::Free).count() as u32;
@@ -74,10 +70,6 @@ impl Space {
     /// Free segments, those of containers not made yet included.
     pub fn free_segments(&self) -> u32 {
         self.free
-    }
-    /// The row of a segment.
-    pub fn segment(&mut self, number: u32) -> Option<&mut Segment> {
-        self.segments.get_mut(number as usize)
     }
     /// Free segments kept for deletes, marks and the log's own needs.
     pub fn reserve_segments(&self) -> u32 {

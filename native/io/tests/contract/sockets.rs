@@ -88,7 +88,7 @@ pub(crate) async fn a_cancelled_receive_loses_nothing(place: Place) {
     let mut all = Vec::new();
     let mut cancelled = 0;
     while all.len() < 800 {
-        let wait = Duration::from_micros(all.len() as u64 % 5 * 20);
+        let wait = Duration::from_micros(20 + all.len() as u64 % 5 * 20);
         match place.runtime.timeout(wait, server.receive(AlignedBuffer::with_capacity(4096))).await {
             Ok(result) => {
                 let (buffer, count) = result.unwrap();

@@ -29,7 +29,10 @@ impl Wire for ScanRow {
         self.state.encode(writer);
     }
     fn decode(cursor: &mut Cursor<'_>) -> Result<ScanRow, DecodeError> {
-        Ok(ScanRow { name: cursor.bytes()?, state: Wire::decode(cursor)? })
+        Ok(ScanRow {
+            name: cursor.bytes()?,
+            state: Wire::decode(cursor)?,
+        })
     }
 }
 
@@ -45,7 +48,11 @@ impl Wire for Covers {
         }
     }
     fn decode(cursor: &mut Cursor<'_>) -> Result<Covers, DecodeError> {
-        Ok(if cursor.flag("covers")? { Covers::UpTo(cursor.bytes()?) } else { Covers::End })
+        Ok(if cursor.flag("covers")? {
+            Covers::UpTo(cursor.bytes()?)
+        } else {
+            Covers::End
+        })
     }
 }
 
@@ -104,13 +111,25 @@ impl Wire for Answer {
     }
     fn decode(cursor: &mut Cursor<'_>) -> Result<Answer, DecodeError> {
         Ok(match cursor.u8()? {
-            1 => Answer::State { state: Wire::decode(cursor)?, shard: Wire::decode(cursor)? },
+            1 => Answer::State {
+                state: Wire::decode(cursor)?,
+                shard: Wire::decode(cursor)?,
+            },
             2 => Answer::Blocks(Wire::decode(cursor)?),
-            3 => Answer::Staged { floor: Wire::decode(cursor)? },
+            3 => Answer::Staged {
+                floor: Wire::decode(cursor)?,
+            },
             4 => Answer::Promise(Wire::decode(cursor)?),
             5 => Answer::Ack,
-            6 => Answer::Refuse { floor: Wire::decode(cursor)?, stable: Wire::decode(cursor)? },
-            7 => Answer::Page { rows: Wire::decode(cursor)?, covers: Wire::decode(cursor)?, dirty: cursor.flag("dirty")? },
+            6 => Answer::Refuse {
+                floor: Wire::decode(cursor)?,
+                stable: Wire::decode(cursor)?,
+            },
+            7 => Answer::Page {
+                rows: Wire::decode(cursor)?,
+                covers: Wire::decode(cursor)?,
+                dirty: cursor.flag("dirty")?,
+            },
             8 => Answer::Nothing,
             9 => Answer::NotStaged,
             10 => Answer::SettleFirst,
@@ -120,7 +139,12 @@ impl Wire for Answer {
             14 => Answer::Failed(cursor.text()?),
             15 => Answer::Wrong(cursor.text()?),
             16 => Answer::Behind,
-            value => return Err(DecodeError::Unknown { field: "answer", value: value.into() }),
+            value => {
+                return Err(DecodeError::Unknown {
+                    field: "answer",
+                    value: value.into(),
+                });
+            }
         })
     }
 }

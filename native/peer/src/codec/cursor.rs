@@ -49,7 +49,10 @@ impl<'a> Cursor<'a> {
                 self.head = rest;
                 Ok(taken)
             }
-            None => Err(DecodeError::Short { needed: count, left: self.head.len() }),
+            None => Err(DecodeError::Short {
+                needed: count,
+                left: self.head.len(),
+            }),
         }
     }
 
@@ -85,7 +88,10 @@ impl<'a> Cursor<'a> {
         match self.u8()? {
             0 => Ok(false),
             1 => Ok(true),
-            value => Err(DecodeError::Unknown { field, value: value.into() }),
+            value => Err(DecodeError::Unknown {
+                field,
+                value: value.into(),
+            }),
         }
     }
 
@@ -102,7 +108,10 @@ impl<'a> Cursor<'a> {
             return Ok(Bytes::copy_from_slice(self.take(length)?));
         }
         if length > self.bulk.len() {
-            return Err(DecodeError::Short { needed: length, left: self.bulk.len() });
+            return Err(DecodeError::Short {
+                needed: length,
+                left: self.bulk.len(),
+            });
         }
         Ok(self.bulk.split_to(length))
     }

@@ -42,7 +42,10 @@ impl Wire for Fence {
         self.revision.encode(writer);
     }
     fn decode(cursor: &mut Cursor<'_>) -> Result<Fence, DecodeError> {
-        Ok(Fence { bucket: cursor.u64()?, revision: Wire::decode(cursor)? })
+        Ok(Fence {
+            bucket: cursor.u64()?,
+            revision: Wire::decode(cursor)?,
+        })
     }
 }
 
@@ -59,7 +62,10 @@ impl Wire for RequestEnvelope {
     }
     fn decode(cursor: &mut Cursor<'_>) -> Result<RequestEnvelope, DecodeError> {
         Ok(RequestEnvelope {
-            slot: SlotId { set: cursor.u32()?, slot: cursor.u8()? },
+            slot: SlotId {
+                set: cursor.u32()?,
+                slot: cursor.u8()?,
+            },
             epoch: cursor.u32()?,
             generation: cursor.u32()?,
             fence: Wire::decode(cursor)?,
@@ -76,7 +82,10 @@ impl Wire for AnswerEnvelope {
         writer.u64(self.clock);
     }
     fn decode(cursor: &mut Cursor<'_>) -> Result<AnswerEnvelope, DecodeError> {
-        Ok(AnswerEnvelope { generation: cursor.u32()?, clock: cursor.u64()? })
+        Ok(AnswerEnvelope {
+            generation: cursor.u32()?,
+            clock: cursor.u64()?,
+        })
     }
 }
 

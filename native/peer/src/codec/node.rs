@@ -25,9 +25,18 @@ impl Wire for NodeRequest {
     }
     fn decode(cursor: &mut Cursor<'_>) -> Result<NodeRequest, DecodeError> {
         Ok(match cursor.u8()? {
-            1 => NodeRequest::Touched { bucket: cursor.u64()?, revision: Wire::decode(cursor)?, name: cursor.text()? },
+            1 => NodeRequest::Touched {
+                bucket: cursor.u64()?,
+                revision: Wire::decode(cursor)?,
+                name: cursor.text()?,
+            },
             2 => NodeRequest::Ping,
-            value => return Err(DecodeError::Unknown { field: "node request", value: value.into() }),
+            value => {
+                return Err(DecodeError::Unknown {
+                    field: "node request",
+                    value: value.into(),
+                });
+            }
         })
     }
 }
@@ -47,8 +56,16 @@ impl Wire for NodeAnswer {
     fn decode(cursor: &mut Cursor<'_>) -> Result<NodeAnswer, DecodeError> {
         Ok(match cursor.u8()? {
             1 => NodeAnswer::Done,
-            2 => NodeAnswer::Pong { wall_ms: cursor.u64()?, loaded: cursor.flag("loaded")? },
-            value => return Err(DecodeError::Unknown { field: "node answer", value: value.into() }),
+            2 => NodeAnswer::Pong {
+                wall_ms: cursor.u64()?,
+                loaded: cursor.flag("loaded")?,
+            },
+            value => {
+                return Err(DecodeError::Unknown {
+                    field: "node answer",
+                    value: value.into(),
+                });
+            }
         })
     }
 }

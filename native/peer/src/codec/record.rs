@@ -31,13 +31,23 @@ pub fn decode_flags(cursor: &mut Cursor<'_>) -> Result<(Kind, bool), DecodeError
 
 /// Refuses flags beyond the two that every flag byte of this file has.
 fn known_flags(flags: u8, field: &'static str) -> Result<u8, DecodeError> {
-    if flags > 3 { Err(DecodeError::Unknown { field, value: flags.into() }) } else { Ok(flags) }
+    if flags > 3 {
+        Err(DecodeError::Unknown {
+            field,
+            value: flags.into(),
+        })
+    } else {
+        Ok(flags)
+    }
 }
 
 /// A space's byte.
 pub fn decode_space(cursor: &mut Cursor<'_>) -> Result<Space, DecodeError> {
     let byte = cursor.u8()?;
-    Space::from_byte(byte).ok_or(DecodeError::Unknown { field: "space", value: byte.into() })
+    Space::from_byte(byte).ok_or(DecodeError::Unknown {
+        field: "space",
+        value: byte.into(),
+    })
 }
 
 impl Wire for Key {
@@ -48,7 +58,11 @@ impl Wire for Key {
         writer.bytes(&self.name);
     }
     fn decode(cursor: &mut Cursor<'_>) -> Result<Key, DecodeError> {
-        Ok(Key { bucket: cursor.u64()?, space: decode_space(cursor)?, name: cursor.bytes()? })
+        Ok(Key {
+            bucket: cursor.u64()?,
+            space: decode_space(cursor)?,
+            name: cursor.bytes()?,
+        })
     }
 }
 
@@ -61,7 +75,13 @@ impl Wire for Coding {
     fn decode(cursor: &mut Cursor<'_>) -> Result<Coding, DecodeError> {
         let [data, parity, block_shift, flags] = cursor.array()?;
         let flags = known_flags(flags, "coding flags")?;
-        Ok(Coding { data, parity, block_shift, whole: flags & WHOLE != 0, manifest: flags & MANIFEST != 0 })
+        Ok(Coding {
+            data,
+            parity,
+            block_shift,
+            whole: flags & WHOLE != 0,
+            manifest: flags & MANIFEST != 0,
+        })
     }
 }
 
@@ -87,7 +107,10 @@ impl Wire for Shard {
             1 => Ok(Shard::Inline(cursor.bulk()?)),
             2 => Ok(Shard::Staged { length: cursor.u64()? }),
             3 => Ok(Shard::Held),
-            value => Err(DecodeError::Unknown { field: "shard form", value: value.into() }),
+            value => Err(DecodeError::Unknown {
+                field: "shard form",
+                value: value.into(),
+            }),
         }
     }
 }

@@ -30,8 +30,14 @@ impl Wire for Want {
     fn decode(cursor: &mut Cursor<'_>) -> Result<Want, DecodeError> {
         match cursor.u8()? {
             0 => Ok(Want::Heads),
-            1 => Ok(Want::Blocks { first: cursor.u32()?, count: cursor.u32()? }),
-            value => Err(DecodeError::Unknown { field: "want", value: value.into() }),
+            1 => Ok(Want::Blocks {
+                first: cursor.u32()?,
+                count: cursor.u32()?,
+            }),
+            value => Err(DecodeError::Unknown {
+                field: "want",
+                value: value.into(),
+            }),
         }
     }
 }
@@ -45,14 +51,26 @@ impl Wire for Request {
                 key.encode(writer);
                 want.encode(writer);
             }
-            Request::Blocks { key, write_id, first, count } => {
+            Request::Blocks {
+                key,
+                write_id,
+                first,
+                count,
+            } => {
                 writer.u8(2);
                 key.encode(writer);
                 write_id.encode(writer);
                 writer.u32(*first);
                 writer.u32(*count);
             }
-            Request::Stage { key, write_id, block_shift, shard_length, offset, bytes } => {
+            Request::Stage {
+                key,
+                write_id,
+                block_shift,
+                shard_length,
+                offset,
+                bytes,
+            } => {
                 writer.u8(3);
                 key.encode(writer);
                 write_id.encode(writer);
@@ -80,7 +98,13 @@ impl Wire for Request {
                 key.encode(writer);
                 ballot.encode(writer);
             }
-            Request::Scan { bucket, space, prefix, from, limit } => {
+            Request::Scan {
+                bucket,
+                space,
+                prefix,
+                from,
+                limit,
+            } => {
                 writer.u8(8);
                 writer.u64(*bucket);
                 writer.u8(*space as u8);
@@ -92,7 +116,10 @@ impl Wire for Request {
     }
     fn decode(cursor: &mut Cursor<'_>) -> Result<Request, DecodeError> {
         Ok(match cursor.u8()? {
-            1 => Request::Read { key: Wire::decode(cursor)?, want: Wire::decode(cursor)? },
+            1 => Request::Read {
+                key: Wire::decode(cursor)?,
+                want: Wire::decode(cursor)?,
+            },
             2 => Request::Blocks {
                 key: Wire::decode(cursor)?,
                 write_id: Wire::decode(cursor)?,
@@ -107,10 +134,21 @@ impl Wire for Request {
                 offset: cursor.u64()?,
                 bytes: cursor.bulk()?,
             },
-            4 => Request::Unstage { write_id: Wire::decode(cursor)? },
-            5 => Request::Prepare { key: Wire::decode(cursor)?, ballot: Wire::decode(cursor)? },
-            6 => Request::Publish { key: Wire::decode(cursor)?, record: Wire::decode(cursor)? },
-            7 => Request::Stable { key: Wire::decode(cursor)?, ballot: Wire::decode(cursor)? },
+            4 => Request::Unstage {
+                write_id: Wire::decode(cursor)?,
+            },
+            5 => Request::Prepare {
+                key: Wire::decode(cursor)?,
+                ballot: Wire::decode(cursor)?,
+            },
+            6 => Request::Publish {
+                key: Wire::decode(cursor)?,
+                record: Wire::decode(cursor)?,
+            },
+            7 => Request::Stable {
+                key: Wire::decode(cursor)?,
+                ballot: Wire::decode(cursor)?,
+            },
             8 => Request::Scan {
                 bucket: cursor.u64()?,
                 space: decode_space(cursor)?,
@@ -118,7 +156,12 @@ impl Wire for Request {
                 from: cursor.bytes()?,
                 limit: cursor.u32()?,
             },
-            value => return Err(DecodeError::Unknown { field: "request", value: value.into() }),
+            value => {
+                return Err(DecodeError::Unknown {
+                    field: "request",
+                    value: value.into(),
+                });
+            }
         })
     }
 }

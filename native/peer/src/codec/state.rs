@@ -81,7 +81,10 @@ impl Wire for Block {
     }
     fn decode(cursor: &mut Cursor<'_>) -> Result<Block, DecodeError> {
         let checksum = cursor.u64()?;
-        Ok(Block { bytes: cursor.bulk()?, checksum })
+        Ok(Block {
+            bytes: cursor.bulk()?,
+            checksum,
+        })
     }
 }
 
@@ -93,6 +96,10 @@ impl Wire for ShardBytes {
         self.blocks.encode(writer);
     }
     fn decode(cursor: &mut Cursor<'_>) -> Result<ShardBytes, DecodeError> {
-        Ok(ShardBytes { write_id: Wire::decode(cursor)?, first: cursor.u32()?, blocks: Wire::decode(cursor)? })
+        Ok(ShardBytes {
+            write_id: Wire::decode(cursor)?,
+            first: cursor.u32()?,
+            blocks: Wire::decode(cursor)?,
+        })
     }
 }

@@ -3,9 +3,7 @@
 use super::*;
 use crate::{Fence, NodeAnswer, NodeRequest, SlotId};
 use bytes::Bytes;
-use openlake_drive::{
-    Answer, Block, Coding, Covers, Head, Key, KeyState, Kind, Record, Request, ScanRow, Shard, ShardBytes, Space, Want,
-};
+use openlake_drive::{Answer, Block, Coding, Covers, Head, Key, KeyState, Kind, Record, Request, ScanRow, Shard, ShardBytes, Space, Want};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -54,7 +52,16 @@ fn coding() -> impl Strategy<Value = Coding> {
 
 fn head() -> impl Strategy<Value = Head> {
     let versions = (ballot(), write_id(), ballot(), option::of(ballot()), kind(), any::<bool>());
-    let sizes = (any::<u64>(), any::<[u8; 16]>(), any::<u16>(), name(), coding(), any::<u8>(), any::<u64>(), any::<bool>());
+    let sizes = (
+        any::<u64>(),
+        any::<[u8; 16]>(),
+        any::<u16>(),
+        name(),
+        coding(),
+        any::<u8>(),
+        any::<u64>(),
+        any::<bool>(),
+    );
     (versions, sizes).prop_map(|(version, size)| {
         let (ballot, write_id, origin, base, kind, unconditional) = version;
         let (size, etag, etag_parts, metadata, coding, slot, payload_size, inline) = size;
@@ -103,7 +110,10 @@ fn record() -> impl Strategy<Value = Record> {
 }
 
 fn request() -> impl Strategy<Value = Request> {
-    let want = prop_oneof![Just(Want::Heads), any::<(u32, u32)>().prop_map(|(first, count)| Want::Blocks { first, count })];
+    let want = prop_oneof![
+        Just(Want::Heads),
+        any::<(u32, u32)>().prop_map(|(first, count)| Want::Blocks { first, count })
+    ];
     prop_oneof![
         (key(), want).prop_map(|(key, want)| Request::Read { key, want }),
         (key(), write_id(), any::<u32>(), any::<u32>()).prop_map(|(key, write_id, first, count)| Request::Blocks {
@@ -178,7 +188,14 @@ fn answer() -> impl Strategy<Value = Answer> {
 fn envelope() -> impl Strategy<Value = RequestEnvelope> {
     let fence = (any::<u64>(), ballot()).prop_map(|(bucket, revision)| Fence { bucket, revision });
     (any::<(u32, u8, u32, u32)>(), option::of(fence), any::<(u32, u64)>()).prop_map(|((set, slot, epoch, generation), fence, last)| {
-        RequestEnvelope { slot: SlotId { set, slot }, epoch, generation, fence, deadline_ms: last.0, clock: last.1 }
+        RequestEnvelope {
+            slot: SlotId { set, slot },
+            epoch,
+            generation,
+            fence,
+            deadline_ms: last.0,
+            clock: last.1,
+        }
     })
 }
 
@@ -190,13 +207,23 @@ fn written(message: &impl Wire) -> (Vec<u8>, Bytes) {
 
 fn survives<T: Wire + PartialEq + std::fmt::Debug>(message: &T) {
     let (head, bulk) = written(message);
-    assert!(head.len() >= T::MIN_BYTES, "{} bytes of {message:?} are fewer than MIN_BYTES", head.len());
-    assert_eq!(&decode_all::<T>(&head, bulk.clone()).expect("what was written can be read"), message);
+    assert!(
+        head.len() >= T::MIN_BYTES,
+        "{} bytes of {message:?} are fewer than MIN_BYTES",
+        head.len()
+    );
+    assert_eq!(
+        &decode_all::<T>(&head, bulk.clone()).expect("what was written can be read"),
+        message
+    );
     let mut longer = head.clone();
     longer.push(0);
     assert!(decode_all::<T>(&longer, bulk.clone()).is_err(), "a byte too many is noticed");
     if let Some((_, shorter)) = head.split_last() {
-        assert!(decode_all::<T>(shorter, bulk).is_err() || head.len() == T::MIN_BYTES, "a byte too few is noticed");
+        assert!(
+            decode_all::<T>(shorter, bulk).is_err() || head.len() == T::MIN_BYTES,
+            "a byte too few is noticed"
+        );
     }
 }
 
@@ -247,7 +274,11 @@ proptest! {
 fn long_bytes_are_shared_not_copied() {
     let bytes = Bytes::from(vec![7; 1 << 20]);
     let request = Request::Stage {
-        key: Key { bucket: 1, space: Space::Object, name: Bytes::from_static(b"k") },
+        key: Key {
+            bucket: 1,
+            space: Space::Object,
+            name: Bytes::from_static(b"k"),
+        },
         write_id: WriteId([0; 16]),
         block_shift: 16,
         shard_length: 0,
@@ -259,27 +290,45 @@ fn long_bytes_are_shared_not_copied() {
     assert!(head.len() < 100);
     assert_eq!(bulk.len(), 1);
     assert_eq!(bulk[0].as_ptr(), bytes.as_ptr());
-    let Ok(Request::Stage { bytes: read, .. }) = decode_all(&head, bytes.clone()) else { panic!("not a stage") };
+    let Ok(Request::Stage { bytes: read, .. }) = decode_all(&head, bytes.clone()) else {
+        panic!("not a stage")
+    };
     assert_eq!(read.as_ptr(), bytes.as_ptr());
 }
 
 /// These bytes are the format of version 1: a change of them is a change of the version.
 #[test]
 fn golden_bytes() {
-    let ballot = Ballot { clock: 0x0102, node: 3, boot: 4 };
-    let key = Key { bucket: 5, space: Space::Upload, name: Bytes::from_static(b"ab") };
+    let ballot = Ballot {
+        clock: 0x0102,
+        node: 3,
+        boot: 4,
+    };
+    let key = Key {
+        bucket: 5,
+        space: Space::Upload,
+        name: Bytes::from_static(b"ab"),
+    };
     let prepare = Request::Prepare { key, ballot };
-    let expected = [5, 5, 0, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, b'a', b'b', 2, 1, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0];
+    let expected = [
+        5, 5, 0, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, b'a', b'b', 2, 1, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0,
+    ];
     assert_eq!(written(&prepare).0, expected);
 
-    let refuse = Answer::Refuse { floor: ballot, stable: None };
+    let refuse = Answer::Refuse {
+        floor: ballot,
+        stable: None,
+    };
     assert_eq!(written(&refuse).0, [6, 2, 1, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 0]);
 
     let envelope = RequestEnvelope {
         slot: SlotId { set: 1, slot: 2 },
         epoch: 3,
         generation: 4,
-        fence: Some(Fence { bucket: 5, revision: ballot }),
+        fence: Some(Fence {
+            bucket: 5,
+            revision: ballot,
+        }),
         deadline_ms: 6,
         clock: 7,
     };
@@ -288,6 +337,15 @@ fn golden_bytes() {
     expected.extend([6, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0]);
     assert_eq!(written(&envelope).0, expected);
 
-    let touched = NodeRequest::Touched { bucket: 9, revision: ballot, name: "b".to_owned() };
-    assert_eq!(written(&touched).0, [1, 9, 0, 0, 0, 0, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, b'b']);
+    let touched = NodeRequest::Touched {
+        bucket: 9,
+        revision: ballot,
+        name: "b".to_owned(),
+    };
+    assert_eq!(
+        written(&touched).0,
+        [
+            1, 9, 0, 0, 0, 0, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, b'b'
+        ]
+    );
 }

@@ -13,12 +13,18 @@ pub struct Claim {
 /// `node 2 of cluster 0102… refuses node 1 of cluster 0304…: why`.
 pub fn describe(me: &Credentials, other: Claim, why: &str) -> String {
     let (mine, theirs) = (hex(&me.cluster), hex(&other.cluster));
-    format!("node {} of cluster {mine} refuses node {} of cluster {theirs}: {why}", me.node, other.node)
+    format!(
+        "node {} of cluster {mine} refuses node {} of cluster {theirs}: {why}",
+        me.node, other.node
+    )
 }
 
 /// The responder's first look: the secret to prove things by, or why not. Nothing is proven yet.
 pub fn hello<'a>(me: &'a Credentials, hello: &Hello) -> Result<&'a [u8], String> {
-    let claim = Claim { cluster: hello.cluster, node: hello.from };
+    let claim = Claim {
+        cluster: hello.cluster,
+        node: hello.from,
+    };
     let refuse = |why: String| Err(describe(me, claim, &why));
     if hello.cluster != me.cluster {
         return refuse("the clusters differ".to_owned());
@@ -40,7 +46,10 @@ pub fn hello<'a>(me: &'a Credentials, hello: &Hello) -> Result<&'a [u8], String>
 
 /// The initiator's judgement of the answer to its `hello`.
 pub fn welcome(me: &Credentials, hello: &Hello, welcome: &Welcome, secret: &[u8]) -> Result<(), String> {
-    let claim = Claim { cluster: welcome.cluster, node: welcome.node };
+    let claim = Claim {
+        cluster: welcome.cluster,
+        node: welcome.node,
+    };
     let refuse = |why: String| Err(describe(me, claim, &why));
     if welcome.cluster != me.cluster {
         return refuse("the clusters differ".to_owned());
@@ -66,12 +75,18 @@ pub fn confirm(
     secret: &[u8],
     newest_boot: Option<u32>,
 ) -> Result<(), String> {
-    let claim = Claim { cluster: hello.cluster, node: hello.from };
+    let claim = Claim {
+        cluster: hello.cluster,
+        node: hello.from,
+    };
     if !equal(&confirm.proof, &prove(secret, Side::Initiator, hello, welcome)) {
         return Err(describe(me, claim, "wrong secret: its proof is wrong"));
     }
     if let Some(newest) = newest_boot.filter(|newest| *newest > hello.boot) {
-        let why = format!("duplicate node id: boot {} of node {} is linked already, this is boot {}", newest, hello.from, hello.boot);
+        let why = format!(
+            "duplicate node id: boot {} of node {} is linked already, this is boot {}",
+            newest, hello.from, hello.boot
+        );
         return Err(describe(me, claim, &why));
     }
     same_layout(me, claim, hello.epoch, &hello.layout_hash)

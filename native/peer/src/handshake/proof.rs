@@ -29,11 +29,18 @@ pub fn prove(secret: &[u8], side: Side, hello: &Hello, welcome: &Welcome) -> [u8
     let mut writer = Writer::new(&mut transcript, &mut bulk);
     writer.u8(VERSION);
     hello.encode(&mut writer);
-    Welcome { proof: [0; 32], ..welcome.clone() }.encode(&mut writer);
+    Welcome {
+        proof: [0; 32],
+        ..welcome.clone()
+    }
+    .encode(&mut writer);
     hmac(secret, &transcript)
 }
 
 /// Compares proofs in a time that does not depend on where they differ.
 pub fn equal(left: &[u8; 32], right: &[u8; 32]) -> bool {
-    left.iter().zip(right).fold(0, |difference, (left, right)| difference | (left ^ right)) == 0
+    left.iter()
+        .zip(right)
+        .fold(0, |difference, (left, right)| difference | (left ^ right))
+        == 0
 }

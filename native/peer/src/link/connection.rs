@@ -1,6 +1,7 @@
 //! The life of a link: connect, prove who we are, carry answers until the connection ends, wait a little, connect again.
 
 use super::{Line, Link};
+use crate::PeerEvent;
 use crate::backoff::Backoff;
 use crate::codec::{AnswerEnvelope, NodeEnvelope, decode_all};
 use crate::frame::{FrameKind, MAX_STRANGER_BYTES};
@@ -8,7 +9,6 @@ use crate::handshake::initiate;
 use crate::incoming::Incoming;
 use crate::outgoing::Outgoing;
 use crate::pending::AnyAnswer;
-use crate::PeerEvent;
 use futures_util::future::{Either, select};
 use openlake_io::Socket;
 use std::cell::{Cell, RefCell};
@@ -44,7 +44,10 @@ impl Link {
     async fn connect(&self) -> Result<(Socket, Incoming), String> {
         let runtime = &self.home.runtime;
         let attempt = async {
-            let socket = runtime.connect(self.address).await.map_err(|error| format!("connecting to {}: {error}", self.address))?;
+            let socket = runtime
+                .connect(self.address)
+                .await
+                .map_err(|error| format!("connecting to {}: {error}", self.address))?;
             let mut incoming = Incoming::new(runtime, &socket, MAX_STRANGER_BYTES, MAX_STRANGER_BYTES);
             let me = self.home.credentials();
             let linked = initiate(runtime, &socket, &mut incoming, &me, self.node).await;
@@ -64,7 +67,13 @@ impl Link {
             return "closed".to_owned();
         }
         let outgoing = Outgoing::new(self.change.clone());
-        let line = Rc::new(Line { outgoing, socket, heard: incoming.heard(), pinged: Cell::new(None), verdict: RefCell::default() });
+        let line = Rc::new(Line {
+            outgoing,
+            socket,
+            heard: incoming.heard(),
+            pinged: Cell::new(None),
+            verdict: RefCell::default(),
+        });
         self.line.replace(Some(line.clone()));
         self.silent.set(false);
         self.attempted.set(true);

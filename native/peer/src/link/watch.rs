@@ -53,8 +53,14 @@ impl Link {
 
     fn ping(&self, line: &Line, now: Instant) {
         let id = self.pending.next_id();
-        let envelope = NodeEnvelope { clock: self.home.clock_for_peers() };
-        if line.outgoing.push(FrameKind::NodeRequest, id, &(envelope, NodeRequest::Ping)).is_ok() {
+        let envelope = NodeEnvelope {
+            clock: self.home.clock_for_peers(),
+        };
+        if line
+            .outgoing
+            .push(FrameKind::NodeRequest, id, &(envelope, NodeRequest::Ping))
+            .is_ok()
+        {
             self.pending.enter_ping(id, now);
             line.pinged.set(Some(now));
         }

@@ -1,21 +1,35 @@
 //! Who may link: everyone else is refused, and both sides say why.
 
-use crate::cluster::{CLUSTER, Identity, Node, SECOND, cluster, join, layout, loopback, on_every_engine, read, stop, until};
+use crate::cluster::{Identity, Node, SECOND, cluster, join, layout, loopback, on_every_engine, read, stop, until};
 use bytes::Bytes;
 use openlake_io::{AlignedBuffer, Runtime};
 use openlake_peer::CallError;
 
 /// Node 1 is ordinary, the other is not: neither links, both have a reason that contains `text` and tell the log.
 async fn refused(runtime: &Runtime, other: Identity, text: &str) {
-    let nodes = [Node::start(runtime, Identity::node(1), loopback()), Node::start(runtime, other.clone(), loopback())];
+    let nodes = [
+        Node::start(runtime, Identity::node(1), loopback()),
+        Node::start(runtime, other.clone(), loopback()),
+    ];
     join(&nodes);
     // Both connect to the other; each side's status must say why, whoever refused whom.
-    until(runtime, || nodes[0].peer(2).reason.contains(text) && nodes[1].peer(1).reason.contains(text)).await;
+    until(runtime, || {
+        nodes[0].peer(2).reason.contains(text) && nodes[1].peer(1).reason.contains(text)
+    })
+    .await;
     for (node, peer) in [(&nodes[0], 2), (&nodes[1], 1)] {
         let status = node.peer(peer);
         assert!(!status.connected);
-        assert!(status.reason.contains("node 1") && status.reason.contains("node 2"), "both are named: {}", status.reason);
-        assert!(node.events.borrow().iter().any(|event| event.contains(text)), "{:?}", node.events.borrow());
+        assert!(
+            status.reason.contains("node 1") && status.reason.contains("node 2"),
+            "both are named: {}",
+            status.reason
+        );
+        assert!(
+            node.events.borrow().iter().any(|event| event.contains(text)),
+            "{:?}",
+            node.events.borrow()
+        );
     }
     assert!(matches!(nodes[0].ask(1, read()).await, Err(CallError::Unreachable(reason)) if reason.contains(text)));
     stop(&nodes);
@@ -24,7 +38,10 @@ async fn refused(runtime: &Runtime, other: Identity, text: &str) {
 #[test]
 fn another_secret_is_refused() {
     on_every_engine(|runtime| async move {
-        let other = Identity { secrets: vec![b"other".to_vec()], ..Identity::node(2) };
+        let other = Identity {
+            secrets: vec![b"other".to_vec()],
+            ..Identity::node(2)
+        };
         refused(&runtime, other, "wrong secret").await;
     });
 }
@@ -32,7 +49,10 @@ fn another_secret_is_refused() {
 #[test]
 fn another_cluster_is_refused() {
     on_every_engine(|runtime| async move {
-        let other = Identity { cluster: [0xc2; 16], ..Identity::node(2) };
+        let other = Identity {
+            cluster: [0xc2; 16],
+            ..Identity::node(2)
+        };
         refused(&runtime, other, "the clusters differ").await;
     });
 }
@@ -62,9 +82,22 @@ fn a_second_node_of_the_same_id_is_refused() {
         until(&runtime, || twin.peer(2).reason.contains("duplicate node id")).await;
         until(&runtime, || nodes[0].peer(1).reason.contains("duplicate node id")).await;
         // An older one than is linked already is refused by third parties.
-        let older = Node::start(&runtime, Identity { boot: 0, ..Identity::node(1) }, loopback());
+        let older = Node::start(
+            &runtime,
+            Identity {
+                boot: 0,
+                ..Identity::node(1)
+            },
+            loopback(),
+        );
         older.join(&layout(&[older.address(), nodes[1].address()]));
-        until(&runtime, || older.peer(2).reason.contains("duplicate node id: boot 1 of node 1 is linked already")).await;
+        until(&runtime, || {
+            older
+                .peer(2)
+                .reason
+                .contains("duplicate node id: boot 1 of node 1 is linked already")
+        })
+        .await;
         assert!(nodes[0].is_linked(2) && nodes[1].is_linked(1));
         twin.mesh.shutdown();
         older.mesh.shutdown();
@@ -78,7 +111,13 @@ fn another_node_than_expected_is_refused() {
         let nodes = cluster(&runtime, 3).await;
         // Node 1's table has the addresses of 2 and 3 exchanged.
         nodes[0].join(&layout(&[nodes[0].address(), nodes[2].address(), nodes[1].address()]));
-        until(&runtime, || nodes[0].peer(2).reason.contains("it looks for node 2 at this address, which is node 3")).await;
+        until(&runtime, || {
+            nodes[0]
+                .peer(2)
+                .reason
+                .contains("it looks for node 2 at this address, which is node 3")
+        })
+        .await;
         until(&runtime, || !nodes[0].is_linked(3)).await;
         assert!(nodes[1].is_linked(1), "the way back is not touched");
         stop(&nodes);
@@ -102,7 +141,10 @@ fn a_node_outside_the_layout_is_refused() {
 fn secrets_rotate_without_a_gap() {
     on_every_engine(|runtime| async move {
         let (old, new) = (b"old secret".to_vec(), b"new secret".to_vec());
-        let identity = |id| Identity { secrets: vec![old.clone()], ..Identity::node(id) };
+        let identity = |id| Identity {
+            secrets: vec![old.clone()],
+            ..Identity::node(id)
+        };
         let nodes = [1, 2].map(|id| Node::start(&runtime, identity(id), loopback()));
         join(&nodes);
         let layout = nodes[0].mesh.layout();
@@ -137,7 +179,9 @@ fn garbage_on_the_port_is_closed_and_harms_nobody() {
             socket.send(vec![Bytes::from(bytes)]).await.expect("it receives");
             let mut closed = false;
             while !closed {
-                let received = runtime.timeout(10 * SECOND, socket.receive(AlignedBuffer::with_capacity(4096))).await;
+                let received = runtime
+                    .timeout(10 * SECOND, socket.receive(AlignedBuffer::with_capacity(4096)))
+                    .await;
                 closed = matches!(received.expect("it closes"), Err(_) | Ok((_, 0)));
             }
         }
@@ -146,8 +190,6 @@ fn garbage_on_the_port_is_closed_and_harms_nobody() {
         assert!(events.contains("not an OpenLake peer"), "{events}");
         assert!(events.contains("frame too large"), "{events}");
         assert!(nodes[0].ask(1, read()).await.is_ok());
-        assert_eq!(nodes[1].mesh.layout().nodes.len(), 2);
-        assert_eq!(CLUSTER, [0xc1; 16]);
         stop(&nodes);
     });
 }

@@ -30,8 +30,13 @@ impl SlotServer for Slot {
         let runtime = self.runtime.clone();
         Box::pin(async move {
             match request {
-                Request::Read { .. } => Answer::State { state: KeyState::default(), shard: None },
-                Request::Blocks { write_id, first, count, .. } => {
+                Request::Read { .. } => Answer::State {
+                    state: KeyState::default(),
+                    shard: None,
+                },
+                Request::Blocks {
+                    write_id, first, count, ..
+                } => {
                     let blocks = (first..first + count).map(|index| Some(block(index))).collect();
                     Answer::Blocks(ShardBytes { write_id, first, blocks })
                 }
@@ -43,8 +48,15 @@ impl SlotServer for Slot {
                     Answer::Ack
                 }
                 Request::Scan { limit, .. } => {
-                    let row = |index: u32| ScanRow { name: Bytes::from(format!("{index:0>1000}")), state: KeyState::default() };
-                    Answer::Page { rows: (0..limit).map(row).collect(), covers: Covers::End, dirty: false }
+                    let row = |index: u32| ScanRow {
+                        name: Bytes::from(format!("{index:0>1000}")),
+                        state: KeyState::default(),
+                    };
+                    Answer::Page {
+                        rows: (0..limit).map(row).collect(),
+                        covers: Covers::End,
+                        dirty: false,
+                    }
                 }
             }
         })
@@ -56,19 +68,36 @@ impl SlotServer for Slot {
 
 /// The block that every slot has at `index`; its checksum is the index, so that tests need not compute one.
 pub fn block(index: u32) -> Block {
-    Block { bytes: Bytes::from(vec![index as u8; BLOCK_BYTES]), checksum: index.into() }
+    Block {
+        bytes: Bytes::from(vec![index as u8; BLOCK_BYTES]),
+        checksum: index.into(),
+    }
 }
 
 pub fn key() -> Key {
-    Key { bucket: 1, space: Space::Object, name: Bytes::from_static(b"key") }
+    Key {
+        bucket: 1,
+        space: Space::Object,
+        name: Bytes::from_static(b"key"),
+    }
 }
 
 pub fn read() -> Request {
-    Request::Read { key: key(), want: Want::Heads }
+    Request::Read {
+        key: key(),
+        want: Want::Heads,
+    }
 }
 
 pub fn stage(bytes: Bytes) -> Request {
-    Request::Stage { key: key(), write_id: WriteId([1; 16]), block_shift: 16, shard_length: 0, offset: 0, bytes }
+    Request::Stage {
+        key: key(),
+        write_id: WriteId([1; 16]),
+        block_shift: 16,
+        shard_length: 0,
+        offset: 0,
+        bytes,
+    }
 }
 
 pub fn slot(slot: u8) -> SlotId {
@@ -91,8 +120,19 @@ pub fn layout(addresses: &[SocketAddr]) -> Arc<ClusterLayout> {
     let ids = || (1..).zip(addresses);
     let slots = ids().map(|(node, _)| SlotPlace { node, drive: 0 }).collect();
     let nodes = ids().map(|(id, address)| NodeAddress { id, address: *address }).collect();
-    let sets = vec![SetLayout { id: 0, data: 1, parity: 1, weight: 1, slots }];
-    Arc::new(ClusterLayout { epoch: 1, hash: [1; 16], sets, nodes })
+    let sets = vec![SetLayout {
+        id: 0,
+        data: 1,
+        parity: 1,
+        weight: 1,
+        slots,
+    }];
+    Arc::new(ClusterLayout {
+        epoch: 1,
+        hash: [1; 16],
+        sets,
+        nodes,
+    })
 }
 
 /// How a node differs from the ordinary.
@@ -106,7 +146,12 @@ pub struct Identity {
 
 impl Identity {
     pub fn node(id: u32) -> Identity {
-        Identity { id, cluster: CLUSTER, secrets: vec![b"secret".to_vec()], boot: 1 }
+        Identity {
+            id,
+            cluster: CLUSTER,
+            secrets: vec![b"secret".to_vec()],
+            boot: 1,
+        }
     }
 }
 
@@ -115,8 +160,15 @@ impl Node {
     pub fn start(runtime: &Runtime, identity: Identity, listen: SocketAddr) -> Node {
         let (clock, fences) = (Arc::new(Clock::default()), Arc::new(Fences::default()));
         let seen = Rc::new(RefCell::new(Vec::new()));
-        let server = Rc::new(Slot { runtime: runtime.clone(), seen: seen.clone() });
-        let own = LocalDrive { slot: slot(identity.id as u8 - 1), drive: Some(server), owner: runtime.remote() };
+        let server = Rc::new(Slot {
+            runtime: runtime.clone(),
+            seen: seen.clone(),
+        });
+        let own = LocalDrive {
+            slot: slot(identity.id as u8 - 1),
+            drive: Some(server),
+            owner: runtime.remote(),
+        };
         let options = MeshOptions {
             cluster: identity.cluster,
             node: identity.id,
@@ -132,7 +184,15 @@ impl Node {
         let events = Rc::new(RefCell::new(Vec::new()));
         let log = events.clone();
         mesh.on_event(move |event| log.borrow_mut().push(event.to_string()));
-        Node { mesh, seen, clock, fences, events, secrets: identity.secrets, id: identity.id }
+        Node {
+            mesh,
+            seen,
+            clock,
+            fences,
+            events,
+            secrets: identity.secrets,
+            id: identity.id,
+        }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -145,7 +205,11 @@ impl Node {
 
     pub fn peer(&self, node: u32) -> PeerStatus {
         let peers = self.mesh.peers();
-        peers.iter().find(|peer| peer.node == node).cloned().unwrap_or_else(|| panic!("node {} knows {peers:?}, not {node}", self.id))
+        peers
+            .iter()
+            .find(|peer| peer.node == node)
+            .cloned()
+            .unwrap_or_else(|| panic!("node {} knows {peers:?}, not {node}", self.id))
     }
 
     pub fn is_linked(&self, node: u32) -> bool {

@@ -15,8 +15,15 @@ fn owner_core() -> (RemoteHandle, mpsc::Sender<()>, std::thread::JoinHandle<()>)
     let thread = std::thread::spawn(move || {
         let runtime = Runtime::new(EngineKind::Poll).expect("the poll engine runs everywhere");
         runtime.run(async {
-            let server = Rc::new(Slot { runtime: runtime.clone(), seen: Rc::default() });
-            let drive = LocalDrive { slot: slot(0), drive: Some(server), owner: runtime.remote() };
+            let server = Rc::new(Slot {
+                runtime: runtime.clone(),
+                seen: Rc::default(),
+            });
+            let drive = LocalDrive {
+                slot: slot(0),
+                drive: Some(server),
+                owner: runtime.remote(),
+            };
             let options = MeshOptions {
                 cluster: CLUSTER,
                 node: 1,
@@ -44,12 +51,19 @@ fn drives_of_another_core_answer_peers_and_their_own_node() {
     on_every_engine(|runtime| async move {
         let (owner, end, thread) = owner_core();
         let nodes = [1, 2].map(|id| Node::start(&runtime, Identity::node(id), loopback()));
-        nodes[0].mesh.put_drive(LocalDrive { slot: slot(0), drive: None, owner });
+        nodes[0].mesh.put_drive(LocalDrive {
+            slot: slot(0),
+            drive: None,
+            owner,
+        });
         crate::cluster::join(&nodes);
         until(&runtime, || nodes[1].is_linked(1)).await;
         for node in &nodes {
             assert!(matches!(node.ask(0, read()).await, Ok(Answer::State { .. })));
-            let never = Request::Prepare { key: key(), ballot: Ballot::MAX };
+            let never = Request::Prepare {
+                key: key(),
+                ballot: Ballot::MAX,
+            };
             let answer = node.mesh.call(slot(0), None, never, Duration::from_millis(30)).await;
             assert_eq!(answer, Err(CallError::Timeout));
         }

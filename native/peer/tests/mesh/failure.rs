@@ -14,7 +14,10 @@ use std::time::Duration;
 fn a_peer_that_dies_loses_requests_and_nothing_is_sent_again() {
     on_every_engine(|runtime| async move {
         let nodes = cluster(&runtime, 2).await;
-        let never = Request::Prepare { key: key(), ballot: Ballot::MAX };
+        let never = Request::Prepare {
+            key: key(),
+            ballot: Ballot::MAX,
+        };
         let dying = async {
             until(&runtime, || !nodes[1].seen.borrow().is_empty()).await;
             nodes[1].mesh.shutdown();
@@ -24,7 +27,14 @@ fn a_peer_that_dies_loses_requests_and_nothing_is_sent_again() {
         assert!(!nodes[0].peer(2).connected);
         assert!(matches!(nodes[0].ask(1, read()).await, Err(CallError::Unreachable(_))));
         // It comes back at the same address, with a higher boot number.
-        let again = Node::start(&runtime, Identity { boot: 2, ..Identity::node(2) }, nodes[1].address());
+        let again = Node::start(
+            &runtime,
+            Identity {
+                boot: 2,
+                ..Identity::node(2)
+            },
+            nodes[1].address(),
+        );
         again.join(&nodes[0].mesh.layout());
         until(&runtime, || nodes[0].is_linked(2) && again.is_linked(1)).await;
         assert_eq!(again.seen.borrow().len(), 0, "nothing is replayed");
@@ -51,7 +61,14 @@ fn a_changed_address_is_followed() {
     on_every_engine(|runtime| async move {
         let nodes = cluster(&runtime, 2).await;
         nodes[1].mesh.shutdown();
-        let moved = Node::start(&runtime, Identity { boot: 2, ..Identity::node(2) }, loopback());
+        let moved = Node::start(
+            &runtime,
+            Identity {
+                boot: 2,
+                ..Identity::node(2)
+            },
+            loopback(),
+        );
         let layout = layout(&[nodes[0].address(), moved.address()]);
         moved.join(&layout);
         nodes[0].join(&layout);
@@ -104,7 +121,7 @@ fn a_peer_that_stands_still_costs_nothing_after_a_while_and_comes_back() {
         first.join(&layout(&[first.address(), address]));
         until(&runtime, || first.is_linked(2)).await;
         assert!(first.ask(1, read()).await.is_ok());
-        stand_still.send(Duration::from_secs(4)).expect("the node runs");
+        stand_still.send(Duration::from_secs(3)).expect("the node runs");
         runtime.sleep(Duration::from_millis(100)).await;
         let answer = first.mesh.call(slot(1), None, read(), Duration::from_millis(50)).await;
         assert_eq!(answer, Err(CallError::Timeout));

@@ -16,7 +16,13 @@ fn every_slot_answers_wherever_it_is() {
         for node in &nodes {
             for index in 0..3 {
                 let answer = node.ask(index, read()).await;
-                assert_eq!(answer, Ok(Answer::State { state: KeyState::default(), shard: None }));
+                assert_eq!(
+                    answer,
+                    Ok(Answer::State {
+                        state: KeyState::default(),
+                        shard: None
+                    })
+                );
             }
         }
         let unknown = nodes[0].ask(7, read()).await;
@@ -34,7 +40,11 @@ fn requests_of_a_tick_leave_in_one_send() {
         assert!(answers.iter().all(Result::is_ok));
         let after = nodes[0].peer(2);
         assert!(after.frames - before.frames >= 100);
-        assert!(after.sends - before.sends <= 3, "100 requests took {} sends", after.sends - before.sends);
+        assert!(
+            after.sends - before.sends <= 3,
+            "100 requests took {} sends",
+            after.sends - before.sends
+        );
         stop(&nodes);
     });
 }
@@ -44,13 +54,21 @@ fn long_bytes_arrive_whole_and_aligned() {
     on_every_engine(|runtime| async move {
         let nodes = cluster(&runtime, 2).await;
         let sizes = [0, 1, 4095, 4096, 4097, 65_535, 65_536, 70_001, 1 << 20, (1 << 20) + 1, 4 << 20];
-        let bodies: Vec<Bytes> = sizes.iter().map(|size| (0..*size).map(|index| (index % 251) as u8).collect()).collect();
+        let bodies: Vec<Bytes> = sizes
+            .iter()
+            .map(|size| (0..*size).map(|index| (index % 251) as u8).collect())
+            .collect();
         let answers = join_all(bodies.iter().map(|body| nodes[0].ask(1, stage(body.clone())))).await;
-        assert!(answers.iter().all(|answer| *answer == Ok(Answer::Staged { floor: Ballot::ZERO })), "{answers:?}");
+        assert!(
+            answers.iter().all(|answer| *answer == Ok(Answer::Staged { floor: Ballot::ZERO })),
+            "{answers:?}"
+        );
         let seen = nodes[1].seen.borrow();
         assert_eq!(seen.len(), bodies.len());
         for (request, body) in seen.iter().zip(&bodies) {
-            let Request::Stage { bytes, .. } = request else { panic!("not a stage: {request:?}") };
+            let Request::Stage { bytes, .. } = request else {
+                panic!("not a stage: {request:?}")
+            };
             assert!(bytes == body, "{} bytes differ", body.len());
             assert!(bytes.len() < 4096 || bytes.as_ptr().addr() % 4096 == 0);
         }
@@ -62,8 +80,15 @@ fn long_bytes_arrive_whole_and_aligned() {
 fn blocks_and_pages_come_back() {
     on_every_engine(|runtime| async move {
         let nodes = cluster(&runtime, 2).await;
-        let request = |count| Request::Blocks { key: key(), write_id: WriteId([2; 16]), first: 3, count };
-        let Ok(Answer::Blocks(shard)) = nodes[0].ask(1, request(16)).await else { panic!("no blocks") };
+        let request = |count| Request::Blocks {
+            key: key(),
+            write_id: WriteId([2; 16]),
+            first: 3,
+            count,
+        };
+        let Ok(Answer::Blocks(shard)) = nodes[0].ask(1, request(16)).await else {
+            panic!("no blocks")
+        };
         assert_eq!(shard.blocks.len(), 16);
         for (index, seen) in (3..).zip(shard.blocks) {
             assert_eq!(seen, Some(block(index)));
@@ -72,8 +97,16 @@ fn blocks_and_pages_come_back() {
         let many = u32::try_from((16 << 20) / BLOCK_BYTES).expect("small");
         assert!(matches!(nodes[0].ask(1, request(many)).await, Ok(Answer::Failed(_))));
         // A page is cut instead.
-        let scan = Request::Scan { bucket: 1, space: Space::Object, prefix: Bytes::new(), from: Bytes::new(), limit: 5000 };
-        let Ok(Answer::Page { rows, covers, .. }) = nodes[0].ask(1, scan).await else { panic!("no page") };
+        let scan = Request::Scan {
+            bucket: 1,
+            space: Space::Object,
+            prefix: Bytes::new(),
+            from: Bytes::new(),
+            limit: 5000,
+        };
+        let Ok(Answer::Page { rows, covers, .. }) = nodes[0].ask(1, scan).await else {
+            panic!("no page")
+        };
         assert!(rows.len() > 500 && rows.len() < 5000);
         assert_eq!(rows.last().map(|row| Covers::UpTo(row.name.clone())), Some(covers));
         assert!(nodes[0].is_linked(2));
@@ -85,7 +118,10 @@ fn blocks_and_pages_come_back() {
 fn marks_are_sent_without_waiting() {
     on_every_engine(|runtime| async move {
         let nodes = cluster(&runtime, 2).await;
-        let mark = Request::Stable { key: key(), ballot: Ballot::ZERO };
+        let mark = Request::Stable {
+            key: key(),
+            ballot: Ballot::ZERO,
+        };
         for index in 0..2 {
             nodes[0].mesh.send(slot(index), mark.clone());
         }
@@ -100,9 +136,15 @@ fn marks_are_sent_without_waiting() {
 fn deadlines_end_requests() {
     on_every_engine(|runtime| async move {
         let nodes = cluster(&runtime, 2).await;
-        let never = Request::Prepare { key: key(), ballot: Ballot::MAX };
+        let never = Request::Prepare {
+            key: key(),
+            ballot: Ballot::MAX,
+        };
         for index in 0..2 {
-            let answer = nodes[0].mesh.call(slot(index), None, never.clone(), Duration::from_millis(30)).await;
+            let answer = nodes[0]
+                .mesh
+                .call(slot(index), None, never.clone(), Duration::from_millis(30))
+                .await;
             assert_eq!(answer, Err(CallError::Timeout));
         }
         assert!(nodes[0].ask(1, read()).await.is_ok());
@@ -116,7 +158,10 @@ fn requests_under_an_old_revision_are_behind_everywhere() {
         let nodes = cluster(&runtime, 2).await;
         let revision = |clock| Ballot { clock, node: 1, boot: 1 };
         let ask = |index, clock| {
-            let fence = Some(Fence { bucket: 7, revision: revision(clock) });
+            let fence = Some(Fence {
+                bucket: 7,
+                revision: revision(clock),
+            });
             nodes[0].mesh.call(slot(index), fence, read(), SECOND)
         };
         for index in 0..2 {
@@ -126,17 +171,25 @@ fn requests_under_an_old_revision_are_behind_everywhere() {
         let heard = Rc::new(Cell::new(0));
         for node in &nodes {
             let heard = heard.clone();
-            node.mesh.on_touched(move |name, bucket, _| heard.set(heard.get() + u64::from(name == "photos" && bucket == 7)));
+            node.mesh
+                .on_touched(move |name, bucket, _| heard.set(heard.get() + u64::from(name == "photos" && bucket == 7)));
         }
         for node in 1..=2 {
-            let touched = NodeRequest::Touched { bucket: 7, revision: revision(5), name: "photos".to_owned() };
+            let touched = NodeRequest::Touched {
+                bucket: 7,
+                revision: revision(5),
+                name: "photos".to_owned(),
+            };
             assert_eq!(nodes[0].mesh.call_node(node, touched, SECOND).await, Ok(NodeAnswer::Done));
         }
         assert_eq!(heard.get(), 2);
         for index in 0..2 {
             assert_eq!(ask(index, 4).await, Ok(Answer::Behind));
             assert!(matches!(ask(index, 5).await, Ok(Answer::State { .. })));
-            assert!(matches!(nodes[0].ask(index, read()).await, Ok(Answer::State { .. })), "no fence, no check");
+            assert!(
+                matches!(nodes[0].ask(index, read()).await, Ok(Answer::State { .. })),
+                "no fence, no check"
+            );
         }
         stop(&nodes);
     });
@@ -151,10 +204,16 @@ fn another_epoch_is_refused_with_the_right_one() {
         newer.hash = [2; 16];
         nodes[1].mesh.reload(nodes[1].secrets.clone(), newer.into());
         let answer = nodes[0].ask(1, read()).await;
-        assert!(matches!(&answer, Ok(Answer::Wrong(text)) if text.contains("epoch 2, not 1")), "{answer:?}");
+        assert!(
+            matches!(&answer, Ok(Answer::Wrong(text)) if text.contains("epoch 2, not 1")),
+            "{answer:?}"
+        );
         nodes[1].mesh.remove_drive(slot(1));
         let answer = nodes[1].ask(1, read()).await;
-        assert!(matches!(&answer, Ok(Answer::Wrong(text)) if text.contains("does not serve slot 1 of set 0")), "{answer:?}");
+        assert!(
+            matches!(&answer, Ok(Answer::Wrong(text)) if text.contains("does not serve slot 1 of set 0")),
+            "{answer:?}"
+        );
         stop(&nodes);
     });
 }
@@ -185,7 +244,10 @@ fn hedges_follow_the_round_trip() {
             assert!(nodes[0].ask(1, read()).await.is_ok());
         }
         let hedge = nodes[0].mesh.hedge_after(slot(1));
-        assert!(hedge >= Duration::from_millis(2) && hedge <= Duration::from_millis(200), "{hedge:?}");
+        assert!(
+            hedge >= Duration::from_millis(2) && hedge <= Duration::from_millis(200),
+            "{hedge:?}"
+        );
         assert!(nodes[0].peer(2).round_trip_us > 0);
         stop(&nodes);
     });

@@ -6,7 +6,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
+import type { InfoView, SetsView, SetView } from '../../../../node/admin/schemas.ts';
 import { loadNodeConfig } from '../../../../node/config/load.ts';
+import type { SetConfig } from '../../../../node/config/schema.ts';
+import { quorums } from '../../../../node/layout/quorum.ts';
 
 const file = process.argv[process.argv.indexOf('--config') + 1] ?? '';
 const config = loadNodeConfig(file);
@@ -45,28 +48,44 @@ function isAlive(address: string, port: number): Promise<boolean> {
   });
 }
 
-async function sets(): Promise<object> {
+async function sets(): Promise<SetsView> {
   const alive = new Map(await Promise.all(config.nodes.map(async (node) => [node.id, await isAlive(node.address, node.s3_port)] as const)));
-  return {
-    sets: config.sets.map((set) => {
-      const slots = set.slots.map((slot, index) => ({
-        slot: index,
-        nodeId: slot.node,
-        drive: slot.drive,
-        state: alive.get(slot.node) ? 'Serving' : 'Unreachable',
-      }));
-      return { id: set.id, data: set.data, parity: set.parity, voting: slots.filter((slot) => slot.state === 'Serving').length, slots };
-    }),
-  };
+  return { sets: config.sets.map((set) => setView(set, alive)) };
 }
 
-function info(): object {
+function setView(set: SetConfig, alive: ReadonlyMap<number, boolean>): SetView {
+  const slots = set.slots.map((slot, index) => ({ slot: index, nodeId: slot.node, drive: slot.drive, ...slotState(alive.get(slot.node)) }));
+  const { size, write, read } = quorums(set);
+  const voting = slots.filter((slot) => slot.state === 'Serving').length;
+  const state = voting === size ? 'Healthy' : voting >= write ? 'Degraded' : 'ReadOnly';
+  return { id: set.id, data: set.data, parity: set.parity, writeQuorum: write, readQuorum: read, voting, state, slots };
+}
+
+function slotState(isUp: boolean | undefined): Pick<SetView['slots'][number], 'state' | 'reason'> {
+  return isUp === true ? { state: 'Serving', reason: '' } : { state: 'Unreachable', reason: 'no answer' };
+}
+
+function info(): InfoView {
+  const { id, name } = config.cluster;
   return {
     node: { id: config.node.id, name: config.node.name },
     version: 'fixture',
-    engine: 'none',
-    drives: config.drives.map((entry, index) => ({ index, path: entry.path, state: 'Serving', setId: 0, slot: config.node.id })),
-    cluster: { id: config.cluster.id, bootstrapped: !/bootstrap = true/.test(readFileSync(file, 'utf8')) },
+    engine: { kind: 'none', reason: 'a fixture' },
+    cores: 1,
+    uptimeSeconds: process.uptime(),
+    ready: true,
+    drives: config.drives.map((entry, index) => ({
+      index,
+      path: entry.path ?? '',
+      state: 'Healthy',
+      reason: '',
+      setId: 0,
+      slot: config.node.id,
+      capacityBytes: 0,
+      usedBytes: 0,
+      durabilityClass: 'none',
+    })),
+    cluster: { id, name, bootstrapped: !/bootstrap = true/.test(readFileSync(file, 'utf8')) },
   };
 }
 

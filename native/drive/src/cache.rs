@@ -1,0 +1,82 @@
+//! A bounded cache of what follows a record's head (block checksums, inline payload), by place. CLOCK: one bit of memory per item,
+//! no list to relink on a hit.
+
+use crate::space::Place;
+use bytes::Bytes;
+use std::collections::HashMap;
+
+/// Counted for each item beside its bytes: table slot, ring slot, allocation.
+const ITEM_OVERHEAD_BYTES: usize = 128;
+
+struct Slot {
+    place: Place,
+    bytes: Bytes,
+    used: bool,
+}
+
+/// The cache. Its bytes were verified before they came in.
+pub(crate) struct Cache {
+    limit_bytes: usize,
+    held_bytes: usize,
+    slots: Vec<Slot>,
+    by_place: HashMap<Place, usize>,
+    hand: usize,
+}
+
+impl Cache {
+    /// A cache of at most `limit_bytes`.
+    pub fn new(limit_bytes: u64) -> Cache {
+        let limit_bytes = usize::try_from(limit_bytes).unwrap_or(usize::MAX);
+        Cache { limit_bytes, held_bytes: 0, slots: Vec::new(), by_place: HashMap::new(), hand: 0 }
+    }
+    /// Whether an item of this size would be taken: one item may not push out most of the others.
+    pub fn takes(&self, bytes: usize) -> bool {
+        bytes + ITEM_OVERHEAD_BYTES <= self.limit_bytes / 8
+    }
+    /// The bytes of a place.
+    pub fn get(&mut self, place: Place) -> Option<Bytes> {
+        let slot = self.slots.get_mut(*self.by_place.get(&place)?)?;
+        slot.used = true;
+        Some(slot.bytes.clone())
+    }
+    /// Takes verified bytes in. `bytes` must own its memory alone.
+    pub fn insert(&mut self, place: Place, bytes: Bytes) {
+        if !self.takes(bytes.len()) || self.by_place.contains_key(&place) {
+            return;
+        }
+        self.held_bytes += bytes.len() + ITEM_OVERHEAD_BYTES;
+        self.by_place.insert(place, self.slots.len());
+        self.slots.push(Slot { place, bytes, used: false });
+        while self.held_bytes > self.limit_bytes {
+            self.evict();
+        }
+    }
+    /// Forgets a place.
+    pub fn remove(&mut self, place: Place) {
+        if let Some(at) = self.by_place.get(&place).copied() {
+            self.take_out(at);
+        }
+    }
+    fn evict(&mut self) {
+        loop {
+            let count = self.slots.len();
+            if count == 0 {
+                return;
+            }
+            let at = self.hand % count;
+            self.hand = at + 1;
+            match self.slots.get_mut(at) {
+                Some(slot) if slot.used => slot.used = false,
+                _ => return self.take_out(at),
+            }
+        }
+    }
+    fn take_out(&mut self, at: usize) {
+        let slot = self.slots.swap_remove(at);
+        self.by_place.remove(&slot.place);
+        self.held_bytes -= slot.bytes.len() + ITEM_OVERHEAD_BYTES;
+        if let Some(moved) = self.slots.get(at) {
+            self.by_place.insert(moved.place, at);
+        }
+    }
+}

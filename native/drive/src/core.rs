@@ -1,0 +1,134 @@
+//! The state of an open drive, shared by the handles and tasks of one core.
+
+use crate::cache::Cache;
+use crate::counters::Counters;
+use crate::departed::Departed;
+use crate::entry::Entry;
+use crate::flush_gate::FlushGate;
+use crate::format::{AcceptorState, DriveSeed};
+use crate::index::Index;
+use crate::log::Log;
+use crate::medium::Medium;
+use crate::roots::Roots;
+use crate::signal::Signal;
+use crate::space::{Place, Returned, Space};
+use crate::stage::StageTable;
+use crate::{Ballot, DriveState, Identity, Key};
+use openlake_io::{File, Instant, Runtime};
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::rc::{Rc, Weak};
+
+/// What a record does once it is durable.
+pub(crate) enum Effect {
+    /// A version may be told of.
+    Accepted(Rc<Entry>),
+    /// These versions were dropped; nothing on the drive needs their space any more.
+    Settled(Vec<Rc<Entry>>),
+    /// Promises up to this clock need no write.
+    Bound(u64),
+}
+
+/// A mark that is known but not in the log yet, and what it dropped.
+pub(crate) struct Mark {
+    pub key: Key,
+    pub stable: Ballot,
+    pub floor: Ballot,
+    pub dropped: Vec<Rc<Entry>>,
+}
+
+/// Marks on their way to the log.
+#[derive(Default)]
+pub(crate) struct Marks {
+    pub queue: VecDeque<Mark>,
+    /// A task will write them if no other traffic does.
+    pub timer: bool,
+}
+
+/// An open drive.
+pub(crate) struct Core {
+    pub runtime: Runtime,
+    pub identity: Identity,
+    pub seed: DriveSeed,
+    pub counters: Rc<Counters>,
+    pub medium: Medium,
+    pub roots: Roots,
+    /// Held for its lock.
+    pub _lock: File,
+
+    pub log: RefCell<Log<Effect>>,
+    /// The log has work for its pump.
+    pub pump_work: Cell<bool>,
+    pub pump: Signal,
+    /// Room, durability or segments changed.
+    pub log_changed: Signal,
+    /// No free segment is left for the log.
+    pub exhausted: Cell<bool>,
+    pub provision: Signal,
+    pub growing: Cell<bool>,
+    /// Segments with zeros written into them in this run.
+    pub prewritten: RefCell<HashSet<u32>>,
+    pub last_log_error: Cell<Option<Instant>>,
+
+    pub index: RefCell<Index>,
+    pub space: RefCell<Space>,
+    pub returned: Returned,
+    pub departed: RefCell<Departed>,
+    pub staged: RefCell<StageTable>,
+    pub flush_gate: FlushGate,
+    pub cache: RefCell<Cache>,
+    pub marks: RefCell<Marks>,
+    /// Records by the time they became durable here; those settled meanwhile are skipped.
+    pub unsettled: RefCell<VecDeque<Weak<Entry>>>,
+    pub sweep_at: Cell<usize>,
+
+    /// Drive floor and boot as they hold now; the bound as last appended.
+    pub acceptor: Cell<AcceptorState>,
+    /// The bound's clock as it is durable.
+    pub durable_bound: Cell<u64>,
+    /// Promises for keys without a row.
+    pub promises: RefCell<HashMap<Key, Ballot>>,
+    pub highest_promise: Cell<Ballot>,
+    pub last_prepare_ms: Cell<u64>,
+
+    pub health: RefCell<DriveState>,
+    /// Takes no more requests, but still writes its last records.
+    pub closing: Cell<bool>,
+    pub closed: Cell<bool>,
+    /// First segment of the log and its generation.
+    pub log_start: (Place, u64),
+}
+
+impl Core {
+    /// Why the drive takes no requests, if so.
+    pub fn failure(&self) -> Option<String> {
+        if self.closed.get() {
+            return Some("the drive is closed".to_owned());
+        }
+        match &*self.health.borrow() {
+            DriveState::Failed(text) => Some(text.clone()),
+            DriveState::Healthy | DriveState::Suspect(_) => None,
+        }
+    }
+    /// The drive is read-only from now on.
+    pub fn fail(&self, text: String) {
+        self.counters.errors.add(1);
+        *self.health.borrow_mut() = DriveState::Failed(text);
+        self.log.borrow_mut().fail();
+        self.log_changed.notify();
+    }
+    /// The drive works on, but somebody should look at it.
+    pub fn suspect(&self, text: String) {
+        let mut health = self.health.borrow_mut();
+        if !matches!(&*health, DriveState::Failed(_)) {
+            *health = DriveState::Suspect(text);
+        }
+    }
+    /// The floor of a key: promised or accepted, for it or for the drive.
+    pub fn floor(&self, key: &Key) -> Ballot {
+        let drive = self.acceptor.get().drive_floor;
+        let row = self.index.borrow().get(key).map_or(Ballot::ZERO, |row| row.floor());
+        let promised = self.promises.borrow().get(key).copied().unwrap_or(Ballot::ZERO);
+        drive.max(row).max(promised)
+    }
+}

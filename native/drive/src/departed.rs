@@ -1,0 +1,47 @@
+//! Dropped bulk versions, kept a while for the GETs that still read them by write id.
+
+use crate::WriteId;
+use crate::entry::Entry;
+use openlake_io::Instant;
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// A GET of a large object may be in its middle when the object is overwritten; after this it is told that the version is gone.
+const GRACE: Duration = Duration::from_secs(60);
+
+/// The versions in their grace.
+#[derive(Default)]
+pub(crate) struct Departed {
+    by_time: VecDeque<(Instant, Rc<Entry>)>,
+    by_write_id: HashMap<WriteId, Rc<Entry>>,
+}
+
+impl Departed {
+    /// Takes in versions whose drop is durable. Inline ones are let go: their bytes were read with their head.
+    pub fn add(&mut self, entries: Vec<Rc<Entry>>, now: Instant) {
+        for entry in entries.into_iter().filter(|entry| entry.extents.is_some()) {
+            self.by_write_id.insert(entry.head.write_id, entry.clone());
+            self.by_time.push_back((now, entry));
+        }
+    }
+    /// A version by its write id.
+    pub fn get(&self, write_id: WriteId) -> Option<Rc<Entry>> {
+        self.by_write_id.get(&write_id).cloned()
+    }
+    /// Lets go of those whose grace is over, or, with `all`, of every one: space is short. True when any went.
+    pub fn expire(&mut self, now: Instant, all: bool) -> bool {
+        let before = self.by_time.len();
+        while let Some((since, _)) = self.by_time.front() {
+            if !all && now.0.saturating_sub(since.0) < GRACE.as_nanos() as u64 {
+                break;
+            }
+            if let Some((_, entry)) = self.by_time.pop_front()
+                && self.by_write_id.get(&entry.head.write_id).is_some_and(|held| Rc::ptr_eq(held, &entry))
+            {
+                self.by_write_id.remove(&entry.head.write_id);
+            }
+        }
+        self.by_time.len() < before
+    }
+}

@@ -1,0 +1,303 @@
+//! Opening a drive: who it is, whether it is ours, its log replayed, a new boot number durable. Only then it serves.
+
+use crate::blank::{self, names};
+use crate::cache::Cache;
+use crate::core::Core;
+use crate::counters::Counters;
+use crate::entry::Entry;
+use crate::flush_gate::FlushGate;
+use crate::format::{AcceptorState, DriveSeed, RecordType, Root, SUPERBLOCK_BYTES, StoredRecord, Superblock, SuperblockError};
+use crate::index::Index;
+use crate::log::{Log, Recovered, recover};
+use crate::medium::{Medium, open_locked};
+use crate::roots::Roots;
+use crate::row::CLOCK_LIMIT_MS;
+use crate::settle::SWEEP_LENGTH;
+use crate::space::{ExtentSet, Place, Returned, Space};
+use crate::{Ballot, DriveOptions, DriveState, Key, MountCheck, OpenError};
+use bytes::Bytes;
+use openlake_io::{OpenOptions, Runtime};
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::io;
+use std::path::Path;
+use std::rc::Rc;
+
+/// Sizes that tests make small.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tuning {
+    /// Segment size of a drive to be formatted, instead of the one that its capacity asks for.
+    pub segment_bytes: Option<u32>,
+}
+
+/// Opens or formats, recovers, and starts the drive's tasks.
+pub(crate) async fn open(runtime: &Runtime, options: DriveOptions, tuning: Tuning) -> Result<Rc<Core>, OpenError> {
+    check_path(runtime, &options)?;
+    let is_blank = !has_superblock(runtime, &options.path)?;
+    if is_blank {
+        blank::check_adoption(runtime, &options)?;
+    }
+    let lock_options = OpenOptions { write: true, create: true, lock: true, ..OpenOptions::default() };
+    let lock = open_locked(runtime, &options.path.join(names::LOCK), &lock_options).await.map_err(|error| opening(&options.path, &error))?;
+    if is_blank {
+        blank::format(runtime, &options, tuning).await?;
+    }
+    let superblock = own_superblock(runtime, &options).await?;
+    let counters = Rc::new(Counters::default());
+    let medium = Medium::open(runtime, &options.path, superblock.geometry, counters.clone());
+    let medium = medium.await.map_err(|error| opening(&options.path, &error))?;
+    let roots_options = OpenOptions { write: true, ..OpenOptions::default() };
+    let roots = runtime.open(&options.path.join(names::ROOTS), &roots_options).map_err(|error| opening(&options.path, &error))?;
+    let (roots, root) = Roots::open(roots, superblock.salt).await;
+    let root = root.ok_or_else(|| OpenError::Damaged(format!("{}: no root is readable", options.path.display())))?;
+    let seed = DriveSeed { salt: superblock.salt, drive: superblock.identity.drive };
+
+    let returned = Returned::default();
+    let mut index = Index::default();
+    let mut replay = |record: StoredRecord<'_>, place: Place, _sequence: u64| apply(&mut index, &returned, record, place);
+    let recovered = recover(&medium, seed, &root, &mut replay).await;
+    if recovered.segments.is_empty() && root.last_sequence > 0 {
+        let text = format!("{}: the log is gone; batch {} had been written", options.path.display(), root.last_sequence);
+        return Err(OpenError::Damaged(text));
+    }
+    returned.borrow_mut().clear();
+    let (space, conflicts) = rebuild_space(&medium, &recovered, &index);
+    let damage: Vec<String> = recovered.damage.iter().cloned().chain(conflicts).collect();
+    let acceptor = next_state(runtime, &recovered, &root, &options, !damage.is_empty());
+    let health = match damage.first() {
+        None => DriveState::Healthy,
+        Some(first) => DriveState::Suspect(format!("{} damages found in the log, the first: {first}", damage.len())),
+    };
+    let log = Log::new(seed, superblock.geometry.segment_bytes, recovered.head, acceptor);
+    let unsettled = unsettled(&index, runtime);
+    let core = Rc::new(Core {
+        runtime: runtime.clone(),
+        identity: superblock.identity,
+        seed,
+        counters,
+        medium,
+        roots,
+        _lock: lock,
+        log: RefCell::new(log),
+        pump_work: Cell::new(false),
+        pump: Default::default(),
+        log_changed: Default::default(),
+        exhausted: Cell::new(false),
+        provision: Default::default(),
+        growing: Cell::new(false),
+        prewritten: RefCell::default(),
+        last_log_error: Cell::new(None),
+        index: RefCell::new(index),
+        space: RefCell::new(space),
+        returned,
+        departed: RefCell::default(),
+        staged: RefCell::default(),
+        flush_gate: FlushGate::default(),
+        cache: RefCell::new(Cache::new(options.cache_bytes)),
+        marks: RefCell::default(),
+        unsettled: RefCell::new(unsettled),
+        sweep_at: Cell::new(SWEEP_LENGTH),
+        acceptor: Cell::new(acceptor),
+        durable_bound: Cell::new(acceptor.bound_clock),
+        promises: RefCell::new(HashMap::new()),
+        highest_promise: Cell::new(acceptor.drive_floor),
+        last_prepare_ms: Cell::new(0),
+        health: RefCell::new(health),
+        closing: Cell::new(false),
+        closed: Cell::new(false),
+        log_start: (root.log_start, root.log_start_generation),
+    });
+    start(&core, &options.path).await?;
+    Ok(core)
+}
+
+/// Opens the first segment of this run, its boot number in it, and starts the tasks.
+async fn start(core: &Rc<Core>, path: &Path) -> Result<(), OpenError> {
+    let full = || OpenError::Unavailable(format!("{}: no free segment is left for the log", path.display()));
+    let next = core.log.borrow().durable_head().next;
+    if next == u32::MAX {
+        // The segment that named its successor is damaged; any free one will do, as a scan finds it by its predecessor.
+        let found = core.space.borrow_mut().take_log().ok_or_else(full)?;
+        core.log.borrow_mut().set_next(found);
+    } else {
+        while core.medium.made_segments() <= next {
+            core.grow().await.map_err(|_| full())?;
+        }
+        core.space.borrow_mut().claim_log(next, 0);
+    }
+    if !core.add_ready().await || !core.log.borrow_mut().roll() {
+        return Err(full());
+    }
+    core.runtime.spawn(core.clone().run_pump());
+    core.wake_pump();
+    let opened = core.log_changed.until(|| match (core.log.borrow().is_idle(), core.failure()) {
+        (_, Some(text)) => Some(Err(OpenError::Unavailable(text))),
+        (true, None) => Some(Ok(())),
+        (false, None) => None,
+    });
+    opened.await?;
+    core.runtime.spawn(core.clone().run_provision());
+    core.runtime.spawn(core.clone().run_prewrite());
+    core.write_root(false).await.map_err(|error| opening(path, &error))
+}
+
+fn check_path(runtime: &Runtime, options: &DriveOptions) -> Result<(), OpenError> {
+    let path = &options.path;
+    let info = runtime.info(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => OpenError::Unavailable(format!("{} does not exist", path.display())),
+        _ => opening(path, &error),
+    })?;
+    if info.is_block_device {
+        return Err(OpenError::Unavailable(format!("{} is a block device; this version takes directories", path.display())));
+    }
+    if !info.is_directory {
+        return Err(OpenError::Unavailable(format!("{} is not a directory", path.display())));
+    }
+    if options.mount_check == MountCheck::Strict {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".."));
+        let above = runtime.info(parent).map_err(|error| opening(parent, &error))?;
+        if above.device == info.device {
+            let text = format!("{} is not a mount of its own (it lies on the device of {})", path.display(), parent.display());
+            return Err(OpenError::Unavailable(text));
+        }
+    }
+    Ok(())
+}
+
+/// The error of a path that could not be opened or read.
+pub(crate) fn opening(path: &Path, error: &io::Error) -> OpenError {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => OpenError::Busy(format!("{} is in use by another process", path.display())),
+        _ => OpenError::Unavailable(format!("{} cannot be used: {error}", path.display())),
+    }
+}
+
+fn has_superblock(runtime: &Runtime, path: &Path) -> Result<bool, OpenError> {
+    for name in names::SUPERBLOCKS {
+        match runtime.info(&path.join(name)) {
+            Ok(_) => return Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(opening(path, &error)),
+        }
+    }
+    Ok(false)
+}
+
+/// Reads both copies, takes the newer valid one, checks that it is ours, and repairs the other copy.
+async fn own_superblock(runtime: &Runtime, options: &DriveOptions) -> Result<Superblock, OpenError> {
+    let path = &options.path;
+    let mut newest: Option<Superblock> = None;
+    let mut copies = [None, None];
+    for (copy, name) in copies.iter_mut().zip(names::SUPERBLOCKS) {
+        let Ok(file) = runtime.open(&path.join(name), &OpenOptions::default()) else { continue };
+        let Ok(page) = file.read(0, SUPERBLOCK_BYTES).await else { continue };
+        match Superblock::decode(page.as_slice()) {
+            Ok(found) => *copy = Some(found),
+            Err(SuperblockError::TooNew(text)) => return Err(OpenError::Damaged(format!("{}: {text}", path.display()))),
+            Err(SuperblockError::Invalid) => {}
+        }
+        if let Some(found) = copy.as_ref().filter(|found| newest.as_ref().is_none_or(|newest| found.sequence > newest.sequence)) {
+            newest = Some(found.clone());
+        }
+    }
+    let Some(mut superblock) = newest else {
+        return Err(OpenError::Damaged(format!("{}: neither superblock is readable", path.display())));
+    };
+    let identity = &superblock.identity;
+    if identity.cluster != options.cluster {
+        let (own, wanted) = (hexadecimal(&identity.cluster), hexadecimal(&options.cluster));
+        return Err(OpenError::Foreign(format!("{} belongs to cluster {own}, this is cluster {wanted}", path.display())));
+    }
+    if (identity.set, identity.slot) != (options.set, options.slot) {
+        return Err(OpenError::Foreign(format!(
+            "{} is set {} slot {}, but is configured as set {} slot {}",
+            path.display(),
+            identity.set,
+            identity.slot,
+            options.set,
+            options.slot
+        )));
+    }
+    let newer_epoch = options.set_epoch > identity.set_epoch;
+    if newer_epoch || copies.iter().any(|copy| copy.as_ref() != Some(&superblock)) {
+        superblock.sequence += 1;
+        superblock.identity.set_epoch = superblock.identity.set_epoch.max(options.set_epoch);
+        blank::write_superblock(runtime, path, &superblock).await.map_err(|error| opening(path, &error))?;
+    }
+    Ok(superblock)
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Puts one record of the log into the index.
+fn apply(index: &mut Index, returned: &Returned, record: StoredRecord<'_>, place: Place) {
+    let key = Key { bucket: record.bucket, space: record.space, name: Bytes::copy_from_slice(record.name) };
+    let key = index.own_key(&key);
+    let row = index.get_or_insert(key.clone());
+    if record.kind == RecordType::Settled {
+        row.raise_floor(record.head.origin);
+        row.settle(record.head.ballot);
+        return;
+    }
+    let mut head = record.head;
+    head.metadata = Bytes::copy_from_slice(record.metadata);
+    let shared = row.of_write_id(head.write_id).and_then(|entry| entry.extents.clone());
+    let extents = (record.kind == RecordType::Bulk).then(|| shared.unwrap_or_else(|| ExtentSet::new(record.extents, returned)));
+    let mut entry = Entry::pending(key, head, record.shard_length, extents);
+    entry.total = record.total as u32;
+    entry.tail_offset = record.tail_offset as u32;
+    entry.payload = record.payload.len() as u32;
+    entry.set_durable(place, openlake_io::Instant(0));
+    row.accept(Rc::new(entry));
+}
+
+fn rebuild_space(medium: &Medium, recovered: &Recovered, index: &Index) -> (Space, Vec<String>) {
+    let mut space = Space::new(*medium.geometry(), medium.made_segments());
+    for (segment, generation) in &recovered.segments {
+        space.claim_log(*segment, *generation);
+    }
+    let mut conflicts = Vec::new();
+    let mut claimed: HashSet<*const ExtentSet> = HashSet::new();
+    for (_, entry) in index.entries() {
+        if let Some(place) = entry.place() {
+            space.add_live(place.segment(), u64::from(entry.total), 0);
+        }
+        let Some(extents) = &entry.extents else { continue };
+        if !claimed.insert(Rc::as_ptr(extents)) {
+            continue;
+        }
+        for extent in extents.to_vec().into_iter().filter(|extent| !space.claim_extent(*extent)) {
+            conflicts.push(format!("segment {} granule {} belongs to more than one record", extent.segment, extent.first));
+        }
+    }
+    (space, conflicts)
+}
+
+/// The acceptor's state of this run: promises of the run before were kept up to its bound; after damage, whatever was lost was at
+/// most as far ahead of the clock as any ballot may be.
+fn next_state(runtime: &Runtime, recovered: &Recovered, root: &Root, options: &DriveOptions, damaged: bool) -> AcceptorState {
+    let before = recovered.state;
+    let boot = before.boot.max(root.state.boot).saturating_add(1).max(options.boot_at_least);
+    let mut drive_floor = before.drive_floor.max(before.bound());
+    let mut dirty = before.dirty;
+    if damaged {
+        let clock = (runtime.wall_ms() + CLOCK_LIMIT_MS) << 16 | 0xffff;
+        drive_floor = drive_floor.max(root.state.bound()).max(Ballot { clock, node: u32::MAX, boot: u32::MAX });
+        dirty = Some(drive_floor);
+    }
+    AcceptorState { drive_floor, dirty, bound_clock: drive_floor.clock, boot }
+}
+
+fn unsettled(index: &Index, runtime: &Runtime) -> VecDeque<std::rc::Weak<Entry>> {
+    let now = runtime.now();
+    let mut queue = VecDeque::new();
+    for (_, row) in index.rows() {
+        for entry in row.entries().iter().filter(|entry| Some(entry.head.ballot) > row.stable()) {
+            entry.since.set(now);
+            queue.push_back(Rc::downgrade(entry));
+        }
+    }
+    queue
+}

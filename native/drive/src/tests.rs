@@ -1,0 +1,8 @@
+//! Tests of the drive as a whole, and of its parts where only they can be seen from inside.
+
+mod basics;
+mod damage;
+mod formats;
+mod harness;
+mod identity;
+mod protocol;

@@ -1,0 +1,62 @@
+//! Bodies for tests.
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use openlake_object::{Body, BodyError, Finish, ObjectBody, StoreError};
+use std::collections::VecDeque;
+
+/// Bytes in pieces; may fail at the end.
+pub struct TestBody {
+    length: u64,
+    pieces: VecDeque<Bytes>,
+    etag: [u8; 16],
+    pub error: Option<BodyError>,
+}
+
+impl TestBody {
+    pub fn new(bytes: &[u8], piece_bytes: usize, etag: [u8; 16]) -> TestBody {
+        let pieces = bytes.chunks(piece_bytes.max(1)).map(Bytes::copy_from_slice).collect();
+        TestBody { length: bytes.len() as u64, pieces, etag, error: None }
+    }
+}
+
+impl Body for TestBody {
+    fn length(&self) -> u64 {
+        self.length
+    }
+    fn next(&mut self) -> LocalBoxFuture<'_, Result<Option<Bytes>, BodyError>> {
+        let next = self.pieces.pop_front();
+        let result = match (&next, &self.error) {
+            (None, Some(error)) => Err(error.clone()),
+            _ => Ok(next),
+        };
+        async move { result }.boxed_local()
+    }
+    fn finish(&mut self) -> Finish {
+        Finish { etag: self.etag, metadata: Bytes::new() }
+    }
+}
+
+/// Bytes that look random but follow from `seed`.
+pub fn pattern(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
+}
+
+/// All bytes of a body.
+pub async fn collect(mut body: ObjectBody) -> Result<Vec<u8>, StoreError> {
+    let mut all = Vec::new();
+    while let Some(bytes) = body.next().await {
+        all.extend_from_slice(&bytes?);
+    }
+    Ok(all)
+}

@@ -1,0 +1,130 @@
+//! CPU per remote request: two nodes on one thread, so that the time per request is the CPU of both ends together.
+//!
+//! `cargo bench -p openlake-peer --bench round_trip`
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use openlake_drive::{Answer, Ballot, Key, KeyState, Request, Space, Want, WriteId};
+use openlake_io::{EngineKind, Runtime};
+use openlake_peer::{
+    Answering, Clock, ClusterLayout, Fences, LocalDrive, Mesh, MeshOptions, NodeAddress, SetLayout, SlotId, SlotPlace, SlotServer,
+};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A drive that costs nothing.
+struct Instant;
+
+impl SlotServer for Instant {
+    fn handle(&self, request: Request) -> Answering {
+        Box::pin(std::future::ready(match request {
+            Request::Read { .. } => Answer::State {
+                state: KeyState::default(),
+                shard: None,
+            },
+            _ => Answer::Staged { floor: Ballot::ZERO },
+        }))
+    }
+    fn generation(&self) -> u32 {
+        1
+    }
+}
+
+fn slot(slot: u8) -> SlotId {
+    SlotId { set: 0, slot }
+}
+
+fn layout(addresses: &[SocketAddr]) -> Arc<ClusterLayout> {
+    let nodes: Vec<NodeAddress> = (1..)
+        .zip(addresses)
+        .map(|(id, address)| NodeAddress { id, address: *address })
+        .collect();
+    let slots = nodes.iter().map(|node| SlotPlace { node: node.id, drive: 0 }).collect();
+    let sets = vec![SetLayout {
+        id: 0,
+        data: 1,
+        parity: 1,
+        weight: 1,
+        slots,
+    }];
+    Arc::new(ClusterLayout {
+        epoch: 1,
+        hash: [0; 16],
+        sets,
+        nodes,
+    })
+}
+
+fn node(runtime: &Runtime, id: u32) -> Mesh {
+    let options = MeshOptions {
+        cluster: [0; 16],
+        node: id,
+        boot: 1,
+        secrets: vec![b"secret".to_vec()],
+        layout: layout(&[]),
+        clock: Arc::new(Clock::default()),
+        fences: Arc::new(Fences::default()),
+        drives: vec![LocalDrive {
+            slot: slot(id as u8 - 1),
+            drive: Some(Rc::new(Instant)),
+            owner: runtime.remote(),
+        }],
+        listen: Some(([127, 0, 0, 1], 0).into()),
+    };
+    Mesh::start(runtime, options).expect("loopback has free ports")
+}
+
+fn main() {
+    for kind in [EngineKind::Poll, EngineKind::Uring] {
+        let Ok(runtime) = Runtime::new(kind) else { continue };
+        runtime.run(measure(&runtime, kind));
+    }
+}
+
+async fn measure(runtime: &Runtime, kind: EngineKind) {
+    let meshes = [node(runtime, 1), node(runtime, 2)];
+    let addresses: Vec<SocketAddr> = meshes.iter().filter_map(Mesh::local_address).collect();
+    meshes
+        .iter()
+        .for_each(|mesh| mesh.reload(vec![b"secret".to_vec()], layout(&addresses)));
+    let key = Key {
+        bucket: 1,
+        space: Space::Object,
+        name: Bytes::from_static(b"datasets/images/000000017.jpg"),
+    };
+    let read = Request::Read {
+        key: key.clone(),
+        want: Want::Heads,
+    };
+    for (name, target) in [("local", 0), ("remote", 1)] {
+        for together in [1, 16, 128] {
+            let rounds = 64_000 / together;
+            let start = runtime.now();
+            for _ in 0..rounds {
+                let calls = (0..together).map(|_| meshes[0].call(slot(target), None, read.clone(), Duration::from_secs(5)));
+                assert!(join_all(calls).await.iter().all(Result::is_ok));
+            }
+            let each = (runtime.now().0 - start.0) as f64 / (rounds * together) as f64 / 1000.0;
+            println!("{kind:?}: {name} read, {together} at a time: {each:.2} us each");
+        }
+    }
+    let bytes = Bytes::from(vec![7; 1 << 20]);
+    let stage = Request::Stage {
+        key,
+        write_id: WriteId([0; 16]),
+        block_shift: 16,
+        shard_length: 0,
+        offset: 0,
+        bytes,
+    };
+    let start = runtime.now();
+    for _ in 0..100 {
+        let calls = (0..4).map(|_| meshes[0].call(slot(1), None, stage.clone(), Duration::from_secs(5)));
+        assert!(join_all(calls).await.iter().all(Result::is_ok));
+    }
+    let each = (runtime.now().0 - start.0) as f64 / 400.0 / 1000.0;
+    println!("{kind:?}: stage of 1 MiB, 4 at a time: {each:.1} us each");
+    meshes.iter().for_each(Mesh::shutdown);
+}

@@ -1,0 +1,195 @@
+//! What each side believes, and what nobody can forge.
+
+use super::*;
+use proptest::prelude::*;
+
+fn credentials(node: u32) -> Credentials {
+    let secrets = vec![b"first".to_vec(), b"second".to_vec()];
+    Credentials {
+        cluster: [1; 16],
+        node,
+        boot: 5,
+        epoch: 3,
+        layout_hash: [2; 16],
+        secrets,
+        nodes: vec![1, 2, 3],
+    }
+}
+
+fn hello_of(me: &Credentials, to: u32) -> Hello {
+    Hello {
+        cluster: me.cluster,
+        from: me.node,
+        to,
+        boot: me.boot,
+        epoch: me.epoch,
+        layout_hash: me.layout_hash,
+        nonce: [7; 32],
+        key_id: key_id(&me.secrets[0]),
+    }
+}
+
+fn welcome_of(me: &Credentials, hello: &Hello, secret: &[u8]) -> Welcome {
+    let mut welcome = Welcome {
+        cluster: me.cluster,
+        node: me.node,
+        boot: me.boot,
+        epoch: me.epoch,
+        layout_hash: me.layout_hash,
+        nonce: [8; 32],
+        proof: [0; 32],
+    };
+    welcome.proof = prove(secret, Side::Responder, hello, &welcome);
+    welcome
+}
+
+#[test]
+fn equals_link_by_either_secret_of_the_responder() {
+    let (one, two) = (credentials(1), credentials(2));
+    for signing in 0..2 {
+        let one = Credentials {
+            secrets: vec![one.secrets[signing].clone()],
+            ..one.clone()
+        };
+        let hello = hello_of(&one, 2);
+        let secret = judge::hello(&two, &hello).expect("a known secret");
+        assert_eq!(secret, &one.secrets[0][..]);
+        let welcome = welcome_of(&two, &hello, secret);
+        assert_eq!(judge::welcome(&one, &hello, &welcome, &one.secrets[0]), Ok(()));
+        let proof = prove(&one.secrets[0], Side::Initiator, &hello, &welcome);
+        assert_eq!(judge::confirm(&two, &hello, &welcome, &Confirm { proof }, secret, Some(5)), Ok(()));
+        let newer = judge::confirm(&two, &hello, &welcome, &Confirm { proof }, secret, Some(6));
+        assert!(newer.is_err_and(|reason| reason.contains("duplicate node id")));
+    }
+}
+
+#[test]
+fn a_proof_cannot_be_sent_back_or_used_again() {
+    let (one, two) = (credentials(1), credentials(2));
+    let hello = hello_of(&one, 2);
+    let welcome = welcome_of(&two, &hello, &two.secrets[0]);
+    let refused = |hello: &Hello, welcome: &Welcome, proof| {
+        let reason = judge::confirm(&two, hello, welcome, &Confirm { proof }, &two.secrets[0], None);
+        assert!(reason.is_err_and(|reason| reason.contains("wrong secret")));
+    };
+    refused(&hello, &welcome, welcome.proof);
+    let proof = prove(&one.secrets[0], Side::Initiator, &hello, &welcome);
+    refused(
+        &hello,
+        &Welcome {
+            nonce: [9; 32],
+            ..welcome.clone()
+        },
+        proof,
+    );
+    refused(&Hello { boot: 6, ..hello.clone() }, &welcome, proof);
+    refused(&Hello { from: 3, ..hello }, &welcome, proof);
+}
+
+#[test]
+fn what_differs_is_named() {
+    let (one, two) = (credentials(1), credentials(2));
+    let hello = hello_of(&one, 2);
+    let cases = [
+        (
+            Hello {
+                cluster: [9; 16],
+                ..hello.clone()
+            },
+            "the clusters differ",
+        ),
+        (Hello { from: 2, ..hello.clone() }, "duplicate node id: both claim to be node 2"),
+        (
+            Hello { to: 3, ..hello.clone() },
+            "it looks for node 3 at this address, which is node 2",
+        ),
+        (Hello { from: 4, ..hello.clone() }, "the layout of epoch 3 has no node 4"),
+        (
+            Hello {
+                key_id: [9; 8],
+                ..hello.clone()
+            },
+            "wrong secret: no secret with the id 0909090909090909",
+        ),
+    ];
+    for (changed, text) in cases {
+        let reason = judge::hello(&two, &changed).expect_err("it differs");
+        assert!(reason.contains(text) && reason.starts_with("node 2 of cluster 0101"), "{reason}");
+    }
+    let welcome = welcome_of(&two, &hello, &two.secrets[0]);
+    let cases = [
+        (
+            Welcome {
+                cluster: [9; 16],
+                ..welcome.clone()
+            },
+            "the clusters differ",
+        ),
+        (
+            Welcome {
+                node: 1,
+                ..welcome.clone()
+            },
+            "duplicate node id: both claim to be node 1",
+        ),
+        (
+            Welcome {
+                node: 3,
+                ..welcome.clone()
+            },
+            "expected node 2 at this address",
+        ),
+        (
+            Welcome {
+                boot: 9,
+                ..welcome.clone()
+            },
+            "wrong secret: its proof is wrong",
+        ),
+        (
+            welcome_of(
+                &Credentials {
+                    layout_hash: [9; 16],
+                    ..two.clone()
+                },
+                &hello,
+                &two.secrets[0],
+            ),
+            "epoch 3 has layout 0202",
+        ),
+    ];
+    for (changed, text) in cases {
+        let reason = judge::welcome(&one, &hello, &changed, &one.secrets[0]).expect_err("it differs");
+        assert!(reason.contains(text) && reason.starts_with("node 1 of cluster 0101"), "{reason}");
+    }
+    let later = welcome_of(
+        &Credentials {
+            layout_hash: [9; 16],
+            epoch: 4,
+            ..two.clone()
+        },
+        &hello,
+        &two.secrets[0],
+    );
+    assert_eq!(
+        judge::welcome(&one, &hello, &later, &one.secrets[0]),
+        Ok(()),
+        "another epoch is no reason"
+    );
+}
+
+#[test]
+fn texts_of_strangers_are_made_harmless() {
+    assert_eq!(printable("a\u{1b}[31mb\n"), "a\u{fffd}[31mb\u{fffd}");
+    assert_eq!(printable(&"x".repeat(2 * MAX_REASON_CHARS)).len(), MAX_REASON_CHARS);
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let _ = decode_all::<Hello>(&bytes, Bytes::new());
+        let _ = decode_all::<Welcome>(&bytes, Bytes::new());
+        let _ = decode_all::<Confirm>(&bytes, Bytes::new());
+        let _ = decode_all::<Refused>(&bytes, Bytes::new());
+    }
+}

@@ -1,0 +1,177 @@
+//! The same nodes in a simulated world, where a seed decides about every delay: partitions, stops, deaths and wrong clocks.
+
+use crate::cluster::{Identity, Node, SECOND, key, layout, read, slot};
+use openlake_drive::{Answer, Ballot, Request};
+use openlake_io::{Runtime, SimOptions, SimWorld};
+use openlake_peer::{CallError, ClusterLayout};
+use std::cell::RefCell;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+const STEP: Duration = Duration::from_millis(10);
+
+struct World {
+    world: SimWorld,
+    layout: Arc<ClusterLayout>,
+    runtimes: Vec<Runtime>,
+    nodes: Vec<Node>,
+}
+
+fn address(id: u32) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, id as u8], 9001))
+}
+
+impl World {
+    /// `count` nodes that are all linked.
+    fn new(seed: u64, count: u32) -> World {
+        println!("seed {seed}");
+        let addresses: Vec<SocketAddr> = (1..=count).map(address).collect();
+        let layout = layout(&addresses);
+        let world = SimWorld::new(seed, SimOptions::default());
+        let mut this = World { world, layout, runtimes: Vec::new(), nodes: Vec::new() };
+        for id in 1..=count {
+            let (runtime, node) = this.start(id, 1);
+            this.runtimes.push(runtime);
+            this.nodes.push(node);
+        }
+        this.until(|world| (0..count as usize).all(|index| (1..=count).all(|id| id == index as u32 + 1 || world.nodes[index].is_linked(id))));
+        this
+    }
+
+    fn start(&mut self, id: u32, boot: u32) -> (Runtime, Node) {
+        let runtime = self.world.start_node(id, address(id).ip());
+        let node = Node::start(&runtime, Identity { boot, ..Identity::node(id) }, address(id));
+        node.join(&self.layout);
+        (runtime, node)
+    }
+
+    fn until(&mut self, condition: impl Fn(&World) -> bool) {
+        for _ in 0..6000 {
+            if condition(self) {
+                return;
+            }
+            self.world.run_for(STEP);
+        }
+        panic!("not within a minute of simulated time");
+    }
+
+    /// Runs `task` on node 1.
+    fn run<T: 'static>(&mut self, task: impl Future<Output = T> + 'static) -> T {
+        let result = Rc::new(RefCell::new(None));
+        let filled = result.clone();
+        self.runtimes[0].spawn(async move {
+            let value = task.await;
+            filled.replace(Some(value));
+        });
+        self.until(|_| result.borrow().is_some());
+        result.take().expect("it is done")
+    }
+
+    /// Node 1 asks the slot of node `id`.
+    fn ask(&mut self, id: u32, request: Request, deadline: Duration) -> Result<Answer, CallError> {
+        let mesh = self.nodes[0].mesh.clone();
+        self.run(async move { mesh.call(slot(id as u8 - 1), None, request, deadline).await })
+    }
+
+    fn works(&mut self, id: u32) {
+        let answer = self.ask(id, read(), SECOND);
+        assert!(matches!(answer, Ok(Answer::State { .. })), "node {id}: {answer:?}");
+    }
+}
+
+/// Seeds of a test: a few by chance, or the one in SEED.
+fn on_seeds(test: impl Fn(u64)) {
+    match std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()) {
+        Some(seed) => test(seed),
+        None => (1..=10).for_each(test),
+    }
+}
+
+#[test]
+fn a_seed_replays() {
+    let story = |seed| {
+        let mut world = World::new(seed, 3);
+        for id in [2, 3, 2] {
+            world.works(id);
+        }
+        world.world.reset_connections(2);
+        world.until(|world| world.nodes[0].is_linked(2) && world.nodes[2].is_linked(2));
+        let events: Vec<Vec<String>> = world.nodes.iter().map(|node| node.events.borrow().clone()).collect();
+        (world.world.now(), events, world.nodes[0].mesh.peers())
+    };
+    on_seeds(|seed| assert_eq!(story(seed), story(seed)));
+}
+
+#[test]
+fn a_partition_in_either_direction_is_noticed_and_heals() {
+    on_seeds(|seed| {
+        for (from, to) in [(1, 2), (2, 1)] {
+            let mut world = World::new(seed, 3);
+            world.works(2);
+            world.world.set_connected(from, to, false);
+            assert_eq!(world.ask(2, read(), Duration::from_millis(100)), Err(CallError::Timeout));
+            world.until(|world| !world.nodes[0].is_linked(2));
+            assert!(matches!(world.ask(2, read(), 60 * SECOND), Err(CallError::Unreachable(_))));
+            world.works(3);
+            // Long enough that the link was given up too.
+            world.world.run_for(Duration::from_secs(seed));
+            world.world.set_connected(from, to, true);
+            world.until(|world| world.nodes[0].is_linked(2) && world.nodes[1].is_linked(1));
+            world.works(2);
+        }
+    });
+}
+
+#[test]
+fn a_node_that_stands_still_is_avoided_until_it_goes_on() {
+    on_seeds(|seed| {
+        let mut world = World::new(seed, 3);
+        world.world.pause(2);
+        assert_eq!(world.ask(2, read(), Duration::from_millis(100)), Err(CallError::Timeout));
+        world.until(|world| !world.nodes[0].is_linked(2));
+        assert!(matches!(world.ask(2, read(), 60 * SECOND), Err(CallError::Unreachable(_))));
+        world.world.run_for(Duration::from_secs(2 * seed));
+        world.world.resume(2);
+        world.until(|world| world.nodes[0].is_linked(2) && world.nodes[1].is_linked(1));
+        world.works(2);
+    });
+}
+
+#[test]
+fn a_killed_node_loses_requests_and_comes_back_with_a_higher_boot_number() {
+    on_seeds(|seed| {
+        let mut world = World::new(seed, 2);
+        let mesh = world.nodes[0].mesh.clone();
+        let outcome = Rc::new(RefCell::new(None));
+        let filled = outcome.clone();
+        world.runtimes[0].spawn(async move {
+            let never = Request::Prepare { key: key(), ballot: Ballot::MAX };
+            filled.replace(Some(mesh.call(slot(1), None, never, 30 * SECOND).await));
+        });
+        world.until(|world| !world.nodes[1].seen.borrow().is_empty());
+        world.world.kill(2);
+        world.until(|_| outcome.borrow().is_some());
+        assert_eq!(outcome.take(), Some(Err(CallError::Lost)));
+        let (runtime, node) = world.start(2, 2);
+        world.runtimes[1] = runtime;
+        world.nodes[1] = node;
+        world.until(|world| world.nodes[0].is_linked(2) && world.nodes[1].is_linked(1));
+        assert!(world.nodes[1].seen.borrow().is_empty(), "nothing is replayed");
+        world.works(2);
+    });
+}
+
+#[test]
+fn a_clock_far_ahead_is_refused_and_not_learned() {
+    on_seeds(|seed| {
+        let mut world = World::new(seed, 2);
+        world.world.set_wall_offset_ms(1, 3_600_000);
+        assert!(matches!(world.ask(2, read(), SECOND), Ok(Answer::Clock { .. })));
+        assert!(world.nodes[1].clock.current() >> 16 < world.runtimes[1].wall_ms() + 5000);
+        world.world.set_wall_offset_ms(1, 2000);
+        world.works(2);
+    });
+}

@@ -1,0 +1,56 @@
+/** Reference pages say what the code says, both ways. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { metricDefinitions } from '../../node/metrics/definitions.ts';
+import { s3ErrorTable } from '../../node/s3/errors.ts';
+import { readSource, sourceFiles } from './sources.ts';
+
+/** First cells of a page's table rows, without code marks. */
+function firstCells(page: string): readonly string[] {
+  return readSource(page)
+    .split('\n')
+    .filter((line) => line.startsWith('| ') && !line.startsWith('|---'))
+    .map((line) => (line.split('|')[1] ?? '').trim().replaceAll('`', ''))
+    .slice(1);
+}
+
+test('docs/reference/metrics.md lists exactly the metrics that nodes export', () => {
+  const names = Object.values(metricDefinitions).map((metric) => metric.name);
+  assert.deepEqual(firstCells('docs/reference/metrics.md').toSorted(), names.toSorted());
+});
+
+test('docs/reference/errors.md lists exactly the error codes with their statuses', () => {
+  const rows = readSource('docs/reference/errors.md').matchAll(/^\| `([A-Za-z0-9]+)` \| (\d+) \|/gm);
+  const listed = [...rows].map(([, code, status]) => `${code} ${status}`);
+  const known = Object.entries(s3ErrorTable).map(([code, entry]) => `${code} ${entry.status}`);
+  assert.deepEqual(listed.toSorted(), known.toSorted());
+});
+
+test('docs/reference/s3-compatibility.md lists exactly the operations that are answered', () => {
+  const control = [...readSource('node/s3/routes.ts').matchAll(/operation: '([A-Za-z0-9]+)'/g)].map((match) => match[1] as string);
+  const hot = ['GetObject', 'HeadObject', 'PutObject', 'DeleteObject', 'UploadPart'];
+  assert.deepEqual(firstCells('docs/reference/s3-compatibility.md').toSorted(), [...new Set([...control, ...hot])].toSorted());
+});
+
+test('every relative link in a document leads to a file', () => {
+  const documents = sourceFiles(/\.md$/);
+  const broken = documents.flatMap((path) => {
+    const folder = path.includes('/') ? path.slice(0, path.lastIndexOf('/') + 1) : '';
+    const links = [...readSource(path).matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)].map((match) => match[1] as string);
+    const known = new Set(sourceFiles(/./));
+    const resolve = (link: string): string => new URL(link, `file:///${folder}`).pathname.slice(1);
+    return links.filter((link) => !known.has(resolve(link)) && ![...known].some((file) => file.startsWith(resolve(link)))).map((link) => `${path}: ${link}`);
+  });
+  assert.deepEqual(broken, []);
+});
+
+test('the README stays short', () => {
+  const lines = readSource('README.md').split('\n').length;
+  assert.ok(lines <= 120, `README.md has ${lines} lines, expected at most 120`);
+});
+
+test('every npm script that a document names exists', () => {
+  const scripts = Object.keys((JSON.parse(readSource('package.json')) as { scripts: Record<string, string> }).scripts);
+  const named = sourceFiles(/\.md$/).flatMap((path) => [...readSource(path).matchAll(/npm run ([a-z]+)/g)].map((match) => match[1] as string));
+  assert.deepEqual([...new Set(named)].filter((name) => !scripts.includes(name)), []);
+});

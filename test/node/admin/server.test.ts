@@ -1,0 +1,164 @@
+/** The admin API through its routes, without a socket. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Value } from 'typebox/value';
+import { ConfigView, InfoView, SetsView } from '../../../node/admin/schemas.ts';
+import { createAdminServer } from '../../../node/admin/server.ts';
+import { metricDefinitions } from '../../../node/metrics/definitions.ts';
+import { healthyStatus, nodeState, TOKEN } from './node-fixture.ts';
+
+const authorized = { authorization: `Bearer ${TOKEN}` };
+
+test('readyz tells the truth and its reason', async () => {
+  const ready = await (await createAdminServer(nodeState())).inject('/readyz');
+  assert.deepEqual([ready.statusCode, ready.body], [200, 'ready\n']);
+  const state = nodeState({ readiness: () => ({ ready: false, reason: 'joining: waiting: 1 of 4 drives answered' }) });
+  const waiting = await (await createAdminServer(state)).inject('/readyz');
+  assert.deepEqual([waiting.statusCode, waiting.body], [503, 'joining: waiting: 1 of 4 drives answered\n']);
+});
+
+test('wholez fails with the reason of the first own drive that failed', async () => {
+  assert.equal((await (await createAdminServer(nodeState())).inject('/wholez')).statusCode, 200);
+  const status = healthyStatus();
+  const drives = status.drives.map((drive) => ({ ...drive, state: 'Failed' as const, reason: 'drive 0 is foreign' }));
+  const failed = await (await createAdminServer(nodeState({ status: async () => ({ ...status, drives }) }))).inject('/wholez');
+  assert.deepEqual([failed.statusCode, failed.body], [503, 'drive 0 is foreign\n']);
+});
+
+for (const [name, header] of [
+  ['no token', undefined],
+  ['a wrong token', 'Bearer wrong'],
+  ['a token of the right length', `Bearer ${'x'.repeat(TOKEN.length)}`],
+  ['another scheme', `Basic ${TOKEN}`],
+  ['a prefix of the token', `Bearer ${TOKEN.slice(0, -1)}`],
+] as const) {
+  test(`/v1 is closed to ${name}`, async () => {
+    let drained = false;
+    const server = await createAdminServer(nodeState({ drain: () => (drained = true) }));
+    const headers = header === undefined ? {} : { authorization: header };
+    for (const [method, url] of [
+      ['GET', '/v1/info'],
+      ['GET', '/v1/sets'],
+      ['GET', '/v1/config'],
+      ['GET', '/v1/openapi.json'],
+      ['POST', '/v1/drain'],
+    ] as const) {
+      const reply = await server.inject({ method, url, headers });
+      assert.deepEqual([reply.statusCode, reply.headers['www-authenticate']], [401, 'Bearer'], url);
+    }
+    assert.equal(drained, false);
+  });
+}
+
+test('views fit their schemas and show the node', async () => {
+  const server = await createAdminServer(nodeState());
+  const get = async (url: string): Promise<unknown> => (await server.inject({ url, headers: authorized })).json();
+  const info = await get('/v1/info');
+  assert.ok(Value.Check(InfoView, info), JSON.stringify(info));
+  assert.deepEqual([info.version, info.engine.kind, info.cores, info.node.name], ['1.2.3', 'uring', 2, 'p0-0']);
+  assert.deepEqual(info.drives[0], {
+    index: 0,
+    path: '/data/p0-0/d0',
+    state: 'Healthy',
+    reason: '',
+    setId: 0,
+    slot: 0,
+    capacityBytes: 1000,
+    usedBytes: 100,
+    durabilityClass: 'flush',
+  });
+  const config = await get('/v1/config');
+  assert.ok(Value.Check(ConfigView, config));
+  assert.deepEqual(config, { hash: 'abc', epoch: 1, restartKeys: ['io.cores'], refusal: '' });
+  assert.ok(Value.Check(SetsView, await get('/v1/sets')));
+});
+
+for (const [connected, ownState, expected, voting] of [
+  [[1, 2, 3], 'Healthy', 'Healthy', 4],
+  [[1, 2, 3], 'Suspect', 'Healthy', 4],
+  [[1, 2], 'Healthy', 'Degraded', 3],
+  [[1, 2, 3], 'Failed', 'Degraded', 3],
+  [[1], 'Healthy', 'ReadOnly', 2],
+  [[], 'Healthy', 'Offline', 1],
+  [[], 'Failed', 'Offline', 0],
+] as const) {
+  test(`a 2+2 set with links to [${connected.join(', ')}] and a ${ownState} drive is ${expected}`, async () => {
+    const status = healthyStatus();
+    const seen = {
+      ...status,
+      drives: status.drives.map((drive) => ({ ...drive, state: ownState, reason: ownState === 'Failed' ? 'broken' : '' })),
+      peers: status.peers.map((peer) =>
+        (connected as readonly number[]).includes(peer.node) ? peer : { ...peer, connected: false, reason: 'refused' },
+      ),
+    };
+    const server = await createAdminServer(nodeState({ status: async () => seen }));
+    const { sets } = (await server.inject({ url: '/v1/sets', headers: authorized })).json<SetsView>();
+    assert.deepEqual(
+      sets.map((set) => [set.state, set.voting, set.writeQuorum, set.readQuorum]),
+      [[expected, voting, 3, 2]],
+    );
+    for (const slot of sets[0]?.slots ?? []) assert.equal(slot.state === 'Serving', slot.reason === '');
+  });
+}
+
+test('drain is passed on', async () => {
+  let drained = 0;
+  const server = await createAdminServer(nodeState({ drain: () => (drained += 1) }));
+  const reply = await server.inject({ method: 'POST', url: '/v1/drain', headers: authorized });
+  assert.deepEqual([reply.statusCode, reply.json(), drained], [200, { draining: true }, 1]);
+});
+
+test('metrics hold samples of node, engine and control plane, the same on every scrape', async () => {
+  const server = await createAdminServer(nodeState());
+  await server.inject('/metrics');
+  const { body, headers } = await server.inject('/metrics');
+  assert.match(String(headers['content-type']), /^text\/plain/);
+  for (const line of [
+    'openlake_info{version="1.2.3",engine="uring",node="0"} 1',
+    'openlake_ready 1',
+    'openlake_s3_requests_total{operation="GetObject"} 4',
+    'openlake_s3_request_seconds_total{operation="GetObject"} 2',
+    'openlake_control_requests_total{operation="ListBuckets",status="200"} 2',
+    'openlake_drive_healthy{drive="0",set="0",slot="0"} 1',
+    'openlake_drive_bytes{drive="0",kind="capacity"} 1000',
+    'openlake_drive_transfer_bytes_total{drive="0",direction="read"} 28672',
+    'openlake_peer_connected{peer="3"} 1',
+  ]) {
+    assert.ok(body.split('\n').includes(line), line);
+  }
+});
+
+test('metrics answer while the engine does not', async () => {
+  const server = await createAdminServer(
+    nodeState({ status: () => Promise.reject(new Error('starting')), readiness: () => ({ ready: false, reason: 'starting' }) }),
+  );
+  const { statusCode, body } = await server.inject('/metrics');
+  assert.deepEqual([statusCode, body.includes('openlake_ready 0')], [200, true]);
+});
+
+test('every metric has a conventional name', () => {
+  for (const { name, kind } of Object.values(metricDefinitions)) {
+    assert.match(name, /^openlake_[a-z0-9_]+$/);
+    assert.equal(name.endsWith('_total'), kind === 'counter', name);
+  }
+});
+
+test('the OpenAPI document names every route', async () => {
+  const server = await createAdminServer(nodeState());
+  const document = (await server.inject({ url: '/v1/openapi.json', headers: authorized })).json<{ readonly paths: object }>();
+  assert.deepEqual(Object.keys(document.paths).toSorted(), [
+    '/metrics',
+    '/readyz',
+    '/v1/config',
+    '/v1/drain',
+    '/v1/info',
+    '/v1/sets',
+    '/wholez',
+  ]);
+});
+
+test('an unknown route is 404 and names itself without its query', async () => {
+  const server = await createAdminServer(nodeState());
+  const reply = await server.inject('/nothing?secret=1');
+  assert.deepEqual([reply.statusCode, reply.json()], [404, { error: 'There is no GET /nothing' }]);
+});
