@@ -1,5 +1,6 @@
 /** How a finished benchmark run is shown to a person. Pure. */
 import type { BenchReport } from '../engine/bench.ts';
+import { OPERATIONS } from './bench-options.ts';
 
 /** Bytes in the largest binary unit that keeps a digit before the point. */
 export function formatBytes(bytes: number): string {
@@ -14,8 +15,7 @@ function formatLatency(microseconds: number): string {
 
 /** Operations a second; the prepare, check and clean-up phases lie outside the measured time and have no rate. */
 export function measuredRate(report: BenchReport, options: { readonly name: string; readonly count: number }): number | undefined {
-  const outside = options.name === 'prepare' || options.name === 'create-bucket';
-  return outside || report.elapsedMs <= 0 ? undefined : options.count / (report.elapsedMs / 1000);
+  return !OPERATIONS.includes(options.name) || report.elapsedMs <= 0 ? undefined : options.count / (report.elapsedMs / 1000);
 }
 
 /** The report as a table and, below it, what went wrong. */

@@ -28,7 +28,7 @@ export function installPackages() {
   const mark = join(root, 'node_modules', '.installed-lock');
   if (!existsSync(mark) || readFileSync(mark, 'utf8') !== lock) {
     console.log('openlake: installing the packages of package-lock.json');
-    run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+    run('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error']);
     writeFileSync(mark, lock);
   }
   const node = spawnSync(join(root, 'node_modules', '.bin', 'node'), ['--version'], { encoding: 'utf8' });

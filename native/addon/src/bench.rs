@@ -87,8 +87,11 @@ impl Task for BenchRun {
         let options = self.options.take().ok_or_else(|| Error::from_reason("the run was started twice"))?;
         let (engine, _reason) = Runtime::probe();
         let tell = |progress: Progress| {
-            let totals =
-                BenchProgress { operations: progress.operations as f64, bytes: progress.bytes as f64, errors: progress.errors as f64 };
+            let totals = BenchProgress {
+                operations: progress.operations as f64,
+                bytes: progress.bytes as f64,
+                errors: progress.errors as f64,
+            };
             self.progress.call(totals, ThreadsafeFunctionCallMode::NonBlocking);
         };
         openlake_bench::run(options, engine, tell).map_err(Error::from_reason)
@@ -120,11 +123,25 @@ impl Task for BenchRun {
 /// Runs the load generator; the promise resolves with its report.
 #[napi]
 pub fn run_bench(config: BenchConfig, progress: Function<'_, BenchProgress, ()>) -> Result<AsyncTask<BenchRun>> {
-    let progress = progress.build_threadsafe_function::<BenchProgress>().callee_handled::<false>().build()?;
-    let mix = OperationMix::named(&config.mix).ok_or_else(|| Error::from_reason(format!("the operation is '{}': expected put, get, head, delete, list or mixed", config.mix)))?;
+    let progress = progress
+        .build_threadsafe_function::<BenchProgress>()
+        .callee_handled::<false>()
+        .build()?;
+    let mix = OperationMix::named(&config.mix).ok_or_else(|| {
+        Error::from_reason(format!(
+            "the operation is '{}': expected put, get, head, delete, list or mixed",
+            config.mix
+        ))
+    })?;
     let endpoints = config.endpoints.into_iter().map(|endpoint| {
-        let address = endpoint.address.parse().map_err(|_| Error::from_reason(format!("the endpoint is '{}': expected address:port", endpoint.address)))?;
-        Ok(Endpoint { address, host: endpoint.host })
+        let address = endpoint
+            .address
+            .parse()
+            .map_err(|_| Error::from_reason(format!("the endpoint is '{}': expected address:port", endpoint.address)))?;
+        Ok(Endpoint {
+            address,
+            host: endpoint.host,
+        })
     });
     let options = BenchOptions {
         endpoints: endpoints.collect::<Result<_>>()?,
@@ -145,14 +162,19 @@ pub fn run_bench(config: BenchConfig, progress: Function<'_, BenchProgress, ()>)
         retries: config.retries,
         cleanup: config.cleanup,
     };
-    Ok(AsyncTask::new(BenchRun { options: Some(options), progress }))
+    Ok(AsyncTask::new(BenchRun {
+        options: Some(options),
+        progress,
+    }))
 }
 
 /// The floor: answers every request on `address` with `body_bytes` bytes, on a thread of its own, until the process ends. Returns the
 /// bound address.
 #[napi]
 pub fn start_responder(address: String, body_bytes: u32) -> Result<String> {
-    let address = address.parse().map_err(|_| Error::from_reason(format!("the address is '{address}': expected address:port")))?;
+    let address = address
+        .parse()
+        .map_err(|_| Error::from_reason(format!("the address is '{address}': expected address:port")))?;
     let (sender, receiver) = std::sync::mpsc::channel();
     let (engine, _reason) = Runtime::probe();
     let failed = sender.clone();
@@ -166,5 +188,8 @@ pub fn start_responder(address: String, body_bytes: u32) -> Result<String> {
         }
     })
     .map_err(|error| Error::from_reason(error.to_string()))?;
-    receiver.recv().map_err(|_| Error::from_reason("the responder ended before it started"))?.map_err(Error::from_reason)
+    receiver
+        .recv()
+        .map_err(|_| Error::from_reason("the responder ended before it started"))?
+        .map_err(Error::from_reason)
 }

@@ -95,20 +95,31 @@ pub fn plan_engine(config: EngineConfig) -> Result<EnginePlan, String> {
     let cache_bytes = (config.memory_bytes / 5.0 / config.drives.len().max(1) as f64) as u64;
     let epoch = config.layout.epoch;
     let drives = config.drives.iter().map(|drive| {
-        let slot = SlotId { set: drive.set, slot: byte("drives.slot", drive.slot)? };
+        let slot = SlotId {
+            set: drive.set,
+            slot: byte("drives.slot", drive.slot)?,
+        };
         let options = DriveOptions {
             path: drive.path.clone().into(),
             cluster,
             set: drive.set,
             slot: drive.slot,
             set_epoch: epoch,
-            mount_check: if drive.must_be_mount { MountCheck::Strict } else { MountCheck::Directory },
+            mount_check: if drive.must_be_mount {
+                MountCheck::Strict
+            } else {
+                MountCheck::Directory
+            },
             adoption: if config.bootstrap { Adoption::FormatNew } else { Adoption::Refuse },
             capacity_bytes: (drive.capacity_bytes > 0.0).then_some(drive.capacity_bytes as u64),
             cache_bytes,
             boot_at_least: 0,
         };
-        Ok(DrivePlan { index: drive.index, slot, options })
+        Ok(DrivePlan {
+            index: drive.index,
+            slot,
+            options,
+        })
     });
     Ok(EnginePlan {
         cluster,
@@ -131,11 +142,29 @@ pub fn plan_engine(config: EngineConfig) -> Result<EnginePlan, String> {
 pub fn plan_layout(config: &LayoutConfig) -> Result<ClusterLayout, String> {
     let hash = hex16("layout.hash", config.hash.get(..32).unwrap_or(&config.hash))?;
     let sets = config.sets.iter().map(|set| {
-        let slots = set.slots.iter().map(|slot| SlotPlace { node: slot.node, drive: slot.drive }).collect();
+        let slots = set
+            .slots
+            .iter()
+            .map(|slot| SlotPlace {
+                node: slot.node,
+                drive: slot.drive,
+            })
+            .collect();
         let (data, parity) = (byte("layout.sets.data", set.data)?, byte("layout.sets.parity", set.parity)?);
-        Ok(SetLayout { id: set.id, data, parity, weight: set.weight, slots })
+        Ok(SetLayout {
+            id: set.id,
+            data,
+            parity,
+            weight: set.weight,
+            slots,
+        })
     });
-    let nodes = config.nodes.iter().map(|node| Ok(NodeAddress { id: node.id, address: address("layout.nodes.address", &node.address)? }));
+    let nodes = config.nodes.iter().map(|node| {
+        Ok(NodeAddress {
+            id: node.id,
+            address: address("layout.nodes.address", &node.address)?,
+        })
+    });
     Ok(ClusterLayout {
         epoch: config.epoch,
         hash,
@@ -147,7 +176,12 @@ pub fn plan_layout(config: &LayoutConfig) -> Result<ClusterLayout, String> {
 /// Secrets from hex.
 pub fn decode_secrets(secrets: &[String]) -> Result<Vec<Vec<u8>>, String> {
     let decoded = secrets.iter().enumerate().map(|(index, text)| {
-        decode_hex(text).ok_or_else(|| format!("peerSecrets[{index}] has {} characters, expected an even number of hex digits", text.len()))
+        decode_hex(text).ok_or_else(|| {
+            format!(
+                "peerSecrets[{index}] has {} characters, expected an even number of hex digits",
+                text.len()
+            )
+        })
     });
     decoded.collect()
 }
@@ -159,7 +193,10 @@ pub fn hex16(field: &str, text: &str) -> Result<[u8; 16], String> {
 }
 
 fn decode_hex(text: &str) -> Option<Vec<u8>> {
-    let digits: Vec<u8> = text.chars().map(|digit| digit.to_digit(16).and_then(|value| value.try_into().ok())).collect::<Option<_>>()?;
+    let digits: Vec<u8> = text
+        .chars()
+        .map(|digit| digit.to_digit(16).and_then(|value| value.try_into().ok()))
+        .collect::<Option<_>>()?;
     let (pairs, rest) = digits.as_chunks::<2>();
     rest.is_empty().then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
 }

@@ -59,7 +59,12 @@ pub struct ControlPort {
 impl ControlPort {
     /// The port of a core; also starts its watch over the heartbeat.
     pub fn start(runtime: &Runtime, options: ControlOptions) -> Rc<ControlPort> {
-        let ControlOptions { core, queue, shared, tables } = options;
+        let ControlOptions {
+            core,
+            queue,
+            shared,
+            tables,
+        } = options;
         let port = Rc::new(ControlPort {
             core: core as u64,
             runtime: runtime.clone(),
@@ -160,7 +165,11 @@ impl Drop for Place<'_> {
 
 /// 503 SlowDown after the tables' error template: the one reply that this crate makes itself.
 fn slow_down(tables: &Tables, request_id: &str, resource: &str) -> ControlReply {
-    let message = tables.errors.iter().find(|(code, _, _)| code == "SlowDown").map_or("", |(_, _, message)| message);
+    let message = tables
+        .errors
+        .iter()
+        .find(|(code, _, _)| code == "SlowDown")
+        .map_or("", |(_, _, message)| message);
     let body = tables
         .error_template
         .replace("{code}", "SlowDown")
@@ -169,7 +178,10 @@ fn slow_down(tables: &Tables, request_id: &str, resource: &str) -> ControlReply 
         .replace("{resource}", &escape(resource));
     ControlReply {
         status: 503,
-        headers: vec![("content-type".to_owned(), "application/xml".to_owned()), ("retry-after".to_owned(), "1".to_owned())],
+        headers: vec![
+            ("content-type".to_owned(), "application/xml".to_owned()),
+            ("retry-after".to_owned(), "1".to_owned()),
+        ],
         body: body.into(),
     }
 }

@@ -96,7 +96,14 @@ pub fn batch_object(batch: Batch) -> BatchObject {
     BatchObject {
         requests: batch.requests.into_iter().map(request_object).collect(),
         completions: batch.completions.into_iter().map(completion_object).collect(),
-        notices: batch.notices.into_iter().map(|notice| NoticeObject { fatal: notice.fatal, message: notice.message }).collect(),
+        notices: batch
+            .notices
+            .into_iter()
+            .map(|notice| NoticeObject {
+                fatal: notice.fatal,
+                message: notice.message,
+            })
+            .collect(),
     }
 }
 
@@ -116,17 +123,39 @@ fn request_object(asked: Asked) -> RequestObject {
 }
 
 fn completion_object(completed: Completed) -> CompletionObject {
-    let empty = CompletionObject { id: completed.id, ..CompletionObject::default() };
+    let empty = CompletionObject {
+        id: completed.id,
+        ..CompletionObject::default()
+    };
     match completed.outcome {
-        Err(failure) => CompletionObject { code: Some(failure.code.to_owned()), message: Some(failure.message), ..empty },
+        Err(failure) => CompletionObject {
+            code: Some(failure.code.to_owned()),
+            message: Some(failure.message),
+            ..empty
+        },
         Ok(Payload::Nothing) => empty,
         Ok(Payload::Flag(flag)) => CompletionObject { flag: Some(flag), ..empty },
-        Ok(Payload::Page(page)) => CompletionObject { page: Some(page.into()), ..empty },
-        Ok(Payload::Head(info)) => CompletionObject { head: Some(head_object(info)), ..empty },
-        Ok(Payload::Upload(id)) => CompletionObject { upload: Some(to_hex(&id)), ..empty },
+        Ok(Payload::Page(page)) => CompletionObject {
+            page: Some(page.into()),
+            ..empty
+        },
+        Ok(Payload::Head(info)) => CompletionObject {
+            head: Some(head_object(info)),
+            ..empty
+        },
+        Ok(Payload::Upload(id)) => CompletionObject {
+            upload: Some(to_hex(&id)),
+            ..empty
+        },
         Ok(Payload::Buckets(buckets)) => {
-            let convert = |(name, created_ms)| BucketObject { name, created_ms: created_ms as f64 };
-            CompletionObject { buckets: Some(buckets.into_iter().map(convert).collect()), ..empty }
+            let convert = |(name, created_ms)| BucketObject {
+                name,
+                created_ms: created_ms as f64,
+            };
+            CompletionObject {
+                buckets: Some(buckets.into_iter().map(convert).collect()),
+                ..empty
+            }
         }
         Ok(Payload::Parts(parts)) => {
             let parts = parts.into_iter().map(|part| PartObject {
@@ -135,14 +164,24 @@ fn completion_object(completed: Completed) -> CompletionObject {
                 size: Some(part.size as f64),
                 last_modified_ms: Some(part.origin.time_ms() as f64),
             });
-            CompletionObject { parts: Some(parts.collect()), ..empty }
+            CompletionObject {
+                parts: Some(parts.collect()),
+                ..empty
+            }
         }
-        Ok(Payload::Status(status)) => CompletionObject { status: Some(*status), ..empty },
+        Ok(Payload::Status(status)) => CompletionObject {
+            status: Some(*status),
+            ..empty
+        },
     }
 }
 
 fn head_object(info: ObjectInfo) -> HeadObject {
-    let suffix = if info.etag_parts == 0 { String::new() } else { format!("-{}", info.etag_parts) };
+    let suffix = if info.etag_parts == 0 {
+        String::new()
+    } else {
+        format!("-{}", info.etag_parts)
+    };
     HeadObject {
         size: info.size as f64,
         etag: to_hex(&info.etag) + &suffix,
@@ -153,7 +192,11 @@ fn head_object(info: ObjectInfo) -> HeadObject {
 
 /// The reply that JavaScript gave.
 pub fn control_reply(status: u32, headers: Vec<String>, body: Vec<u8>) -> ControlReply {
-    ControlReply { status: u16::try_from(status).unwrap_or(500), headers: pairs(headers), body: body.into() }
+    ControlReply {
+        status: u16::try_from(status).unwrap_or(500),
+        headers: pairs(headers),
+        body: body.into(),
+    }
 }
 
 /// Metadata from name, value, name, value, ...
@@ -167,7 +210,10 @@ pub fn condition(object: &ConditionObject) -> Condition {
         (Some(etag), _) => {
             let (hex, parts) = etag.split_once('-').unwrap_or((etag, "0"));
             let etag = crate::config::hex16("etag", hex).unwrap_or([0; 16]);
-            Condition::Matches { etag, parts: parts.parse().unwrap_or(u16::MAX) }
+            Condition::Matches {
+                etag,
+                parts: parts.parse().unwrap_or(u16::MAX),
+            }
         }
         (None, true) => Condition::Absent,
         (None, false) => Condition::None,

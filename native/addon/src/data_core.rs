@@ -76,7 +76,11 @@ pub fn run(core: usize, shared: &Arc<Shared>) -> Result<(), String> {
 async fn live(core: usize, runtime: Runtime, shared: Arc<Shared>) {
     let (sender, stopped) = oneshot::channel();
     let (drives, reports) = open(core, &runtime, &shared).await;
-    CORE.set(Some(Core { drives: drives.clone(), serving: None, stop: Some(sender) }));
+    CORE.set(Some(Core {
+        drives: drives.clone(),
+        serving: None,
+        stop: Some(sender),
+    }));
     shared.report_opened(core, runtime.remote(), reports);
     let _ = stopped.await;
     if let Some(serving) = serving() {
@@ -100,13 +104,26 @@ async fn open(core: usize, runtime: &Runtime, shared: &Shared) -> (Vec<OwnedDriv
         let identity = match &result {
             Ok(drive) => {
                 let identity = drive.identity();
-                Ok(DriveIdentity { boot: drive.boot(), drive: identity.drive, generation: identity.generation })
+                Ok(DriveIdentity {
+                    boot: drive.boot(),
+                    drive: identity.drive,
+                    generation: identity.generation,
+                })
             }
             Err(error) => Err(describe_open_error(plan, error)),
         };
-        reports.push(OpenedDrive { index: plan.index, slot: plan.slot, core, result: identity });
+        reports.push(OpenedDrive {
+            index: plan.index,
+            slot: plan.slot,
+            core,
+            result: identity,
+        });
         if let Ok(drive) = result {
-            drives.push(OwnedDrive { index: plan.index, slot: plan.slot, drive });
+            drives.push(OwnedDrive {
+                index: plan.index,
+                slot: plan.slot,
+                drive,
+            });
         }
     }
     (drives, reports)
@@ -133,7 +150,10 @@ pub fn assemble(core: usize, runtime: &Runtime, shared: &Shared, assembly: &Asse
     let own = owned_drives();
     let local = |AssembledDrive { slot, owner }: &AssembledDrive| LocalDrive {
         slot: slot.slot,
-        drive: own.iter().find(|owned| owned.slot == slot.slot).map(|owned| Rc::new(owned.drive.clone()) as Rc<dyn SlotServer>),
+        drive: own
+            .iter()
+            .find(|owned| owned.slot == slot.slot)
+            .map(|owned| Rc::new(owned.drive.clone()) as Rc<dyn SlotServer>),
         owner: owner.clone(),
     };
     let options = MeshOptions {
@@ -160,13 +180,31 @@ pub fn assemble(core: usize, runtime: &Runtime, shared: &Shared, assembly: &Asse
     let tables = shared.tables();
     let control = ControlPort::start(
         runtime,
-        ControlOptions { core, queue: shared.queue.clone(), shared: shared.control.clone(), tables: tables.clone() },
+        ControlOptions {
+            core,
+            queue: shared.queue.clone(),
+            shared: shared.control.clone(),
+            tables: tables.clone(),
+        },
     );
-    let server = Server::start(runtime, &store, control.clone(), ServerOptions { listen: plan.listen_s3, tables })
-        .map_err(|error| format!("cannot serve S3 on {}: {error}", plan.listen_s3))?;
+    let server = Server::start(
+        runtime,
+        &store,
+        control.clone(),
+        ServerOptions {
+            listen: plan.listen_s3,
+            tables,
+        },
+    )
+    .map_err(|error| format!("cannot serve S3 on {}: {error}", plan.listen_s3))?;
     let settling = store.clone();
     runtime.spawn(async move { settling.settle_loop().await });
-    let serving = Serving { mesh, store, server, control };
+    let serving = Serving {
+        mesh,
+        store,
+        server,
+        control,
+    };
     CORE.with_borrow_mut(|core| {
         if let Some(core) = core.as_mut() {
             core.serving = Some(serving);

@@ -68,7 +68,10 @@ impl Shared {
         let cores = plan.cores;
         let tables = Mutex::new(Arc::new(share_limits(tables, cores)));
         if let Err(error) = openlake_io::raise_open_files() {
-            queue.push_notice(Notice { fatal: false, message: format!("cannot raise the limit of open files: {error}") });
+            queue.push_notice(Notice {
+                fatal: false,
+                message: format!("cannot raise the limit of open files: {error}"),
+            });
         }
         let (clock, fences) = (Arc::<Clock>::default(), Arc::<Fences>::default());
         let shared = Arc::new(Shared {
@@ -79,7 +82,11 @@ impl Shared {
             clock,
             fences,
             tables,
-            state: Mutex::new(State { start: Some(start), running: cores, ..State::default() }),
+            state: Mutex::new(State {
+                start: Some(start),
+                running: cores,
+                ..State::default()
+            }),
             replies: Mutex::default(),
             next_core: AtomicUsize::new(0),
         });
@@ -135,7 +142,9 @@ impl Shared {
     {
         let remotes = self.state().remotes.clone();
         let turn = self.next_core.fetch_add(1, Ordering::Relaxed);
-        let Some(remote) = remotes.values().nth(turn % remotes.len().max(1)) else { return };
+        let Some(remote) = remotes.values().nth(turn % remotes.len().max(1)) else {
+            return;
+        };
         remote.post(Box::new(move |runtime| {
             let Some(serving) = data_core::serving() else { return };
             runtime.spawn(async move { completion.finish(work(serving).await) });
@@ -153,10 +162,17 @@ impl Shared {
         if !is_first {
             return;
         }
-        let Some(remote) = self.state().remotes.get(&core).cloned() else { return };
+        let Some(remote) = self.state().remotes.get(&core).cloned() else {
+            return;
+        };
         let shared = self.clone();
         remote.post(Box::new(move |_runtime| {
-            let replies = shared.replies.lock().unwrap_or_else(PoisonError::into_inner).remove(&core).unwrap_or_default();
+            let replies = shared
+                .replies
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remove(&core)
+                .unwrap_or_default();
             let Some(serving) = data_core::serving() else { return };
             for (id, reply) in replies {
                 serving.control.reply(id, reply);
@@ -203,16 +219,25 @@ impl Shared {
             let assembled = |drive: &OpenedDrive| {
                 let DriveIdentity { drive: id, generation, .. } = *drive.result.as_ref().ok()?;
                 let owner = state.remotes.get(&drive.core)?.clone();
-                Some(AssembledDrive { slot: LocalSlot { slot: drive.slot, drive: id, generation }, owner })
+                Some(AssembledDrive {
+                    slot: LocalSlot {
+                        slot: drive.slot,
+                        drive: id,
+                        generation,
+                    },
+                    owner,
+                })
             };
             let drives = state.drives.iter().filter_map(assembled).collect();
             (state.remotes.clone(), Assembly { boot, drives })
         };
         for (core, remote) in remotes {
             let (shared, assembly) = (self.clone(), assembly.clone());
-            remote.post(Box::new(move |runtime| match data_core::assemble(core, runtime, &shared, &assembly) {
-                Ok(()) => shared.report_assembled(),
-                Err(text) => shared.fail_start(&text),
+            remote.post(Box::new(move |runtime| {
+                match data_core::assemble(core, runtime, &shared, &assembly) {
+                    Ok(()) => shared.report_assembled(),
+                    Err(text) => shared.fail_start(&text),
+                }
             }));
         }
     }
@@ -233,7 +258,10 @@ impl Shared {
             (state.start.take(), state.remotes.clone())
         };
         if let Some(start) = start {
-            start.finish(Err(Failure { code: "Start", message: reason.to_owned() }));
+            start.finish(Err(Failure {
+                code: "Start",
+                message: reason.to_owned(),
+            }));
         }
         for remote in remotes.values() {
             remote.post(Box::new(|_runtime| data_core::stop()));
@@ -289,7 +317,10 @@ fn core_thread(core: usize, shared: &Arc<Shared>) {
         Ok(Ok(())) => None,
         Ok(Err(text)) => Some(text),
         Err(panic) => {
-            let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+            let text = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or(panic.downcast_ref::<&str>().copied());
             Some(format!("core {core} died: {}", text.unwrap_or("a panic without text")))
         }
     };
@@ -302,7 +333,11 @@ where
     Work: Fn(Serving) -> Outcome + Clone + Send + 'static,
     Outcome: Future<Output = Result<(), Failure>> + 'static,
 {
-    let together = Arc::new(Together { results: Mutex::default(), cores: shared.cores().len(), completion: Some(completion) });
+    let together = Arc::new(Together {
+        results: Mutex::default(),
+        cores: shared.cores().len(),
+        completion: Some(completion),
+    });
     shared.post_all(|_core| {
         let (together, work) = (together.clone(), work.clone());
         Box::new(move |runtime| {

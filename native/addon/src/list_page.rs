@@ -50,8 +50,18 @@ mod tests {
 
     #[test]
     fn a_page_packs_to_the_bytes_that_the_reader_expects() {
-        let row = ListRow { key: "a/é".into(), size: 5, etag: [7; 16], etag_parts: 3, last_modified_ms: 1_700_000_000_000 };
-        let page = ListPage { rows: vec![row], prefixes: vec!["b/".into()], next: Some("b/".into()) };
+        let row = ListRow {
+            key: "a/é".into(),
+            size: 5,
+            etag: [7; 16],
+            etag_parts: 3,
+            last_modified_ms: 1_700_000_000_000,
+        };
+        let page = ListPage {
+            rows: vec![row],
+            prefixes: vec!["b/".into()],
+            next: Some("b/".into()),
+        };
         let hex: String = pack_page(&page).iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(
             hex,

@@ -26,13 +26,22 @@ pub struct UploadPlace {
 
 /// The startup duties of the node; what they learn is shared by all cores.
 pub async fn join(serving: Serving, cluster: [u8; 16], bootstrap: bool) -> Outcome {
-    serving.store.join(cluster, bootstrap).await.map(|()| Payload::Nothing).map_err(failure)
+    serving
+        .store
+        .join(cluster, bootstrap)
+        .await
+        .map(|()| Payload::Nothing)
+        .map_err(failure)
 }
 
 /// One packed page of keys.
 pub async fn list_objects(serving: Serving, query: ListQuery) -> Outcome {
     let bucket = serving.store.bucket(&query.bucket).await.map_err(failure)?;
-    let page = serving.store.list(bucket, &query.prefix, &query.delimiter, &query.after, query.limit).await.map_err(failure)?;
+    let page = serving
+        .store
+        .list(bucket, &query.prefix, &query.delimiter, &query.after, query.limit)
+        .await
+        .map_err(failure)?;
     Ok(Payload::Page(pack_page(&page)))
 }
 
@@ -45,7 +54,11 @@ pub async fn head_object(serving: Serving, bucket: String, key: Bytes) -> Outcom
 /// Deletes an object; also succeeds where there was none.
 pub async fn delete_object(serving: Serving, bucket: String, key: Bytes) -> Outcome {
     let bucket = serving.store.bucket(&bucket).await.map_err(failure)?;
-    let target = PutTarget { bucket, key, condition: Condition::None };
+    let target = PutTarget {
+        bucket,
+        key,
+        condition: Condition::None,
+    };
     serving.store.delete(target).await.map(|()| Payload::Nothing).map_err(failure)
 }
 
@@ -56,7 +69,12 @@ pub async fn head_bucket(serving: Serving, bucket: String) -> Outcome {
 
 /// Creates a bucket; `PreconditionFailed` where it exists.
 pub async fn create_bucket(serving: Serving, bucket: String) -> Outcome {
-    serving.store.create_bucket(&bucket).await.map(|_view| Payload::Nothing).map_err(failure)
+    serving
+        .store
+        .create_bucket(&bucket)
+        .await
+        .map(|_view| Payload::Nothing)
+        .map_err(failure)
 }
 
 /// Deletes a bucket; false where it is not empty.
@@ -67,32 +85,52 @@ pub async fn delete_bucket(serving: Serving, bucket: String) -> Outcome {
 /// All live buckets.
 pub async fn list_buckets(serving: Serving) -> Outcome {
     let buckets = serving.store.list_buckets().await.map_err(failure)?;
-    Ok(Payload::Buckets(buckets.into_iter().map(|(name, _view, created_ms)| (name, created_ms)).collect()))
+    Ok(Payload::Buckets(
+        buckets.into_iter().map(|(name, _view, created_ms)| (name, created_ms)).collect(),
+    ))
 }
 
 /// Begins a multipart upload.
 pub async fn create_upload(serving: Serving, bucket: String, key: Bytes, metadata: Metadata) -> Outcome {
     let bucket = serving.store.bucket(&bucket).await.map_err(failure)?;
-    serving.store.create_upload(bucket, &key, metadata).await.map(Payload::Upload).map_err(failure)
+    serving
+        .store
+        .create_upload(bucket, &key, metadata)
+        .await
+        .map(Payload::Upload)
+        .map_err(failure)
 }
 
 /// Parts of an open upload.
 pub async fn list_parts(serving: Serving, place: UploadPlace) -> Outcome {
     let bucket = serving.store.bucket(&place.bucket).await.map_err(failure)?;
-    serving.store.list_parts(bucket, &place.key, place.upload).await.map(Payload::Parts).map_err(failure)
+    serving
+        .store
+        .list_parts(bucket, &place.key, place.upload)
+        .await
+        .map(Payload::Parts)
+        .map_err(failure)
 }
 
 /// Makes an upload the object.
 pub async fn complete_upload(serving: Serving, place: UploadPlace, parts: Vec<CompletePart>, condition: Condition) -> Outcome {
     let bucket = serving.store.bucket(&place.bucket).await.map_err(failure)?;
-    let done = serving.store.complete_upload(bucket, &place.key, place.upload, &parts, condition).await;
+    let done = serving
+        .store
+        .complete_upload(bucket, &place.key, place.upload, &parts, condition)
+        .await;
     done.map(Payload::Head).map_err(failure)
 }
 
 /// Gives an upload up.
 pub async fn abort_upload(serving: Serving, place: UploadPlace) -> Outcome {
     let bucket = serving.store.bucket(&place.bucket).await.map_err(failure)?;
-    serving.store.abort_upload(bucket, &place.key, place.upload).await.map(|()| Payload::Nothing).map_err(failure)
+    serving
+        .store
+        .abort_upload(bucket, &place.key, place.upload)
+        .await
+        .map(|()| Payload::Nothing)
+        .map_err(failure)
 }
 
 /// A store's error as a code of `node/engine/errors.ts` and its text.

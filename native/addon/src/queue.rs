@@ -79,7 +79,10 @@ pub struct Queue {
 impl Queue {
     /// An empty queue that calls `wake` when there is something to take.
     pub fn new(wake: Wake) -> Arc<Queue> {
-        Arc::new(Queue { inner: Mutex::default(), wake })
+        Arc::new(Queue {
+            inner: Mutex::default(),
+            wake,
+        })
     }
     /// Hands a control request up.
     pub fn push_request(&self, asked: Asked) {
@@ -118,7 +121,11 @@ pub struct Completion {
 impl Completion {
     /// The duty for call `id`.
     pub fn new(id: u32, queue: &Arc<Queue>) -> Completion {
-        Completion { id, queue: queue.clone(), finished: false }
+        Completion {
+            id,
+            queue: queue.clone(),
+            finished: false,
+        }
     }
     /// Ends the call.
     pub fn finish(mut self, outcome: Result<Payload, Failure>) {
@@ -134,7 +141,10 @@ impl Completion {
 impl Drop for Completion {
     fn drop(&mut self) {
         if !self.finished {
-            self.complete(Err(Failure { code: "CoreStopped", message: "the data core that ran this call has stopped".to_owned() }));
+            self.complete(Err(Failure {
+                code: "CoreStopped",
+                message: "the data core that ran this call has stopped".to_owned(),
+            }));
         }
     }
 }

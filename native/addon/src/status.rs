@@ -99,16 +99,26 @@ impl Drop for Gathering {
 
 /// Asks every core; `completion` ends with the whole.
 pub fn gather(shared: &Arc<Shared>, completion: Completion) {
-    let gathering =
-        Arc::new(Gathering { shared: shared.clone(), parts: Mutex::default(), completion: Some(completion) });
+    let gathering = Arc::new(Gathering {
+        shared: shared.clone(),
+        parts: Mutex::default(),
+        completion: Some(completion),
+    });
     shared.post_all(|_core| {
         let gathering = gathering.clone();
         Box::new(move |_runtime| {
-            let drives = data_core::owned_drives().iter().map(|owned| (owned.index, owned.drive.status())).collect();
+            let drives = data_core::owned_drives()
+                .iter()
+                .map(|owned| (owned.index, owned.drive.status()))
+                .collect();
             let serving = data_core::serving();
             let peers = serving.as_ref().map(|serving| serving.mesh.peers()).unwrap_or_default();
             let counters = serving.map(|serving| serving.server.counters()).unwrap_or_default();
-            gathering.parts.lock().unwrap_or_else(PoisonError::into_inner).push(Part { drives, peers, counters });
+            gathering
+                .parts
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(Part { drives, peers, counters });
         })
     });
 }
@@ -185,7 +195,10 @@ fn merge(shared: &Shared, parts: Vec<Part>) -> StatusObject {
                 round_trip_us: peer.round_trip_us as f64,
             })
             .collect(),
-        operations: operations.into_iter().map(|(name, counters)| OperationObject { name, ..counters }).collect(),
+        operations: operations
+            .into_iter()
+            .map(|(name, counters)| OperationObject { name, ..counters })
+            .collect(),
     }
 }
 
@@ -207,6 +220,9 @@ fn drive_counters(status: &DriveStatus) -> Vec<CounterObject> {
         ("cache_misses", status.cache_misses),
     ]
     .into_iter()
-    .map(|(name, value)| CounterObject { name: name.to_owned(), value: value as f64 })
+    .map(|(name, value)| CounterObject {
+        name: name.to_owned(),
+        value: value as f64,
+    })
     .collect()
 }

@@ -40,7 +40,10 @@ pub fn decode_tables(buffer: &[u8]) -> Result<(u64, Tables), String> {
     let count = reader.u32()?;
     let mut identities = Vec::new();
     for _ in 0..count {
-        identities.push(Identity { access_key: reader.text()?, secret_key: reader.text()? });
+        identities.push(Identity {
+            access_key: reader.text()?,
+            secret_key: reader.text()?,
+        });
     }
     let count = reader.u32()?;
     let mut errors = Vec::new();
@@ -49,7 +52,16 @@ pub fn decode_tables(buffer: &[u8]) -> Result<(u64, Tables), String> {
     }
     let error_template = reader.text()?;
     reader.expect(END)?;
-    Ok((version, Tables { region, identities, limits, errors, error_template }))
+    Ok((
+        version,
+        Tables {
+            region,
+            identities,
+            limits,
+            errors,
+            error_template,
+        },
+    ))
 }
 
 struct Reader<'buffer> {
@@ -61,14 +73,20 @@ impl<'buffer> Reader<'buffer> {
     fn bytes(&mut self, length: usize) -> Result<&'buffer [u8], String> {
         let end = self.offset.checked_add(length);
         let Some(bytes) = end.and_then(|end| self.buffer.get(self.offset..end)) else {
-            return Err(format!("tables end at byte {}, expected {length} more after byte {}", self.buffer.len(), self.offset));
+            return Err(format!(
+                "tables end at byte {}, expected {length} more after byte {}",
+                self.buffer.len(),
+                self.offset
+            ));
         };
         self.offset += length;
         Ok(bytes)
     }
     fn array<const N: usize>(&mut self) -> Result<[u8; N], String> {
         let offset = self.offset;
-        self.bytes(N)?.try_into().map_err(|_| format!("tables are cut off at byte {offset}"))
+        self.bytes(N)?
+            .try_into()
+            .map_err(|_| format!("tables are cut off at byte {offset}"))
     }
     fn u16(&mut self) -> Result<u16, String> {
         self.array().map(u16::from_le_bytes)
@@ -88,7 +106,11 @@ impl<'buffer> Reader<'buffer> {
     fn expect(&mut self, mark: &[u8]) -> Result<(), String> {
         let offset = self.offset;
         let seen = self.bytes(mark.len())?;
-        if seen == mark { Ok(()) } else { Err(format!("byte {offset} of the tables holds {seen:02x?}, expected {mark:02x?}")) }
+        if seen == mark {
+            Ok(())
+        } else {
+            Err(format!("byte {offset} of the tables holds {seen:02x?}, expected {mark:02x?}"))
+        }
     }
 }
 
@@ -103,19 +125,36 @@ mod tests {
         let (version, tables) = decode_tables(GOLDEN).expect("the golden buffer is valid");
         assert_eq!(version, 9_007_199_254_740_991);
         assert_eq!(tables.region, "eu-central-7");
-        let keys: Vec<_> = tables.identities.iter().map(|identity| (identity.access_key.as_str(), identity.secret_key.as_str())).collect();
+        let keys: Vec<_> = tables
+            .identities
+            .iter()
+            .map(|identity| (identity.access_key.as_str(), identity.secret_key.as_str()))
+            .collect();
         assert_eq!(keys, [("AKIAFIRST", "secret/one+two="), ("second", "größer")]);
         let limits = &tables.limits;
-        assert_eq!((limits.connections, limits.head_timeout_ms, limits.idle_timeout_ms), (4096, 10_000, 75_000));
+        assert_eq!(
+            (limits.connections, limits.head_timeout_ms, limits.idle_timeout_ms),
+            (4096, 10_000, 75_000)
+        );
         assert_eq!((limits.control_body_bytes, limits.object_bytes), (2_097_152, 5_497_558_138_880));
-        assert_eq!(tables.errors, [("NoSuchKey".to_owned(), 404, "No such key.".to_owned()), ("SlowDown".to_owned(), 503, "Later.".to_owned())]);
+        assert_eq!(
+            tables.errors,
+            [
+                ("NoSuchKey".to_owned(), 404, "No such key.".to_owned()),
+                ("SlowDown".to_owned(), 503, "Later.".to_owned())
+            ]
+        );
         assert_eq!(tables.error_template, "<Error><Code>{code}</Code></Error>");
     }
 
     #[test]
     fn a_buffer_cut_anywhere_is_refused() {
         for length in 0..GOLDEN.len() {
-            assert!(decode_tables(&GOLDEN[..length]).is_err(), "{length} of {} bytes were accepted", GOLDEN.len());
+            assert!(
+                decode_tables(&GOLDEN[..length]).is_err(),
+                "{length} of {} bytes were accepted",
+                GOLDEN.len()
+            );
         }
     }
 

@@ -118,22 +118,22 @@ impl Worker {
             let index = self.random(self.keys.len() as u64) as usize;
             match self.choose() {
                 Operation::Put => self.put(index, "put").await,
-                Operation::Delete => self.delete(index).await,
+                Operation::Delete => self.delete(index, "delete").await,
                 Operation::List => self.list(index).await,
-                operation => self.read(index, operation).await,
+                operation => self.read(index, operation, operation.name()).await,
             }
         }
     }
     /// Reads every key it owns once and checks it.
     pub async fn check_all(&mut self) {
         for index in 0..self.keys.len() {
-            self.read(index, Operation::Get).await;
+            self.read(index, Operation::Get, "check").await;
         }
     }
     /// Deletes every key it owns.
     pub async fn clean_up(&mut self) {
         for index in 0..self.keys.len() {
-            self.delete(index).await;
+            self.delete(index, "clean-up").await;
         }
     }
 
@@ -221,9 +221,9 @@ impl Worker {
         }
     }
 
-    async fn delete(&mut self, index: usize) {
+    async fn delete(&mut self, index: usize, name: &'static str) {
         let path = self.path(index);
-        let outcome = self.call("delete", "DELETE", &path, "", Bytes::new()).await;
+        let outcome = self.call(name, "DELETE", &path, "", Bytes::new()).await;
         if outcome.doubtful {
             self.keys[index].doubt(0);
         }
@@ -234,10 +234,10 @@ impl Worker {
         }
     }
 
-    async fn read(&mut self, index: usize, operation: Operation) {
+    async fn read(&mut self, index: usize, operation: Operation, name: &'static str) {
         let path = self.path(index);
         let method = if operation == Operation::Head { "HEAD" } else { "GET" };
-        let Ok(reply) = self.call(operation.name(), method, &path, "", Bytes::new()).await.reply else { return };
+        let Ok(reply) = self.call(name, method, &path, "", Bytes::new()).await.reply else { return };
         match reply.status {
             200 if operation == Operation::Get && self.options.verify => self.verify(index, &reply.body),
             200 if self.options.verify && !(1..=self.keys[index].sent).any(|version| self.keys[index].allows(version)) => {

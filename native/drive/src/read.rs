@@ -26,7 +26,9 @@ impl Core {
         let (state, newest) = match self.index.borrow().get(&key) {
             Some(row) => (row.state(acceptor.drive_floor, acceptor.dirty, false), row.newest().cloned()),
             None => {
-                (KeyState { records: Vec::new(), stable: None, dirty: acceptor.dirty, floor: acceptor.drive_floor }, None)
+                let promised = self.promises.borrow().get(&key).copied().unwrap_or_default();
+                let floor = acceptor.drive_floor.max(promised);
+                (KeyState { records: Vec::new(), stable: None, dirty: acceptor.dirty, floor }, None)
             }
         };
         let shard = match (want, newest) {
@@ -96,9 +98,12 @@ impl Core {
     }
 
     async fn bulk_blocks(&self, entry: &Rc<Entry>, checksums: &Bytes, first: u32, count: u32) -> Vec<Option<Block>> {
+        if count == 0 {
+            return Vec::new();
+        }
         let shift = u32::from(entry.head.coding.block_shift);
         let bounds = |block: u32| (u64::from(block) << shift, (u64::from(block + 1) << shift).min(entry.shard_length));
-        let (start, end) = (bounds(first).0, bounds(first + count.max(1) - 1).1);
+        let (start, end) = (bounds(first).0, bounds(first + count - 1).1);
         let runs = self.runs(entry, start, end - start).await;
         let mut blocks = Vec::with_capacity(count as usize);
         for block in first..first + count {

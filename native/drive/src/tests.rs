@@ -1,8 +1,10 @@
 //! Tests of the drive as a whole, and of its parts where only they can be seen from inside.
 
 mod basics;
+mod crash;
 mod damage;
 mod formats;
 mod harness;
 mod identity;
+mod model;
 mod protocol;

@@ -27,7 +27,11 @@ pub(crate) struct ChunkSigner {
 impl ChunkSigner {
     /// The chain's start: `seed` is the request's signature.
     pub(crate) fn new(key: Rc<HmacKey>, timestamp: &str, scope: &str, seed: String) -> ChunkSigner {
-        ChunkSigner { key, context: format!("\n{timestamp}\n{scope}\n"), previous: seed }
+        ChunkSigner {
+            key,
+            context: format!("\n{timestamp}\n{scope}\n"),
+            previous: seed,
+        }
     }
     /// Signs a chunk with this SHA-256 and moves on.
     pub(crate) fn sign_chunk(&mut self, hash: &[u8; 32]) -> &str {

@@ -22,7 +22,10 @@ const TRAILER_LINES: u32 = 8;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     /// A chunk starts; the text behind `;`.
-    Chunk { size: u64, extension: String },
+    Chunk {
+        size: u64,
+        extension: String,
+    },
     Data(Bytes),
     /// All bytes of the chunk were seen.
     ChunkEnd,
@@ -56,7 +59,10 @@ pub(crate) struct ChunkDecoder {
 impl ChunkDecoder {
     /// At the start of a body.
     pub(crate) fn new() -> ChunkDecoder {
-        ChunkDecoder { state: State::Header, line: Vec::new() }
+        ChunkDecoder {
+            state: State::Header,
+            line: Vec::new(),
+        }
     }
 
     /// Takes bytes from the front of `input` and says what they were. After `End` nothing is taken any more.
@@ -100,7 +106,9 @@ impl ChunkDecoder {
                     return Err(Malformed("There are more than 8 trailer lines."));
                 }
                 self.state = State::Trailer(lines + 1);
-                String::from_utf8(std::mem::take(&mut self.line)).map(Event::Trailer).map_err(|_| Malformed("A trailer line is not UTF-8."))
+                String::from_utf8(std::mem::take(&mut self.line))
+                    .map(Event::Trailer)
+                    .map_err(|_| Malformed("A trailer line is not UTF-8."))
             }
             State::Done => Ok(Event::End),
         }
@@ -163,7 +171,20 @@ mod tests {
 
     #[test]
     fn malformed_chunks_are_refused() {
-        for bad in ["x\r\n", "\r\n", "-1\r\n", "+1\r\na\r\n", " 1\r\na\r\n", "1\na\r\n", "1\r\nab\r\n", "1\r\na\n", "11111111111111111\r\n", "0\r\na: b\rc\r\n", "0x1\r\n", "1 \r\n"] {
+        for bad in [
+            "x\r\n",
+            "\r\n",
+            "-1\r\n",
+            "+1\r\na\r\n",
+            " 1\r\na\r\n",
+            "1\na\r\n",
+            "1\r\nab\r\n",
+            "1\r\na\n",
+            "11111111111111111\r\n",
+            "0\r\na: b\rc\r\n",
+            "0x1\r\n",
+            "1 \r\n",
+        ] {
             assert!(decode(&[bad.as_bytes()]).is_err(), "{bad:?}");
         }
         assert!(decode(&[format!("1;{}\r\n", "e".repeat(300)).as_bytes()]).is_err());
@@ -174,7 +195,13 @@ mod tests {
     fn nothing_behind_the_end_is_taken() {
         let mut input = Bytes::from_static(b"0\r\n\r\nGET /");
         let mut decoder = ChunkDecoder::new();
-        assert_eq!(decoder.next(&mut input), Ok(Event::Chunk { size: 0, extension: String::new() }));
+        assert_eq!(
+            decoder.next(&mut input),
+            Ok(Event::Chunk {
+                size: 0,
+                extension: String::new()
+            })
+        );
         assert_eq!(decoder.next(&mut input), Ok(Event::End));
         assert_eq!(decoder.next(&mut input), Ok(Event::End));
         assert_eq!(input, "GET /");

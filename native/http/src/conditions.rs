@@ -65,7 +65,12 @@ fn unquoted(tag: &str) -> &str {
 
 /// The condition of a write. `Ok(None)`: an If-Match that no object can ever meet, because it is no ETag of ours.
 pub(crate) fn of_write(fields: &Fields<'_>, is_delete: bool) -> Result<Option<Condition>, Failure> {
-    let refuse = |name: &str, value: &str| Err(Failure::new(code::NotImplemented, format!("{name}: {value} is not implemented for this method.")));
+    let refuse = |name: &str, value: &str| {
+        Err(Failure::new(
+            code::NotImplemented,
+            format!("{name}: {value} is not implemented for this method."),
+        ))
+    };
     for name in ["if-modified-since", "if-unmodified-since", "if-range"] {
         if let Some(value) = fields.get(name) {
             return refuse(name, value);
@@ -135,7 +140,10 @@ mod tests {
         assert_eq!(write(&[("if-none-match", "*")], false), Ok(Some(Condition::Absent)));
         assert_eq!(write(&[("if-match", ETAG)], true), Ok(Some(Condition::Matches { etag, parts: 0 })));
         let multipart = format!("\"{ETAG}-7\"");
-        assert_eq!(write(&[("if-match", &multipart)], false), Ok(Some(Condition::Matches { etag, parts: 7 })));
+        assert_eq!(
+            write(&[("if-match", &multipart)], false),
+            Ok(Some(Condition::Matches { etag, parts: 7 }))
+        );
         assert_eq!(write(&[("if-match", "\"other\"")], false), Ok(None));
         assert_eq!(write(&[("if-none-match", ETAG)], false), Err("NotImplemented"));
         assert_eq!(write(&[("if-none-match", "*")], true), Err("NotImplemented"));

@@ -40,14 +40,21 @@ pub(crate) async fn serve<O: Objects>(core: Rc<Core<O>>, socket: Socket, excess:
         let (idle, arrival) = {
             let settings = core.settings();
             let limits = &settings.tables.limits;
-            (Duration::from_millis(limits.idle_timeout_ms.into()), Duration::from_millis(limits.head_timeout_ms.into()))
+            (
+                Duration::from_millis(limits.idle_timeout_ms.into()),
+                Duration::from_millis(limits.head_timeout_ms.into()),
+            )
         };
         let arrived = input.read_head(&mut head, idle, arrival).await;
         let turn = match arrived {
             Ok(()) => take_turn(&core, &mut input, &output, &mut head, excess).await,
             Err(HeadEnd::Quiet) => Turn::Close(None),
             Err(HeadEnd::Slow) => {
-                let _ = output.send_bytes(vec![Bytes::from_static(b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")]).await;
+                let _ = output
+                    .send_bytes(vec![Bytes::from_static(
+                        b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+                    )])
+                    .await;
                 Turn::Close(None)
             }
             Err(HeadEnd::Bad(error)) => refuse_head(&core, &output, error.into()).await,
@@ -70,7 +77,13 @@ async fn refuse_head<O: Objects>(core: &Core<O>, output: &Output, failure: Failu
     let settings = core.settings();
     let id = core.new_request_id();
     let reply: Reply<O::Reader> = failure_reply(&settings, &failure, "", &id, false);
-    core.counters.count(&Sample { kind: Kind::Refused, status: reply.status, request_bytes: 0, response_bytes: reply.body_bytes(), duration_us: 0 });
+    core.counters.count(&Sample {
+        kind: Kind::Refused,
+        status: reply.status,
+        request_bytes: 0,
+        response_bytes: reply.body_bytes(),
+        duration_us: 0,
+    });
     let _ = output.send(reply, &common_lines(core, &id, true)).await;
     Turn::Close(Some(LINGER_HEAD))
 }
@@ -98,7 +111,13 @@ async fn take_turn<O: Objects>(core: &Core<O>, input: &mut Input, output: &Outpu
     let duration_us = core.runtime.now().0.saturating_sub(started.0) / 1000;
     // A body that broke off was a success by its status only.
     let status = if matches!(sent, Err(SendError::Content)) { 500 } else { status };
-    core.counters.count(&Sample { kind, status, request_bytes: input.body_bytes, response_bytes, duration_us });
+    core.counters.count(&Sample {
+        kind,
+        status,
+        request_bytes: input.body_bytes,
+        response_bytes,
+        duration_us,
+    });
     if sent.is_err() {
         return Turn::Close(None);
     }
@@ -121,15 +140,25 @@ async fn perform<O: Objects>(
         let mut reply = Reply::new(200);
         reply.header("content-type", "text/plain");
         let text = Bytes::from_static(b"ok\n");
-        let content = if head.method == "HEAD" { Content::Described(text.len() as u64) } else { Content::Bytes(text) };
+        let content = if head.method == "HEAD" {
+            Content::Described(text.len() as u64)
+        } else {
+            Content::Bytes(text)
+        };
         return (Kind::Live, Ok(reply.with(content)));
     }
     let retry = |failure: Failure| (Kind::Refused, Err(failure.with_header("retry-after", "1".to_owned())));
     if excess {
-        return retry(Failure::new(code::SlowDown, "This server has as many connections as it may have. Try again or try another one."));
+        return retry(Failure::new(
+            code::SlowDown,
+            "This server has as many connections as it may have. Try again or try another one.",
+        ));
     }
     if !core.open.get() {
-        return retry(Failure::new(code::ServiceUnavailable, "This server is starting and does not serve yet."));
+        return retry(Failure::new(
+            code::ServiceUnavailable,
+            "This server is starting and does not serve yet.",
+        ));
     }
     operate(core, settings, head, id, input).await
 }

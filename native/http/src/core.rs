@@ -24,8 +24,17 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub(crate) fn new(tables: Arc<Tables>) -> Settings {
-        let errors = tables.errors.iter().enumerate().map(|(place, (code, _, _))| (code.clone(), place)).collect();
-        Settings { keys: Keys::new(&tables), errors, tables }
+        let errors = tables
+            .errors
+            .iter()
+            .enumerate()
+            .map(|(place, (code, _, _))| (code.clone(), place))
+            .collect();
+        Settings {
+            keys: Keys::new(&tables),
+            errors,
+            tables,
+        }
     }
     /// Status and message of a code: the table's, or our own where the table lacks it.
     fn error(&self, code: &str) -> (u16, &str) {
@@ -88,7 +97,10 @@ impl<O> Core<O> {
         let seconds = self.runtime.wall_ms() / 1000;
         let mut date = self.date.borrow_mut();
         if date.0 != seconds {
-            *date = (seconds, Rc::from(format!("server: OpenLake\r\ndate: {}\r\n", http_date(seconds)).into_bytes()));
+            *date = (
+                seconds,
+                Rc::from(format!("server: OpenLake\r\ndate: {}\r\n", http_date(seconds)).into_bytes()),
+            );
         }
         date.1.clone()
     }
@@ -104,8 +116,17 @@ pub(crate) fn failure_reply<R>(settings: &Settings, failure: &Failure, resource:
     if described {
         return reply.with(Content::Described(0));
     }
-    let message = if failure.message.is_empty() { default_message } else { &failure.message };
-    let values = [("code", failure.code), ("message", message), ("resource", resource), ("request_id", request_id)];
+    let message = if failure.message.is_empty() {
+        default_message
+    } else {
+        &failure.message
+    };
+    let values = [
+        ("code", failure.code),
+        ("message", message),
+        ("resource", resource),
+        ("request_id", request_id),
+    ];
     reply.header("content-type", "application/xml");
     reply.with(Content::Bytes(fill_template(&settings.tables.error_template, &values).into()))
 }

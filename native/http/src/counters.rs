@@ -77,7 +77,15 @@ impl Counters {
     /// All of them so far.
     pub(crate) fn snapshot(&self) -> ServerCounters {
         let rows = self.rows.borrow();
-        let operations = Kind::ALL.iter().zip(rows.iter()).map(|(kind, row)| (kind.name().to_owned(), *row)).collect();
-        ServerCounters { connections: self.connections.get(), connections_total: self.connections_total.get(), operations }
+        let operations = Kind::ALL
+            .iter()
+            .zip(rows.iter())
+            .map(|(kind, row)| (kind.name().to_owned(), *row))
+            .collect();
+        ServerCounters {
+            connections: self.connections.get(),
+            connections_total: self.connections_total.get(),
+            operations,
+        }
     }
 }

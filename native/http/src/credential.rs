@@ -49,7 +49,10 @@ impl Claim<'_> {
     /// The code for a malformed claim of this form.
     pub(crate) fn malformed(&self, message: String) -> Failure {
         match self.form {
-            Form::Header => Failure::new(code::AuthorizationHeaderMalformed, format!("The authorization header is malformed; {message}")),
+            Form::Header => Failure::new(
+                code::AuthorizationHeaderMalformed,
+                format!("The authorization header is malformed; {message}"),
+            ),
             Form::Query { .. } => Failure::new(code::AuthorizationQueryParametersError, message),
         }
     }
@@ -61,30 +64,52 @@ impl Claim<'_> {
 
 /// Finds the one claim of a request.
 pub(crate) fn claim<'r>(head: &Head<'r>, query: &'r Query) -> Result<Claim<'r>, Failure> {
-    let mut authorizations = head.headers.iter().filter(|(name, _)| *name == "authorization").map(|(_, value)| *value);
-    let presigned = query.get_any_case("x-amz-algorithm").or(query.get_any_case("x-amz-signature")).is_some();
+    let mut authorizations = head
+        .headers
+        .iter()
+        .filter(|(name, _)| *name == "authorization")
+        .map(|(_, value)| *value);
+    let presigned = query
+        .get_any_case("x-amz-algorithm")
+        .or(query.get_any_case("x-amz-signature"))
+        .is_some();
     match (authorizations.next(), authorizations.next(), presigned) {
         (Some(value), None, false) => from_header(head, value),
         (None, _, true) => from_query(query),
         (None, _, false) if query.get("AWSAccessKeyId").is_some() && query.get("Signature").is_some() => Err(other_algorithm()),
-        (None, _, false) => Err(Failure::new(code::AccessDenied, "The request is not signed; anonymous access is not allowed.")),
+        (None, _, false) => Err(Failure::new(
+            code::AccessDenied,
+            "The request is not signed; anonymous access is not allowed.",
+        )),
         (Some(_), Some(_), _) => Err(Failure::new(code::InvalidArgument, "The Authorization header is given twice.")),
-        (Some(_), None, true) => {
-            Err(Failure::new(code::InvalidArgument, "Only one auth mechanism allowed: the Authorization header or the X-Amz-Algorithm parameters."))
-        }
+        (Some(_), None, true) => Err(Failure::new(
+            code::InvalidArgument,
+            "Only one auth mechanism allowed: the Authorization header or the X-Amz-Algorithm parameters.",
+        )),
     }
 }
 
 fn other_algorithm() -> Failure {
-    Failure::new(code::InvalidRequest, "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.")
+    Failure::new(
+        code::InvalidRequest,
+        "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
+    )
 }
 
 fn from_header<'r>(head: &Head<'r>, value: &'r str) -> Result<Claim<'r>, Failure> {
-    let malformed = |message: &str| Failure::new(code::AuthorizationHeaderMalformed, format!("The authorization header is malformed; {message}"));
+    let malformed = |message: &str| {
+        Failure::new(
+            code::AuthorizationHeaderMalformed,
+            format!("The authorization header is malformed; {message}"),
+        )
+    };
     let fields = value.strip_prefix(ALGORITHM).ok_or_else(other_algorithm)?;
     let (mut credential, mut signed_headers, mut signature) = (None, None, None);
     for field in fields.split(',') {
-        let (name, value) = field.trim().split_once('=').ok_or_else(|| malformed("a field is not NAME=VALUE."))?;
+        let (name, value) = field
+            .trim()
+            .split_once('=')
+            .ok_or_else(|| malformed("a field is not NAME=VALUE."))?;
         let slot = match name {
             "Credential" => &mut credential,
             "SignedHeaders" => &mut signed_headers,
@@ -101,12 +126,26 @@ fn from_header<'r>(head: &Head<'r>, value: &'r str) -> Result<Claim<'r>, Failure
     let (access_key, scope_date, region, service) =
         split_credential(credential).ok_or_else(|| malformed("the Credential must be KEY/YYYYMMDD/REGION/SERVICE/aws4_request."))?;
     let (timestamp, time_seconds) = time_of(head)?;
-    Ok(Claim { form: Form::Header, access_key, scope_date, region, service, signed_headers, signature, timestamp, time_seconds })
+    Ok(Claim {
+        form: Form::Header,
+        access_key,
+        scope_date,
+        region,
+        service,
+        signed_headers,
+        signature,
+        timestamp,
+        time_seconds,
+    })
 }
 
 fn from_query(query: &Query) -> Result<Claim<'_>, Failure> {
     let refuse = |message: &str| Failure::new(code::AuthorizationQueryParametersError, message);
-    let field = |name: &str| query.get_any_case(name).ok_or_else(|| refuse(&format!("The query parameter {name} is missing.")));
+    let field = |name: &str| {
+        query
+            .get_any_case(name)
+            .ok_or_else(|| refuse(&format!("The query parameter {name} is missing.")))
+    };
     if field("X-Amz-Algorithm")? != ALGORITHM {
         return Err(refuse("X-Amz-Algorithm only supports AWS4-HMAC-SHA256."));
     }
@@ -115,9 +154,15 @@ fn from_query(query: &Query) -> Result<Claim<'_>, Failure> {
     let timestamp = field("X-Amz-Date")?;
     let time_seconds = date::parse_basic(timestamp).ok_or_else(|| refuse("X-Amz-Date must be in the ISO8601 form YYYYMMDDTHHMMSSZ."))?;
     let expires = field("X-Amz-Expires")?;
-    let expires_seconds = expires.parse().ok().filter(|seconds| (1..=EXPIRES_SECONDS).contains(seconds)).ok_or_else(|| {
-        refuse(&format!("X-Amz-Expires is {expires:?}; it must be a number of seconds from 1 to {EXPIRES_SECONDS}."))
-    })?;
+    let expires_seconds = expires
+        .parse()
+        .ok()
+        .filter(|seconds| (1..=EXPIRES_SECONDS).contains(seconds))
+        .ok_or_else(|| {
+            refuse(&format!(
+                "X-Amz-Expires is {expires:?}; it must be a number of seconds from 1 to {EXPIRES_SECONDS}."
+            ))
+        })?;
     Ok(Claim {
         form: Form::Query { expires_seconds },
         access_key,

@@ -15,7 +15,9 @@ pub(crate) async fn delete_object<O: Objects>(core: &Core<O>, request: &Request<
     attributes::refuse_unknown(&request.fields)?;
     let condition = conditions::of_write(&request.fields, true)?;
     let (bucket, key) = request.object(core).await?;
-    let Some(condition) = condition else { return Err(never_met(core, bucket, &key).await) };
+    let Some(condition) = condition else {
+        return Err(never_met(core, bucket, &key).await);
+    };
     core.objects.delete(PutTarget { bucket, key, condition }).await?;
     Ok(Reply::new(204))
 }

@@ -72,7 +72,10 @@ pub fn error_codes() -> &'static [(&'static str, u16)] {
 
 /// All codes with statuses and default messages, in the form of [`crate::Tables::errors`].
 pub fn default_errors() -> Vec<(String, u16, String)> {
-    REGISTRY.iter().map(|row| (row.code.to_owned(), row.status, row.message.to_owned())).collect()
+    REGISTRY
+        .iter()
+        .map(|row| (row.code.to_owned(), row.status, row.message.to_owned()))
+        .collect()
 }
 
 /// The row of `code`.
@@ -95,11 +98,19 @@ pub(crate) struct Failure {
 impl Failure {
     /// A failure with the table's message.
     pub(crate) fn plain(code: &'static str) -> Failure {
-        Failure { code, message: String::new(), headers: Vec::new(), close: false }
+        Failure {
+            code,
+            message: String::new(),
+            headers: Vec::new(),
+            close: false,
+        }
     }
     /// A failure that says what was seen.
     pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Failure {
-        Failure { message: message.into(), ..Failure::plain(code) }
+        Failure {
+            message: message.into(),
+            ..Failure::plain(code)
+        }
     }
     /// The same, and the connection ends after the reply.
     pub(crate) fn closing(mut self) -> Failure {
@@ -122,10 +133,11 @@ impl From<StoreError> for Failure {
             StoreError::NoSuchUpload => Failure::plain(code::NoSuchUpload),
             StoreError::PreconditionFailed => Failure::plain(code::PreconditionFailed),
             StoreError::ConditionalConflict => Failure::plain(code::ConditionalRequestConflict),
-            StoreError::InvalidRange { size } => {
-                Failure::plain(code::InvalidRange).with_header("content-range", format!("bytes */{size}"))
-            }
-            StoreError::Unavailable(text) => retry(Failure::new(code::ServiceUnavailable, format!("{text}. Nothing was changed; try again."))),
+            StoreError::InvalidRange { size } => Failure::plain(code::InvalidRange).with_header("content-range", format!("bytes */{size}")),
+            StoreError::Unavailable(text) => retry(Failure::new(
+                code::ServiceUnavailable,
+                format!("{text}. Nothing was changed; try again."),
+            )),
             StoreError::Unknown(text) => retry(Failure::new(
                 code::ServiceUnavailable,
                 format!("The outcome is unknown: the request may have taken effect, or may take effect later. {text}"),

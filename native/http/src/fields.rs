@@ -59,7 +59,9 @@ mod tests {
 
     #[test]
     fn hoisted_headers_leave_the_query() {
-        let mut query = Query::parse("X-Amz-Algorithm=a&x-id=PutObject&X-Amz-Meta-Colour=red&x-amz-checksum-crc32=AAAA&uploadId=u&X-Amz-Signature=s").unwrap();
+        let mut query =
+            Query::parse("X-Amz-Algorithm=a&x-id=PutObject&X-Amz-Meta-Colour=red&x-amz-checksum-crc32=AAAA&uploadId=u&X-Amz-Signature=s")
+                .unwrap();
         let sent = [("host", "h"), ("x-amz-meta-colour", "blue")];
         let fields = Fields::presigned(&sent, &mut query);
         let left: Vec<&str> = query.pairs.iter().map(|(name, _)| name.as_str()).collect();

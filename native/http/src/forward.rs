@@ -11,10 +11,23 @@ use bytes::{Bytes, BytesMut};
 use openlake_object::{Body, StoreError};
 
 /// Headers of a reply that belong to the connection.
-const OWN_HEADERS: [&str; 7] = ["content-length", "transfer-encoding", "connection", "date", "server", "x-amz-request-id", "keep-alive"];
+const OWN_HEADERS: [&str; 7] = [
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "date",
+    "server",
+    "x-amz-request-id",
+    "keep-alive",
+];
 
 /// Asks the control plane.
-pub(crate) async fn forward<O: Objects>(core: &Core<O>, settings: &Settings, request: &Request<'_>, input: &mut Input) -> Result<Reply<O::Reader>, Failure> {
+pub(crate) async fn forward<O: Objects>(
+    core: &Core<O>,
+    settings: &Settings,
+    request: &Request<'_>,
+    input: &mut Input,
+) -> Result<Reply<O::Reader>, Failure> {
     let body = read_whole(settings, request, input).await?;
     let pair = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
     let question = ControlRequest {
@@ -49,7 +62,12 @@ pub(crate) async fn forward<O: Objects>(core: &Core<O>, settings: &Settings, req
 async fn read_whole(settings: &Settings, request: &Request<'_>, input: &mut Input) -> Result<Bytes, Failure> {
     let limit = settings.tables.limits.control_body_bytes as usize;
     let mut payload = request.message(input)?;
-    let too_large = || Failure::new(code::MaxMessageLengthExceeded, format!("The body of this request may have at most {limit} bytes."));
+    let too_large = || {
+        Failure::new(
+            code::MaxMessageLengthExceeded,
+            format!("The body of this request may have at most {limit} bytes."),
+        )
+    };
     if payload.length() > limit as u64 {
         return Err(too_large());
     }

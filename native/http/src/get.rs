@@ -37,7 +37,12 @@ pub(crate) async fn get_object<O: Objects>(core: &Core<O>, request: &Request<'_>
     // The first bytes are fetched before the status is sent: an error can still be told.
     let first = match reader.next().await {
         Some(bytes) => bytes?,
-        None => return Err(Failure::new(code::InternalError, format!("The object ended after 0 of {length} bytes."))),
+        None => {
+            return Err(Failure::new(
+                code::InternalError,
+                format!("The object ended after 0 of {length} bytes."),
+            ));
+        }
     };
     reply.content = Content::Stream { first, reader, length };
     Ok(reply)
@@ -75,7 +80,9 @@ async fn fetch<O: Objects>(
             let etag = conditions::etag(&info);
             let modified = modified_seconds(&info);
             match conditions::judge(&request.fields, &etag, modified) {
-                Verdict::Serve if conditions::range_counts(&request.fields, &etag, modified) => Err(StoreError::InvalidRange { size }.into()),
+                Verdict::Serve if conditions::range_counts(&request.fields, &etag, modified) => {
+                    Err(StoreError::InvalidRange { size }.into())
+                }
                 _ => Ok(core.objects.get(bucket, key, None).await?),
             }
         }
@@ -86,7 +93,10 @@ async fn fetch<O: Objects>(
 fn asked_range(request: &Request<'_>, part: Option<u16>) -> Result<Option<Range>, Failure> {
     let range = request.fields.get("range").and_then(range::parse);
     match (range, part) {
-        (Some(_), Some(_)) => Err(Failure::new(code::InvalidRequest, "Cannot specify both Range header and partNumber query parameter.")),
+        (Some(_), Some(_)) => Err(Failure::new(
+            code::InvalidRequest,
+            "Cannot specify both Range header and partNumber query parameter.",
+        )),
         (range, _) => Ok(range),
     }
 }
@@ -95,9 +105,15 @@ fn asked_range(request: &Request<'_>, part: Option<u16>) -> Result<Option<Range>
 fn check_part(part: Option<u16>, info: &ObjectInfo) -> Result<(), Failure> {
     match part {
         None => Ok(()),
-        Some(_) if info.etag_parts > 0 => Err(Failure::new(code::NotImplemented, "partNumber is not implemented for objects made of parts.")),
+        Some(_) if info.etag_parts > 0 => Err(Failure::new(
+            code::NotImplemented,
+            "partNumber is not implemented for objects made of parts.",
+        )),
         Some(1) => Ok(()),
-        Some(number) => Err(Failure::new(code::InvalidPartNumber, format!("The object has 1 part; part {number} was asked for."))),
+        Some(number) => Err(Failure::new(
+            code::InvalidPartNumber,
+            format!("The object has 1 part; part {number} was asked for."),
+        )),
     }
 }
 
@@ -109,7 +125,9 @@ fn refused_by_conditions<R>(request: &Request<'_>, info: &ObjectInfo) -> Result<
         Verdict::NotModified => {
             let mut reply = Reply::new(304);
             push_validators(&mut reply, info);
-            for (name, value) in attributes::returned(&info.metadata, false).filter(|(name, _)| *name == "cache-control" || *name == "expires") {
+            for (name, value) in
+                attributes::returned(&info.metadata, false).filter(|(name, _)| *name == "cache-control" || *name == "expires")
+            {
                 reply.header(name, value);
             }
             Ok(Some(reply))
@@ -125,14 +143,21 @@ fn described<R>(request: &Request<'_>, info: &ObjectInfo, range: Option<(u64, u6
     push_validators(&mut reply, info);
     reply.header("accept-ranges", "bytes");
     if partial {
-        reply.header("content-range", &format!("bytes {first}-{}/{}", (first + length).saturating_sub(1), info.size));
+        reply.header(
+            "content-range",
+            &format!("bytes {first}-{}/{}", (first + length).saturating_sub(1), info.size),
+        );
     }
     let overriding = |name: &str| {
         let (parameter, _) = RESPONSE_OVERRIDES.iter().find(|(_, header)| *header == name)?;
         request.query.get(parameter)
     };
     let whole = length == info.size;
-    let with_checksums = whole && request.fields.get("x-amz-checksum-mode").is_some_and(|mode| mode.eq_ignore_ascii_case("enabled"));
+    let with_checksums = whole
+        && request
+            .fields
+            .get("x-amz-checksum-mode")
+            .is_some_and(|mode| mode.eq_ignore_ascii_case("enabled"));
     let (mut has_type, mut has_checksum, mut has_checksum_type) = (false, false, false);
     for (name, value) in attributes::returned(&info.metadata, with_checksums) {
         if overriding(name).is_none() {
@@ -148,7 +173,10 @@ fn described<R>(request: &Request<'_>, info: &ObjectInfo, range: Option<(u64, u6
     for (parameter, header) in RESPONSE_OVERRIDES {
         if let Some(value) = request.query.get(parameter) {
             if value.contains(char::is_control) {
-                return Err(Failure::new(code::InvalidArgument, format!("The value of {parameter} holds a control character.")));
+                return Err(Failure::new(
+                    code::InvalidArgument,
+                    format!("The value of {parameter} holds a control character."),
+                ));
             }
             reply.header(header, value);
         }

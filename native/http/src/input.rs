@@ -6,14 +6,13 @@
 
 use crate::chunked::{ChunkDecoder, Event, Malformed};
 use crate::head::{Framing, HEAD_BYTES, HeadError, Scan};
+use crate::held::Held;
 use crate::watch::Watch;
 use bytes::Bytes;
 use openlake_io::{AlignedBuffer, Instant, Runtime, Socket};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// First size of the head buffer: a head and a body of 4 KiB fit, so that a small PUT is one receive.
-const SMALL_BYTES: usize = 8 * 1024;
 /// Bytes of body received into one buffer: two of the store's smallest blocks.
 const PIECE_BYTES: u64 = 128 * 1024;
 /// A body of which no further piece ([`PIECE_BYTES`], or what was sent of a chunked one) arrives within this time ends the connection.
@@ -57,9 +56,7 @@ pub(crate) struct Input {
     runtime: Runtime,
     socket: Socket,
     watch: Rc<Watch>,
-    held: AlignedBuffer,
-    /// How much of `held` was used up.
-    start: usize,
+    held: Held,
     body: BodyState,
     /// A read of the body is under way, or its future was dropped and took bytes along: then the rest cannot be read any more.
     reading: bool,
@@ -70,8 +67,16 @@ pub(crate) struct Input {
 
 impl Input {
     pub(crate) fn new(runtime: Runtime, socket: Socket, watch: Rc<Watch>) -> Input {
-        let held = AlignedBuffer::with_capacity(SMALL_BYTES);
-        Input { runtime, socket, watch, held, start: 0, body: BodyState::Done, reading: false, owes_continue: false, body_bytes: 0 }
+        Input {
+            runtime,
+            socket,
+            watch,
+            held: Held::new(),
+            body: BodyState::Done,
+            reading: false,
+            owes_continue: false,
+            body_bytes: 0,
+        }
     }
 
     /// The next head, copied into `head`. `idle` limits the wait for its first byte, `arrival` the time from there to its end.
@@ -81,32 +86,34 @@ impl Input {
         let mut scan = Scan::default();
         loop {
             // RFC 9112 section 2.2: empty lines in front of a request are skipped.
-            while scan.is_fresh() && self.unread().starts_with(b"\r\n") {
-                self.start += 2;
+            while scan.is_fresh() && self.held.unread().starts_with(b"\r\n") {
+                self.held.skip(2);
             }
-            if let Some(end) = scan.find_end(self.unread()).map_err(HeadEnd::Bad)? {
+            if let Some(end) = scan.find_end(self.held.unread()).map_err(HeadEnd::Bad)? {
                 if end > HEAD_BYTES {
                     return Err(HeadEnd::Bad(HeadError::TOO_LARGE));
                 }
                 head.clear();
-                head.extend_from_slice(self.unread().get(..end).unwrap_or_default());
-                self.start += end;
+                head.extend_from_slice(self.held.unread().get(..end).unwrap_or_default());
+                self.held.skip(end);
                 return Ok(());
             }
-            if self.unread().len() >= HEAD_BYTES {
+            if self.held.unread().len() >= HEAD_BYTES {
                 return Err(HeadEnd::Bad(HeadError::TOO_LARGE));
             }
-            if waiting && !self.unread().is_empty() {
+            if waiting && !self.held.unread().is_empty() {
                 waiting = false;
                 deadline = self.after(arrival);
             }
-            self.make_room();
-            let buffer = std::mem::replace(&mut self.held, AlignedBuffer::with_capacity(0));
-            let receive = self.socket.receive(buffer);
-            let received = if waiting { self.watch.limit_idle(deadline, receive).await } else { self.watch.limit(deadline, receive).await };
+            let receive = self.socket.receive(self.held.lend());
+            let received = if waiting {
+                self.watch.limit_idle(deadline, receive).await
+            } else {
+                self.watch.limit(deadline, receive).await
+            };
             match received {
                 Ok(Ok((buffer, length))) => {
-                    self.held = buffer;
+                    self.held.restore(buffer);
                     if length == 0 {
                         return Err(HeadEnd::Quiet);
                     }
@@ -166,7 +173,7 @@ impl Input {
             BodyState::Length(left) => left.min(LINGER_BYTES),
             _ => LINGER_BYTES,
         };
-        let mut dropped = self.unread().len() as u64;
+        let mut dropped = self.held.unread().len() as u64;
         while dropped < limit {
             let buffer = AlignedBuffer::with_capacity(64 * 1024);
             match self.watch.limit(deadline, self.socket.receive(buffer)).await {
@@ -178,10 +185,14 @@ impl Input {
 
     async fn next_piece(&mut self) -> Result<Option<Bytes>, BodyEnd> {
         let wanted = matches!(self.body, BodyState::Length(_) | BodyState::Chunked(_));
-        if wanted && std::mem::take(&mut self.owes_continue) && self.unread().is_empty() {
+        if wanted && std::mem::take(&mut self.owes_continue) && self.held.unread().is_empty() {
             let deadline = self.after(STALL);
             let send = self.socket.send(vec![Bytes::from_static(CONTINUE)]);
-            self.watch.limit(deadline, send).await.map_err(|_| BodyEnd::Stalled)?.map_err(|_| BodyEnd::Broken)?;
+            self.watch
+                .limit(deadline, send)
+                .await
+                .map_err(|_| BodyEnd::Stalled)?
+                .map_err(|_| BodyEnd::Broken)?;
         }
         match &self.body {
             BodyState::Length(left) => {
@@ -199,11 +210,13 @@ impl Input {
 
     async fn next_chunk(&mut self) -> Result<Option<Bytes>, BodyEnd> {
         loop {
-            let mut piece = match self.unread().is_empty() {
+            let mut piece = match self.held.unread().is_empty() {
                 true => self.receive_piece(PIECE_BYTES, false).await?,
-                false => self.take_held(PIECE_BYTES),
+                false => self.held.take(PIECE_BYTES),
             };
-            let BodyState::Chunked(decoder) = &mut self.body else { return Err(BodyEnd::Broken) };
+            let BodyState::Chunked(decoder) = &mut self.body else {
+                return Err(BodyEnd::Broken);
+            };
             let data = loop {
                 match decoder.next(&mut piece).map_err(BodyEnd::Malformed)? {
                     Event::Data(data) => break Some(data),
@@ -215,7 +228,7 @@ impl Input {
                     Event::Chunk { .. } | Event::ChunkEnd | Event::Trailer(_) => {}
                 }
             };
-            self.give_back(&piece);
+            self.held.give_back(&piece);
             if data.is_some() || matches!(self.body, BodyState::Done) {
                 return Ok(data);
             }
@@ -225,14 +238,18 @@ impl Input {
     /// 1 to `want` bytes. `fill`: so many will come, wait until a whole piece is there.
     async fn receive_piece(&mut self, want: u64, fill: bool) -> Result<Bytes, BodyEnd> {
         let want = want.min(PIECE_BYTES);
-        if !self.unread().is_empty() {
-            return Ok(self.take_held(want));
+        if !self.held.unread().is_empty() {
+            return Ok(self.held.take(want));
         }
         let want = want as usize;
         let mut buffer = AlignedBuffer::with_capacity(want);
         let deadline = self.after(STALL);
         while buffer.is_empty() || fill && buffer.len() < want {
-            let received = self.watch.limit(deadline, self.socket.receive(buffer)).await.map_err(|_| BodyEnd::Stalled)?;
+            let received = self
+                .watch
+                .limit(deadline, self.socket.receive(buffer))
+                .await
+                .map_err(|_| BodyEnd::Stalled)?;
             let (received, length) = received.map_err(|_| BodyEnd::Broken)?;
             if length == 0 {
                 return Err(BodyEnd::Broken);
@@ -241,56 +258,16 @@ impl Input {
         }
         let mut piece = buffer.freeze();
         let surplus = piece.split_off(want.min(piece.len()));
-        self.give_back(&surplus);
+        self.held.give_back(&surplus);
         Ok(piece)
     }
 
-    fn unread(&self) -> &[u8] {
-        self.held.as_slice().get(self.start..).unwrap_or_default()
-    }
-
-    /// Up to `limit` held bytes, as a copy.
-    fn take_held(&mut self, limit: u64) -> Bytes {
-        let unread = self.unread();
-        let length = usize::try_from(limit).unwrap_or(usize::MAX).min(unread.len());
-        let piece = Bytes::copy_from_slice(unread.get(..length).unwrap_or_default());
-        self.start += length;
-        piece
-    }
-
-    /// Puts bytes in front of what is held; they were taken from there or arrived before it.
-    fn give_back(&mut self, bytes: &[u8]) {
-        if bytes.is_empty() {
-            return;
-        }
-        if self.start >= bytes.len() && self.held.as_slice().get(self.start - bytes.len()..self.start) == Some(bytes) {
-            self.start -= bytes.len();
-            return;
-        }
-        let mut held = AlignedBuffer::with_capacity((bytes.len() + self.unread().len()).max(SMALL_BYTES));
-        held.append(bytes);
-        held.append(self.unread());
-        self.held = held;
-        self.start = 0;
-    }
-
-    /// Makes sure that the next receive has somewhere to put bytes.
-    fn make_room(&mut self) {
-        let unread = self.unread().len();
-        if unread == 0 && self.held.capacity() > 0 {
-            self.held.set_len(0);
-        } else if self.held.len() < self.held.capacity() {
-            return;
-        } else {
-            let capacity = if unread < SMALL_BYTES / 2 { SMALL_BYTES } else { HEAD_BYTES + SMALL_BYTES };
-            let mut held = AlignedBuffer::with_capacity(capacity.max(unread + SMALL_BYTES / 2));
-            held.append(self.unread());
-            self.held = held;
-        }
-        self.start = 0;
-    }
-
     fn after(&self, duration: Duration) -> Instant {
-        Instant(self.runtime.now().0.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
+        Instant(
+            self.runtime
+                .now()
+                .0
+                .saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)),
+        )
     }
 }

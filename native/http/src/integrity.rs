@@ -17,7 +17,10 @@ pub(crate) enum PayloadHash {
     Whole([u8; 32]),
     Unsigned,
     /// The body is aws-chunked.
-    Streaming { signed: bool, trailer: bool },
+    Streaming {
+        signed: bool,
+        trailer: bool,
+    },
 }
 
 impl PayloadHash {
@@ -25,12 +28,22 @@ impl PayloadHash {
     pub(crate) fn parse(text: &str) -> Result<PayloadHash, Failure> {
         match text {
             "UNSIGNED-PAYLOAD" => Ok(PayloadHash::Unsigned),
-            "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" => Ok(PayloadHash::Streaming { signed: true, trailer: false }),
-            "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER" => Ok(PayloadHash::Streaming { signed: true, trailer: true }),
-            "STREAMING-UNSIGNED-PAYLOAD-TRAILER" => Ok(PayloadHash::Streaming { signed: false, trailer: true }),
-            _ if text.starts_with("STREAMING-") => {
-                Err(Failure::new(code::NotImplemented, format!("The payload form {text} is not implemented.")))
-            }
+            "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" => Ok(PayloadHash::Streaming {
+                signed: true,
+                trailer: false,
+            }),
+            "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER" => Ok(PayloadHash::Streaming {
+                signed: true,
+                trailer: true,
+            }),
+            "STREAMING-UNSIGNED-PAYLOAD-TRAILER" => Ok(PayloadHash::Streaming {
+                signed: false,
+                trailer: true,
+            }),
+            _ if text.starts_with("STREAMING-") => Err(Failure::new(
+                code::NotImplemented,
+                format!("The payload form {text} is not implemented."),
+            )),
             _ => from_hex(text).map(PayloadHash::Whole).ok_or_else(|| {
                 let message = "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, a STREAMING- form, or 64 hex digits.";
                 Failure::new(code::InvalidArgument, message)
@@ -60,7 +73,11 @@ impl Promises {
         let invalid = |message: String| Failure::new(code::InvalidRequest, message);
         let md5 = match fields.get("content-md5") {
             None => None,
-            Some(text) => Some(from_base64(text).and_then(|bytes| <[u8; 16]>::try_from(bytes).ok()).ok_or(Failure::plain(code::InvalidDigest))?),
+            Some(text) => Some(
+                from_base64(text)
+                    .and_then(|bytes| <[u8; 16]>::try_from(bytes).ok())
+                    .ok_or(Failure::plain(code::InvalidDigest))?,
+            ),
         };
         let mut checksum = None;
         for (name, value) in fields.iter().filter(|(name, _)| name.starts_with("x-amz-checksum-")) {
@@ -68,13 +85,19 @@ impl Promises {
             let bytes = from_base64(value).filter(|bytes| bytes.len() == algorithm.length_bytes());
             let bytes = bytes.ok_or_else(|| invalid(format!("Value for {name} header is invalid.")))?;
             if checksum.replace((algorithm, Place::Header(bytes))).is_some() {
-                return Err(invalid("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.".to_owned()));
+                return Err(invalid(
+                    "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.".to_owned(),
+                ));
             }
         }
         if let Some(name) = fields.get("x-amz-trailer") {
             let trailing = matches!(payload_hash, PayloadHash::Streaming { trailer: true, .. });
             let algorithm = Algorithm::from_header(name).filter(|algorithm| trailing && algorithm.header_name().eq_ignore_ascii_case(name));
-            let algorithm = algorithm.ok_or_else(|| invalid(format!("The value {name:?} of x-amz-trailer is not supported with this payload form.")))?;
+            let algorithm = algorithm.ok_or_else(|| {
+                invalid(format!(
+                    "The value {name:?} of x-amz-trailer is not supported with this payload form."
+                ))
+            })?;
             if checksum.replace((algorithm, Place::Trailer)).is_some() {
                 return Err(invalid("A checksum may stand in a header or in a trailer, not in both.".to_owned()));
             }
@@ -82,13 +105,22 @@ impl Promises {
         if let Some(named) = fields.get("x-amz-sdk-checksum-algorithm")
             && checksum.as_ref().map(|(algorithm, _)| *algorithm) != Algorithm::from_header(named)
         {
-            return Err(invalid("The x-amz-checksum- or x-amz-trailer header does not fit x-amz-sdk-checksum-algorithm.".to_owned()));
+            return Err(invalid(
+                "The x-amz-checksum- or x-amz-trailer header does not fit x-amz-sdk-checksum-algorithm.".to_owned(),
+            ));
         }
-        Ok(Promises { payload_hash, md5, checksum })
+        Ok(Promises {
+            payload_hash,
+            md5,
+            checksum,
+        })
     }
     /// Whether the body must end with this trailer.
     pub(crate) fn trailer_name(&self) -> Option<&'static str> {
-        self.checksum.as_ref().filter(|(_, place)| *place == Place::Trailer).map(|(algorithm, _)| algorithm.header_name())
+        self.checksum
+            .as_ref()
+            .filter(|(_, place)| *place == Place::Trailer)
+            .map(|(algorithm, _)| algorithm.header_name())
     }
 }
 
@@ -114,7 +146,12 @@ impl Integrity {
         let md5 = (etag || promises.md5.is_some()).then(Md5::new);
         let sha256 = matches!(promises.payload_hash, PayloadHash::Whole(_)).then(Sha256::new);
         let hasher = promises.checksum.as_ref().map(|(algorithm, _)| Hasher::new(*algorithm));
-        Integrity { promises, md5, sha256, hasher }
+        Integrity {
+            promises,
+            md5,
+            sha256,
+            hasher,
+        }
     }
     /// The promises.
     pub(crate) fn promises(&self) -> &Promises {
@@ -142,7 +179,10 @@ impl Integrity {
         }
         let md5 = self.md5.take().map(Md5::finish).unwrap_or_default();
         if self.promises.md5.is_some_and(|expected| expected != md5) {
-            return refuse(code::BadDigest, "The Content-MD5 you specified did not match what we received.".to_owned());
+            return refuse(
+                code::BadDigest,
+                "The Content-MD5 you specified did not match what we received.".to_owned(),
+            );
         }
         let (Some((algorithm, place)), Some(hasher)) = (&self.promises.checksum, self.hasher.take()) else {
             return Ok(Digests { md5, checksum: None });
@@ -151,10 +191,18 @@ impl Integrity {
             (Place::Header(bytes), _) => bytes.clone(),
             (Place::Trailer, Some(text)) => match from_base64(text).filter(|bytes| bytes.len() == algorithm.length_bytes()) {
                 Some(bytes) => bytes,
-                None => return refuse(code::InvalidRequest, format!("Value for {} trailing header is invalid.", algorithm.header_name())),
+                None => {
+                    return refuse(
+                        code::InvalidRequest,
+                        format!("Value for {} trailing header is invalid.", algorithm.header_name()),
+                    );
+                }
             },
             (Place::Trailer, None) => {
-                return refuse(code::MalformedTrailerError, format!("The trailer {} is missing.", algorithm.header_name()));
+                return refuse(
+                    code::MalformedTrailerError,
+                    format!("The trailer {} is missing.", algorithm.header_name()),
+                );
             }
         };
         let value = hasher.finish();
@@ -162,7 +210,10 @@ impl Integrity {
             let message = format!("The {} you specified did not match the calculated checksum.", algorithm.name());
             return refuse(code::BadDigest, message);
         }
-        Ok(Digests { md5, checksum: Some((algorithm.header_name(), base64(&value))) })
+        Ok(Digests {
+            md5,
+            checksum: Some((algorithm.header_name(), base64(&value))),
+        })
     }
 }
 
@@ -205,15 +256,37 @@ mod tests {
     #[test]
     fn a_named_algorithm_needs_its_value() {
         assert_eq!(run(&[("x-amz-sdk-checksum-algorithm", "CRC32")], b""), Err("InvalidRequest"));
-        assert_eq!(run(&[("x-amz-sdk-checksum-algorithm", "SHA1"), ("x-amz-checksum-crc32", "AAAAAA==")], b""), Err("InvalidRequest"));
-        assert!(run(&[("x-amz-sdk-checksum-algorithm", "crc32"), ("x-amz-checksum-crc32", "AAAAAA==")], b"").is_ok());
+        assert_eq!(
+            run(
+                &[("x-amz-sdk-checksum-algorithm", "SHA1"), ("x-amz-checksum-crc32", "AAAAAA==")],
+                b""
+            ),
+            Err("InvalidRequest")
+        );
+        assert!(
+            run(
+                &[("x-amz-sdk-checksum-algorithm", "crc32"), ("x-amz-checksum-crc32", "AAAAAA==")],
+                b""
+            )
+            .is_ok()
+        );
     }
 
     #[test]
     fn payload_forms_are_told_apart() {
         assert_eq!(PayloadHash::parse(&"0".repeat(64)), Ok(PayloadHash::Whole([0; 32])));
-        assert_eq!(PayloadHash::parse("STREAMING-UNSIGNED-PAYLOAD-TRAILER"), Ok(PayloadHash::Streaming { signed: false, trailer: true }));
-        for (bad, code) in [("", "InvalidArgument"), ("abc", "InvalidArgument"), ("STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD", "NotImplemented")] {
+        assert_eq!(
+            PayloadHash::parse("STREAMING-UNSIGNED-PAYLOAD-TRAILER"),
+            Ok(PayloadHash::Streaming {
+                signed: false,
+                trailer: true
+            })
+        );
+        for (bad, code) in [
+            ("", "InvalidArgument"),
+            ("abc", "InvalidArgument"),
+            ("STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD", "NotImplemented"),
+        ] {
             assert_eq!(PayloadHash::parse(bad).map_err(|failure| failure.code), Err(code));
         }
     }

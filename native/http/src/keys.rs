@@ -31,8 +31,19 @@ struct Day {
 impl Keys {
     /// Those of `tables`. A new version starts without derived keys, so a changed secret takes effect at once.
     pub(crate) fn new(tables: &Tables) -> Keys {
-        let key = |identity: &Identity| (identity.access_key.clone(), Key { identity: identity.clone(), days: RefCell::default() });
-        Keys { region: tables.region.clone(), by_access_key: tables.identities.iter().map(key).collect() }
+        let key = |identity: &Identity| {
+            (
+                identity.access_key.clone(),
+                Key {
+                    identity: identity.clone(),
+                    days: RefCell::default(),
+                },
+            )
+        };
+        Keys {
+            region: tables.region.clone(),
+            by_access_key: tables.identities.iter().map(key).collect(),
+        }
     }
     /// The key pair of an access key.
     pub(crate) fn get(&self, access_key: &str) -> Option<&Key> {
@@ -50,7 +61,10 @@ impl Keys {
         let service = hmac(&region, SERVICE.as_bytes());
         let signing_key = Rc::new(HmacKey::new(&hmac(&service, b"aws4_request")));
         days.swap(0, 1);
-        days[0] = Some(Day { scope_date: scope_date.to_owned(), signing_key: signing_key.clone() });
+        days[0] = Some(Day {
+            scope_date: scope_date.to_owned(),
+            signing_key: signing_key.clone(),
+        });
         signing_key
     }
 }

@@ -23,6 +23,9 @@ mod fields;
 mod forward;
 mod get;
 mod head;
+#[cfg(test)]
+mod head_tests;
+mod held;
 mod input;
 mod integrity;
 mod keys;

@@ -17,7 +17,12 @@ pub trait Objects: Clone + 'static {
     /// Resolves a bucket's name.
     fn bucket(&self, name: &str) -> impl Future<Output = Result<BucketView, StoreError>>;
     /// Head and body; the served range as (first, length).
-    fn get(&self, bucket: BucketView, key: &Bytes, range: Option<Range>) -> impl Future<Output = Result<(ObjectInfo, u64, u64, Self::Reader), StoreError>>;
+    fn get(
+        &self,
+        bucket: BucketView,
+        key: &Bytes,
+        range: Option<Range>,
+    ) -> impl Future<Output = Result<(ObjectInfo, u64, u64, Self::Reader), StoreError>>;
     /// Head alone.
     fn head(&self, bucket: BucketView, key: &Bytes) -> impl Future<Output = Result<ObjectInfo, StoreError>>;
     /// Stores a body.
@@ -58,7 +63,14 @@ impl Objects for Store {
     async fn delete(&self, target: PutTarget) -> Result<(), StoreError> {
         Store::delete(self, target).await
     }
-    async fn put_part(&self, bucket: BucketView, key: &Bytes, upload: [u8; 16], number: u16, body: &mut dyn Body) -> Result<ObjectInfo, StoreError> {
+    async fn put_part(
+        &self,
+        bucket: BucketView,
+        key: &Bytes,
+        upload: [u8; 16],
+        number: u16,
+        body: &mut dyn Body,
+    ) -> Result<ObjectInfo, StoreError> {
         Store::put_part(self, bucket, key, upload, number, body).await
     }
 }

@@ -49,17 +49,36 @@ pub(crate) struct Payload<'c> {
 
 impl<'c> Payload<'c> {
     /// `length` is the decoded length, `etag` asks for the MD5, `metadata` is what the object will carry besides its checksum.
-    pub(crate) fn new(input: &'c mut Input, length: Option<u64>, promises: Promises, signer: Option<ChunkSigner>, etag: bool, metadata: Metadata) -> Payload<'c> {
+    pub(crate) fn new(
+        input: &'c mut Input,
+        length: Option<u64>,
+        promises: Promises,
+        signer: Option<ChunkSigner>,
+        etag: bool,
+        metadata: Metadata,
+    ) -> Payload<'c> {
         let coding = match promises.payload_hash {
             PayloadHash::Streaming { .. } => Coding::Chunks(Box::new(AwsChunks::new(signer))),
             PayloadHash::Whole(_) | PayloadHash::Unsigned => Coding::Plain,
         };
-        Payload { input, length, received: 0, coding, integrity: Integrity::new(promises, etag), metadata, digests: None }
+        Payload {
+            input,
+            length,
+            received: 0,
+            coding,
+            integrity: Integrity::new(promises, etag),
+            metadata,
+            digests: None,
+        }
     }
 
     /// The checksum that the body was found to have; after its end.
     pub(crate) fn checksum(&self) -> Option<(&'static str, &str)> {
-        self.digests.as_ref()?.checksum.as_ref().map(|(name, value)| (*name, value.as_str()))
+        self.digests
+            .as_ref()?
+            .checksum
+            .as_ref()
+            .map(|(name, value)| (*name, value.as_str()))
     }
 
     async fn next_piece(&mut self) -> Result<Option<Bytes>, BodyError> {
@@ -74,7 +93,10 @@ impl<'c> Payload<'c> {
         if let Some(piece) = piece {
             self.received += piece.len() as u64;
             if self.length.is_some_and(|length| self.received > length) {
-                return Err(refusal(code::IncompleteBody, format!("The body is longer than the {} bytes that were announced.", self.length())));
+                return Err(refusal(
+                    code::IncompleteBody,
+                    format!("The body is longer than the {} bytes that were announced.", self.length()),
+                ));
             }
             self.integrity.update(&piece);
             return Ok(Some(piece));
@@ -105,7 +127,10 @@ impl Body for Payload<'_> {
     }
     fn finish(&mut self) -> Finish {
         let etag = self.digests.as_ref().map(|digests| digests.md5).unwrap_or_default();
-        Finish { etag, metadata: self.metadata.encode() }
+        Finish {
+            etag,
+            metadata: self.metadata.encode(),
+        }
     }
 }
 
@@ -126,7 +151,11 @@ impl AwsChunks {
     /// The next decoded bytes; `None` once the last chunk and the trailer were there and signed.
     async fn next(&mut self, source: &mut Input, trailer_name: Option<&str>) -> Result<Option<Bytes>, BodyError> {
         loop {
-            match self.decoder.next(&mut self.input).map_err(|malformed| refusal(code::InvalidRequest, malformed.0.to_owned()))? {
+            match self
+                .decoder
+                .next(&mut self.input)
+                .map_err(|malformed| refusal(code::InvalidRequest, malformed.0.to_owned()))?
+            {
                 Event::Chunk { size, extension } => {
                     if self.signer.is_some() {
                         self.signature = chunk_signature(&extension)?;
@@ -155,15 +184,24 @@ impl AwsChunks {
 
     fn check_chunk(&mut self) -> Result<(), BodyError> {
         let hash = std::mem::take(&mut self.hash).finish();
-        match self.signer.as_mut().is_none_or(|signer| signer.accepts_chunk(&hash, &self.signature)) {
+        match self
+            .signer
+            .as_mut()
+            .is_none_or(|signer| signer.accepts_chunk(&hash, &self.signature))
+        {
             true => Ok(()),
-            false => Err(refusal(code::SignatureDoesNotMatch, "The signature of a chunk does not match.".to_owned())),
+            false => Err(refusal(
+                code::SignatureDoesNotMatch,
+                "The signature of a chunk does not match.".to_owned(),
+            )),
         }
     }
 
     fn take_trailer(&mut self, line: &str, expected: Option<&str>) -> Result<(), BodyError> {
         let malformed = |message: String| refusal(code::MalformedTrailerError, message);
-        let (name, value) = line.split_once(':').ok_or_else(|| malformed("A trailer line is not NAME:VALUE.".to_owned()))?;
+        let (name, value) = line
+            .split_once(':')
+            .ok_or_else(|| malformed("A trailer line is not NAME:VALUE.".to_owned()))?;
         let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
         if name == "x-amz-trailer-signature" {
             self.trailer_signature = value.to_owned();
@@ -171,7 +209,9 @@ impl AwsChunks {
             self.trailer.push_str(&format!("{name}:{value}\n"));
             self.trailer_value = Some(value.to_owned());
         } else {
-            return Err(malformed(format!("The trailer {name} was not announced by x-amz-trailer, or comes twice.")));
+            return Err(malformed(format!(
+                "The trailer {name} was not announced by x-amz-trailer, or comes twice."
+            )));
         }
         Ok(())
     }
@@ -184,7 +224,10 @@ impl AwsChunks {
         if let (Some(signer), Some(_)) = (&mut self.signer, trailer_name)
             && !signer.accepts_trailer(&sha256::digest(self.trailer.as_bytes()), &self.trailer_signature)
         {
-            return Err(refusal(code::SignatureDoesNotMatch, "The signature of the trailer does not match.".to_owned()));
+            return Err(refusal(
+                code::SignatureDoesNotMatch,
+                "The signature of the trailer does not match.".to_owned(),
+            ));
         }
         Ok(None)
     }
@@ -193,7 +236,9 @@ impl AwsChunks {
 /// The value of `chunk-signature=`.
 fn chunk_signature(extension: &str) -> Result<String, BodyError> {
     let signature = extension.trim().strip_prefix("chunk-signature=");
-    signature.map(str::to_owned).ok_or_else(|| refusal(code::InvalidRequest, "A chunk of a signed body has no chunk-signature.".to_owned()))
+    signature
+        .map(str::to_owned)
+        .ok_or_else(|| refusal(code::InvalidRequest, "A chunk of a signed body has no chunk-signature.".to_owned()))
 }
 
 fn refusal(code: &'static str, message: String) -> BodyError {

@@ -15,13 +15,20 @@ use openlake_object::{Body, BucketView, Condition, ObjectInfo, PutTarget, StoreE
 const PRECHECK_BYTES: u64 = 1024 * 1024;
 
 /// PutObject, with If-None-Match: * or If-Match. The body is asked for only once everything else was found right.
-pub(crate) async fn put_object<O: Objects>(core: &Core<O>, settings: &Settings, request: &Request<'_>, input: &mut Input) -> Result<Reply<O::Reader>, Failure> {
+pub(crate) async fn put_object<O: Objects>(
+    core: &Core<O>,
+    settings: &Settings,
+    request: &Request<'_>,
+    input: &mut Input,
+) -> Result<Reply<O::Reader>, Failure> {
     attributes::refuse_unknown(&request.fields)?;
     let metadata = attributes::read(&request.fields)?;
     let condition = conditions::of_write(&request.fields, false)?;
     let mut payload = request.upload(input, settings.tables.limits.object_bytes, metadata)?;
     let (bucket, key) = request.object(core).await?;
-    let Some(condition) = condition else { return Err(never_met(core, bucket, &key).await) };
+    let Some(condition) = condition else {
+        return Err(never_met(core, bucket, &key).await);
+    };
     if condition != Condition::None && payload.length() > PRECHECK_BYTES {
         // Such a body would be sent in vain if the condition fails already; the store judges it again, atomically.
         precheck(core, bucket, &key, &condition).await?;

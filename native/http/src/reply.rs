@@ -10,7 +10,11 @@ pub(crate) enum Content<R> {
     Described(u64),
     Bytes(Bytes),
     /// The first bytes, and where the others come from.
-    Stream { first: Bytes, reader: R, length: u64 },
+    Stream {
+        first: Bytes,
+        reader: R,
+        length: u64,
+    },
 }
 
 /// A reply without the lines that belong to the connection.
@@ -24,7 +28,11 @@ pub(crate) struct Reply<R> {
 impl<R> Reply<R> {
     /// An empty reply.
     pub(crate) fn new(status: u16) -> Reply<R> {
-        Reply { status, lines: Vec::with_capacity(512), content: Content::None }
+        Reply {
+            status,
+            lines: Vec::with_capacity(512),
+            content: Content::None,
+        }
     }
     /// The same with this content.
     pub(crate) fn with(mut self, content: Content<R>) -> Reply<R> {
@@ -72,7 +80,13 @@ impl<R> Reply<R> {
 }
 
 fn push_clean(target: &mut Vec<u8>, bytes: &[u8]) {
-    target.extend(bytes.iter().map(|byte| if *byte < b' ' && *byte != b'\t' || *byte == 0x7f { b' ' } else { *byte }));
+    target.extend(bytes.iter().map(|byte| {
+        if *byte < b' ' && *byte != b'\t' || *byte == 0x7f {
+            b' '
+        } else {
+            *byte
+        }
+    }));
 }
 
 /// Decimal digits of `number`.
@@ -127,7 +141,9 @@ pub(crate) fn fill_template(template: &str, values: &[(&str, &str)]) -> String {
     while let Some(open) = rest.find('{') {
         let (before, after) = rest.split_at(open);
         text.push_str(before);
-        let known = values.iter().find_map(|(name, value)| after.get(1..)?.strip_prefix(name)?.strip_prefix('}').map(|rest| (*value, rest)));
+        let known = values
+            .iter()
+            .find_map(|(name, value)| after.get(1..)?.strip_prefix(name)?.strip_prefix('}').map(|rest| (*value, rest)));
         match known {
             Some((value, behind)) => {
                 push_escaped(&mut text, value);
@@ -166,7 +182,10 @@ mod tests {
     #[test]
     fn templates_are_filled_once_and_escaped() {
         let values = [("code", "A<B"), ("message", "{code} & 'x'\u{1}")];
-        assert_eq!(fill_template("<C>{code}</C><M>{message}</M>{other}{", &values), "<C>A&lt;B</C><M>{code} &amp; &apos;x&apos;\u{fffd}</M>{other}{");
+        assert_eq!(
+            fill_template("<C>{code}</C><M>{message}</M>{other}{", &values),
+            "<C>A&lt;B</C><M>{code} &amp; &apos;x&apos;\u{fffd}</M>{other}{"
+        );
     }
 
     #[test]

@@ -34,10 +34,28 @@ impl<'r> Request<'r> {
         let (path, query_text) = split_target(head.target)?;
         let mut query = Query::parse(query_text)?;
         let address = Address::parse(head.header("host"), path, &[])?;
-        let Verified { access_key, payload_hash, chunk_signer, presigned } =
-            sigv4::verify(head, path, query_text, &query, &settings.keys, now_seconds)?;
-        let fields = if presigned { Fields::presigned(&head.headers, &mut query) } else { Fields::new(&head.headers) };
-        Ok(Request { id, method: head.method, address, query, fields, access_key, framing: head.framing, payload_hash, chunk_signer })
+        let Verified {
+            access_key,
+            payload_hash,
+            chunk_signer,
+            presigned,
+        } = sigv4::verify(head, path, query_text, &query, &settings.keys, now_seconds)?;
+        let fields = if presigned {
+            Fields::presigned(&head.headers, &mut query)
+        } else {
+            Fields::new(&head.headers)
+        };
+        Ok(Request {
+            id,
+            method: head.method,
+            address,
+            query,
+            fields,
+            access_key,
+            framing: head.framing,
+            payload_hash,
+            chunk_signer,
+        })
     }
 
     /// Bucket and key of an object operation; the bucket must exist.
@@ -54,7 +72,12 @@ impl<'r> Request<'r> {
             None => None,
             Some(text) => {
                 let number = text.parse::<u64>().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
-                Some(number.ok_or_else(|| Failure::new(code::InvalidArgument, format!("x-amz-decoded-content-length is {text:?}; it must be a number.")))?)
+                Some(number.ok_or_else(|| {
+                    Failure::new(
+                        code::InvalidArgument,
+                        format!("x-amz-decoded-content-length is {text:?}; it must be a number."),
+                    )
+                })?)
             }
         };
         Ok(match (self.payload_hash, self.framing) {
@@ -68,10 +91,20 @@ impl<'r> Request<'r> {
     pub(crate) fn upload<'c>(&self, input: &'c mut Input, limit: u64, metadata: Metadata) -> Result<Payload<'c>, Failure> {
         let length = self.body_length()?.ok_or_else(|| Failure::plain(code::MissingContentLength))?;
         if length > limit {
-            return Err(Failure::new(code::EntityTooLarge, format!("Your proposed upload has {length} bytes; at most {limit} are allowed.")));
+            return Err(Failure::new(
+                code::EntityTooLarge,
+                format!("Your proposed upload has {length} bytes; at most {limit} are allowed."),
+            ));
         }
         let promises = Promises::read(&self.fields, self.payload_hash)?;
-        Ok(Payload::new(input, Some(length), promises, self.chunk_signer.clone(), true, metadata))
+        Ok(Payload::new(
+            input,
+            Some(length),
+            promises,
+            self.chunk_signer.clone(),
+            true,
+            metadata,
+        ))
     }
 
     /// The body of a control request, of any length that its reader accepts.
@@ -81,6 +114,13 @@ impl<'r> Request<'r> {
             Framing::None => None,
             Framing::Length(_) | Framing::Chunked => self.body_length()?,
         };
-        Ok(Payload::new(input, length, promises, self.chunk_signer.clone(), false, Metadata::default()))
+        Ok(Payload::new(
+            input,
+            length,
+            promises,
+            self.chunk_signer.clone(),
+            false,
+            Metadata::default(),
+        ))
     }
 }

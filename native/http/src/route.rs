@@ -24,11 +24,18 @@ const PARTS: u16 = 10_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
     /// `part`: the value of `partNumber`.
-    GetObject { part: Option<u16> },
-    HeadObject { part: Option<u16> },
+    GetObject {
+        part: Option<u16>,
+    },
+    HeadObject {
+        part: Option<u16>,
+    },
     PutObject,
     DeleteObject,
-    UploadPart { upload: [u8; 16], number: u16 },
+    UploadPart {
+        upload: [u8; 16],
+        number: u16,
+    },
     Control,
 }
 
@@ -37,16 +44,28 @@ pub(crate) fn route(method: &str, address: &Address, query: &Query, fields: &Fie
     if address.key.is_none() {
         return Ok(Operation::Control);
     }
-    let only = |allowed: &[&str]| query.pairs.iter().all(|(name, _)| name == OPERATION_NAME || allowed.contains(&name.as_str()));
+    let only = |allowed: &[&str]| {
+        query
+            .pairs
+            .iter()
+            .all(|(name, _)| name == OPERATION_NAME || allowed.contains(&name.as_str()))
+    };
     match method {
         "GET" | "HEAD" => {
             let overrides = RESPONSE_OVERRIDES.map(|(parameter, _)| parameter);
-            let known = query.pairs.iter().all(|(name, _)| name == OPERATION_NAME || name == "partNumber" || overrides.contains(&name.as_str()));
+            let known = query
+                .pairs
+                .iter()
+                .all(|(name, _)| name == OPERATION_NAME || name == "partNumber" || overrides.contains(&name.as_str()));
             if !known {
                 return Ok(Operation::Control);
             }
             let part = query.get("partNumber").map(part_number).transpose()?;
-            Ok(if method == "GET" { Operation::GetObject { part } } else { Operation::HeadObject { part } })
+            Ok(if method == "GET" {
+                Operation::GetObject { part }
+            } else {
+                Operation::HeadObject { part }
+            })
         }
         "PUT" if fields.get("x-amz-copy-source").is_some() => Ok(Operation::Control),
         "PUT" if only(&[]) => Ok(Operation::PutObject),
@@ -64,8 +83,16 @@ pub(crate) fn route(method: &str, address: &Address, query: &Query, fields: &Fie
 }
 
 fn part_number(text: &str) -> Result<u16, Failure> {
-    let number = text.parse().ok().filter(|number| (1..=PARTS).contains(number) && text.bytes().all(|byte| byte.is_ascii_digit()));
-    number.ok_or_else(|| Failure::new(code::InvalidArgument, format!("Part number must be an integer between 1 and {PARTS}, inclusive; it is {text:?}.")))
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number| (1..=PARTS).contains(number) && text.bytes().all(|byte| byte.is_ascii_digit()));
+    number.ok_or_else(|| {
+        Failure::new(
+            code::InvalidArgument,
+            format!("Part number must be an integer between 1 and {PARTS}, inclusive; it is {text:?}."),
+        )
+    })
 }
 
 #[cfg(test)]
@@ -75,7 +102,13 @@ mod tests {
     fn routed(method: &str, target: &str) -> Result<Operation, &'static str> {
         let (path, query) = crate::uri::split_target(target).map_err(|failure| failure.code)?;
         let address = Address::parse(None, path, &[]).map_err(|failure| failure.code)?;
-        route(method, &address, &Query::parse(query).map_err(|failure| failure.code)?, &Fields::default()).map_err(|failure| failure.code)
+        route(
+            method,
+            &address,
+            &Query::parse(query).map_err(|failure| failure.code)?,
+            &Fields::default(),
+        )
+        .map_err(|failure| failure.code)
     }
 
     #[test]
@@ -83,12 +116,20 @@ mod tests {
         let upload = [0xab; 16];
         for (method, target, operation) in [
             ("GET", "/b/k", Operation::GetObject { part: None }),
-            ("GET", "/b/k?x-id=GetObject&response-content-type=a", Operation::GetObject { part: None }),
+            (
+                "GET",
+                "/b/k?x-id=GetObject&response-content-type=a",
+                Operation::GetObject { part: None },
+            ),
             ("GET", "/b/k?partNumber=1", Operation::GetObject { part: Some(1) }),
             ("HEAD", "/b/k", Operation::HeadObject { part: None }),
             ("PUT", "/b/k?x-id=PutObject", Operation::PutObject),
             ("DELETE", "/b/k", Operation::DeleteObject),
-            ("PUT", "/b/k?partNumber=7&uploadId=abababababababababababababababab", Operation::UploadPart { upload, number: 7 }),
+            (
+                "PUT",
+                "/b/k?partNumber=7&uploadId=abababababababababababababababab",
+                Operation::UploadPart { upload, number: 7 },
+            ),
         ] {
             assert_eq!(routed(method, target), Ok(operation), "{method} {target}");
         }
@@ -125,14 +166,24 @@ mod tests {
         let copy = [("x-amz-copy-source", "/b/other")];
         let address = Address::parse(None, "/b/k", &[]).unwrap();
         for query in ["", "partNumber=1&uploadId=abababababababababababababababab"] {
-            assert_eq!(route("PUT", &address, &Query::parse(query).unwrap(), &Fields::new(&copy)), Ok(Operation::Control));
+            assert_eq!(
+                route("PUT", &address, &Query::parse(query).unwrap(), &Fields::new(&copy)),
+                Ok(Operation::Control)
+            );
         }
     }
 
     #[test]
     fn bad_parts_are_refused() {
         for number in ["0", "10001", "-1", "+1", "x", "", "99999999999"] {
-            assert_eq!(routed("PUT", &format!("/b/k?partNumber={number}&uploadId=abababababababababababababababab")), Err("InvalidArgument"), "{number}");
+            assert_eq!(
+                routed(
+                    "PUT",
+                    &format!("/b/k?partNumber={number}&uploadId=abababababababababababababababab")
+                ),
+                Err("InvalidArgument"),
+                "{number}"
+            );
         }
         assert_eq!(routed("PUT", "/b/k?partNumber=1&uploadId=../x"), Err("NoSuchUpload"));
     }

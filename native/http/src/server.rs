@@ -74,7 +74,12 @@ impl Server {
         Server::start_over(runtime, store.clone(), control, options)
     }
     /// As `start`, over anything that keeps objects.
-    pub fn start_over<O: Objects>(runtime: &Runtime, objects: O, control: Rc<dyn Control>, options: ServerOptions) -> std::io::Result<Server> {
+    pub fn start_over<O: Objects>(
+        runtime: &Runtime,
+        objects: O,
+        control: Rc<dyn Control>,
+        options: ServerOptions,
+    ) -> std::io::Result<Server> {
         let listener = runtime.listen(options.listen, true)?;
         let local_address = listener.local_address()?;
         let limits = &options.tables.limits;
@@ -87,7 +92,11 @@ impl Server {
             let going = || !watched.draining.get() || watched.counters.connections.get() > 0;
             watched.watches.sweep(&watched.runtime, Duration::from_millis(period), going).await;
         });
-        Ok(Server { port: core, runtime: runtime.clone(), local_address })
+        Ok(Server {
+            port: core,
+            runtime: runtime.clone(),
+            local_address,
+        })
     }
     /// The bound address.
     pub fn local_address(&self) -> SocketAddr {

@@ -32,12 +32,26 @@ pub(crate) struct Verified {
 }
 
 /// Verifies a request. `path` and `query_text` as sent, `query` decoded.
-pub(crate) fn verify(head: &Head<'_>, path: &str, query_text: &str, query: &Query, keys: &Keys, now_seconds: u64) -> Result<Verified, Failure> {
+pub(crate) fn verify(
+    head: &Head<'_>,
+    path: &str,
+    query_text: &str,
+    query: &Query,
+    keys: &Keys,
+    now_seconds: u64,
+) -> Result<Verified, Failure> {
     let claim = claim(head, query)?;
     check_scope(&claim, keys)?;
     check_time(&claim, now_seconds)?;
-    if head.header("x-amz-security-token").or(query.get_any_case("x-amz-security-token")).is_some() {
-        return Err(Failure::new(code::InvalidToken, "Session tokens are not issued here; sign with a long-term key."));
+    if head
+        .header("x-amz-security-token")
+        .or(query.get_any_case("x-amz-security-token"))
+        .is_some()
+    {
+        return Err(Failure::new(
+            code::InvalidToken,
+            "Session tokens are not issued here; sign with a long-term key.",
+        ));
     }
     check_signed_headers(head, &claim)?;
     let (hash_text, payload_hash) = payload_hash(head, query, &claim)?;
@@ -70,17 +84,26 @@ fn check_scope(claim: &Claim<'_>, keys: &Keys) -> Result<(), Failure> {
         return Err(claim.malformed(format!("the region '{}' is wrong; expecting '{}'", claim.region, keys.region)));
     }
     if claim.service != SERVICE {
-        return Err(claim.malformed(format!("incorrect service '{}'; this endpoint belongs to '{SERVICE}'", claim.service)));
+        return Err(claim.malformed(format!(
+            "incorrect service '{}'; this endpoint belongs to '{SERVICE}'",
+            claim.service
+        )));
     }
     if !claim.timestamp.starts_with(claim.scope_date) {
-        return Err(claim.malformed(format!("the scope's date {} differs from the date of {}", claim.scope_date, claim.timestamp)));
+        return Err(claim.malformed(format!(
+            "the scope's date {} differs from the date of {}",
+            claim.scope_date, claim.timestamp
+        )));
     }
     Ok(())
 }
 
 fn check_time(claim: &Claim<'_>, now_seconds: u64) -> Result<(), Failure> {
     let skewed = || {
-        let message = format!("The request's time {} is more than {SKEW_SECONDS} s away from the server's.", claim.timestamp);
+        let message = format!(
+            "The request's time {} is more than {SKEW_SECONDS} s away from the server's.",
+            claim.timestamp
+        );
         Failure::new(code::RequestTimeTooSkewed, message)
     };
     match claim.form {
@@ -100,7 +123,10 @@ fn check_signed_headers(head: &Head<'_>, claim: &Claim<'_>) -> Result<(), Failur
     }
     let unsigned = |name: &str| name.starts_with("x-amz-") && !MAY_BE_UNSIGNED.contains(&name) && !claim.signs(name);
     match head.headers.iter().find(|(name, _)| unsigned(name)) {
-        Some((name, _)) => Err(Failure::new(code::AccessDenied, format!("There were headers present in the request which were not signed: {name}"))),
+        Some((name, _)) => Err(Failure::new(
+            code::AccessDenied,
+            format!("There were headers present in the request which were not signed: {name}"),
+        )),
         None => Ok(()),
     }
 }
@@ -110,12 +136,19 @@ fn payload_hash<'r>(head: &Head<'r>, query: &'r Query, claim: &Claim<'_>) -> Res
     let sent = head.header("x-amz-content-sha256");
     match claim.form {
         Form::Header => {
-            let missing = || Failure::new(code::InvalidRequest, "Missing required header for this request: x-amz-content-sha256");
+            let missing = || {
+                Failure::new(
+                    code::InvalidRequest,
+                    "Missing required header for this request: x-amz-content-sha256",
+                )
+            };
             let text = sent.ok_or_else(missing)?;
             Ok((text, PayloadHash::parse(text)?))
         }
         Form::Query { .. } => {
-            let signed = sent.filter(|_| claim.signs("x-amz-content-sha256")).or(query.get_any_case("x-amz-content-sha256"));
+            let signed = sent
+                .filter(|_| claim.signs("x-amz-content-sha256"))
+                .or(query.get_any_case("x-amz-content-sha256"));
             let demanded = PayloadHash::parse(sent.or(signed).unwrap_or(UNSIGNED_PAYLOAD))?;
             Ok((signed.unwrap_or(UNSIGNED_PAYLOAD), demanded))
         }

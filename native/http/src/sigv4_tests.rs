@@ -58,7 +58,10 @@ impl Vector {
         }
     }
     fn check(&self) -> Result<Verified, Failure> {
-        let identity = |access_key: &str| Identity { access_key: access_key.to_owned(), secret_key: self.secret.clone() };
+        let identity = |access_key: &str| Identity {
+            access_key: access_key.to_owned(),
+            secret_key: self.secret.clone(),
+        };
         let keys = Keys::new(&Tables {
             region: self.region.clone(),
             identities: vec![identity("AKIAIOSFODNN7EXAMPLE"), identity("openlake-test")],
@@ -93,7 +96,11 @@ fn published_and_reference_signatures_are_accepted() {
 
 #[test]
 fn a_chunk_chain_of_awss_example_is_reproduced() {
-    let mut signer = Vector::named("aws-put-chunked").check().unwrap_or_else(|failure| panic!("{failure:?}")).chunk_signer.unwrap();
+    let mut signer = Vector::named("aws-put-chunked")
+        .check()
+        .unwrap_or_else(|failure| panic!("{failure:?}"))
+        .chunk_signer
+        .unwrap();
     for (length, signature) in [
         (65_536, "ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648"),
         (1024, "0055627c9e194cb4542bae2aa5492e3c1575bbb81b612b7d234b86a503ef5497"),
@@ -106,7 +113,11 @@ fn a_chunk_chain_of_awss_example_is_reproduced() {
 
 #[test]
 fn a_trailer_chain_of_awss_example_is_reproduced() {
-    let mut signer = Vector::named("aws-put-chunked-trailer").check().unwrap_or_else(|failure| panic!("{failure:?}")).chunk_signer.unwrap();
+    let mut signer = Vector::named("aws-put-chunked-trailer")
+        .check()
+        .unwrap_or_else(|failure| panic!("{failure:?}"))
+        .chunk_signer
+        .unwrap();
     for (length, signature) in [
         (65_536, "b474d8862b1487a5145d686f57f013e54db672cee1c953b3010fb58501ef5aa2"),
         (1024, "1c1344b170168f8e65b41376b44b20fe354e373826ccbbe2c1d40a8cae51e5c7"),
@@ -134,7 +145,11 @@ fn changed_requests_are_refused() {
         ("generated-get-dots-and-slashes", "a//b", "a/b"),
         ("generated-put-metadata", "two   blanks", "twoblanks"),
     ] {
-        assert_eq!(Vector::with(name, from, to).code(), "SignatureDoesNotMatch", "{name}: {from} -> {to}");
+        assert_eq!(
+            Vector::with(name, from, to).code(),
+            "SignatureDoesNotMatch",
+            "{name}: {from} -> {to}"
+        );
     }
 }
 
@@ -163,10 +178,25 @@ fn each_fault_has_its_code() {
         (query, "Host:", "Authorization: 1\r\nHost:", "InvalidArgument"),
         (query, "X-Amz-Algorithm=AWS4-HMAC-SHA256&", "", "AuthorizationQueryParametersError"),
         (query, "X-Amz-Expires=86400", "X-Amz-Expires=0", "AuthorizationQueryParametersError"),
-        (query, "X-Amz-Expires=86400", "X-Amz-Expires=604801", "AuthorizationQueryParametersError"),
-        (query, "X-Amz-Expires=86400", "X-Amz-Expires=-1", "AuthorizationQueryParametersError"),
+        (
+            query,
+            "X-Amz-Expires=86400",
+            "X-Amz-Expires=604801",
+            "AuthorizationQueryParametersError",
+        ),
+        (
+            query,
+            "X-Amz-Expires=86400",
+            "X-Amz-Expires=-1",
+            "AuthorizationQueryParametersError",
+        ),
         (query, "us-east-1", "eu-west-1", "AuthorizationQueryParametersError"),
-        (query, "SignedHeaders=host", "SignedHeaders=range", "AuthorizationQueryParametersError"),
+        (
+            query,
+            "SignedHeaders=host",
+            "SignedHeaders=range",
+            "AuthorizationQueryParametersError",
+        ),
         (query, "Host:", "x-amz-meta-added: 1\r\nHost:", "AccessDenied"),
     ] {
         assert_eq!(Vector::with(name, from, to).code(), code, "{name}: {from} -> {to}");

@@ -23,7 +23,13 @@ impl Default for Limits {
     /// round trip), a minute of idleness (beyond the keep-alive of common clients), bodies of 2 MiB for control requests (a Complete of
     /// 10,000 parts has about 1.5 MiB), and S3's 5 GiB for a single upload.
     fn default() -> Limits {
-        Limits { connections: 4096, head_timeout_ms: 10_000, idle_timeout_ms: 60_000, control_body_bytes: 2 << 20, object_bytes: 5 << 30 }
+        Limits {
+            connections: 4096,
+            head_timeout_ms: 10_000,
+            idle_timeout_ms: 60_000,
+            control_body_bytes: 2 << 20,
+            object_bytes: 5 << 30,
+        }
     }
 }
 

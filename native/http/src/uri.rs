@@ -24,7 +24,10 @@ pub(crate) struct Address {
 /// Splits a target into path and query, both still encoded.
 pub(crate) fn split_target(target: &str) -> Result<(&str, &str), Failure> {
     if !target.starts_with('/') {
-        return Err(Failure::new(code::InvalidURI, "The request target must be a path that starts with '/'."));
+        return Err(Failure::new(
+            code::InvalidURI,
+            "The request target must be a path that starts with '/'.",
+        ));
     }
     if target.contains('#') {
         return Err(Failure::new(code::InvalidURI, "The request target holds a fragment."));
@@ -44,11 +47,17 @@ impl Address {
             }
         };
         if bucket == RESERVED_BUCKET_NAME {
-            return Err(Failure::new(code::AccessDenied, "The bucket name .openlake is reserved for the cluster itself."));
+            return Err(Failure::new(
+                code::AccessDenied,
+                "The bucket name .openlake is reserved for the cluster itself.",
+            ));
         }
         let key = Bytes::from(decode(key)?);
         if key.len() > KEY_BYTES {
-            return Err(Failure::new(code::KeyTooLongError, format!("The key has {} bytes; at most {KEY_BYTES} are allowed.", key.len())));
+            return Err(Failure::new(
+                code::KeyTooLongError,
+                format!("The key has {} bytes; at most {KEY_BYTES} are allowed.", key.len()),
+            ));
         }
         if bucket.is_empty() {
             return match key.is_empty() {
@@ -56,14 +65,20 @@ impl Address {
                 false => Err(Failure::new(code::InvalidURI, "The path names a key without a bucket.")),
             };
         }
-        Ok(Address { bucket: Some(bucket), key: Some(key).filter(|key| !key.is_empty()) })
+        Ok(Address {
+            bucket: Some(bucket),
+            key: Some(key).filter(|key| !key.is_empty()),
+        })
     }
 }
 
 /// The bucket in front of a known suffix; the port does not count.
 fn bucket_of_host<'host>(host: &'host str, suffixes: &[String]) -> Option<&'host str> {
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    suffixes.iter().find_map(|suffix| name.strip_suffix(suffix.as_str())).filter(|bucket| !bucket.is_empty())
+    suffixes
+        .iter()
+        .find_map(|suffix| name.strip_suffix(suffix.as_str()))
+        .filter(|bucket| !bucket.is_empty())
 }
 
 /// Percent-decodes to UTF-8.
@@ -71,7 +86,8 @@ pub(crate) fn decode(text: &str) -> Result<String, Failure> {
     if !text.contains('%') {
         return Ok(text.to_owned());
     }
-    let bytes = percent_decode(text.as_bytes()).ok_or_else(|| Failure::new(code::InvalidURI, "A '%' is not followed by two hex digits."))?;
+    let bytes =
+        percent_decode(text.as_bytes()).ok_or_else(|| Failure::new(code::InvalidURI, "A '%' is not followed by two hex digits."))?;
     String::from_utf8(bytes).map_err(|_| Failure::new(code::InvalidURI, "The URI does not decode to UTF-8."))
 }
 
@@ -97,7 +113,10 @@ impl Query {
     }
     /// The first value of a name in any case, as presigned parameters are read.
     pub(crate) fn get_any_case(&self, name: &str) -> Option<&str> {
-        self.pairs.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.pairs
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 }
 
@@ -148,7 +167,10 @@ mod tests {
         }
         assert!(address(&format!("/b/{}", "k".repeat(1024))).is_ok());
         assert_eq!(address(&format!("/b/{}", "k".repeat(1025))), Err("KeyTooLongError"));
-        assert_eq!(address(&format!("/b/{}", "%6b".repeat(1024))).map(|(_, key)| key.map(|key| key.len())), Ok(Some(1024)));
+        assert_eq!(
+            address(&format!("/b/{}", "%6b".repeat(1024))).map(|(_, key)| key.map(|key| key.len())),
+            Ok(Some(1024))
+        );
         for target in ["", "*", "http://h/b", "/b#f"] {
             assert!(split_target(target).is_err(), "{target}");
         }
@@ -158,7 +180,10 @@ mod tests {
     fn a_bucket_may_stand_in_the_host() {
         let suffixes = [".s3.example.org".to_owned()];
         let parsed = Address::parse(Some("models.s3.example.org:9000"), "/a/b", &suffixes).unwrap();
-        assert_eq!((parsed.bucket.as_deref(), parsed.key.as_deref()), (Some("models"), Some(&b"a/b"[..])));
+        assert_eq!(
+            (parsed.bucket.as_deref(), parsed.key.as_deref()),
+            (Some("models"), Some(&b"a/b"[..]))
+        );
         let parsed = Address::parse(Some("s3.example.org"), "/a/b", &suffixes).unwrap();
         assert_eq!((parsed.bucket.as_deref(), parsed.key.as_deref()), (Some("a"), Some(&b"b"[..])));
     }

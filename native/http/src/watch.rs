@@ -71,7 +71,12 @@ pub(crate) struct Watches {
 impl Watches {
     /// A watch for a new connection; it is forgotten when the connection drops it.
     pub(crate) fn add(&self) -> Rc<Watch> {
-        let watch = Rc::new(Watch { deadline: Cell::new(NEVER), expired: Cell::new(false), idle: Cell::new(false), waker: RefCell::new(None) });
+        let watch = Rc::new(Watch {
+            deadline: Cell::new(NEVER),
+            expired: Cell::new(false),
+            idle: Cell::new(false),
+            waker: RefCell::new(None),
+        });
         self.all.borrow_mut().push(Rc::downgrade(&watch));
         watch
     }

@@ -1,5 +1,6 @@
 //! Owned memory aligned to 4 KiB, as direct I/O needs it; frozen, it becomes cheap shared [`bytes::Bytes`].
 
+use crate::recycling;
 use bytes::Bytes;
 
 /// Alignment and granularity of direct I/O, in bytes.
@@ -18,12 +19,44 @@ impl AlignedBuffer {
     /// A zero-filled buffer of `capacity` bytes (rounded up to 4 KiB) with length 0.
     pub fn with_capacity(capacity: usize) -> AlignedBuffer {
         let capacity = capacity.next_multiple_of(ALIGNMENT_BYTES);
-        if capacity == 0 {
-            return AlignedBuffer { bytes: Vec::new(), start: 0, capacity, length: 0 };
+        match AlignedBuffer::recycled(capacity) {
+            Some(mut buffer) => {
+                buffer.spare_mut().fill(0);
+                buffer
+            }
+            None => AlignedBuffer::fresh(capacity),
         }
-        let bytes = vec![0; capacity + ALIGNMENT_BYTES];
-        let start = bytes.as_ptr().addr().wrapping_neg() % ALIGNMENT_BYTES;
-        AlignedBuffer { bytes, start, capacity, length: 0 }
+    }
+
+    /// As [`AlignedBuffer::with_capacity`], but the room may show bytes of earlier buffers: cheaper where it is about to be filled,
+    /// as by a read or a receive.
+    pub fn with_stale_capacity(capacity: usize) -> AlignedBuffer {
+        let capacity = capacity.next_multiple_of(ALIGNMENT_BYTES);
+        AlignedBuffer::recycled(capacity).unwrap_or_else(|| AlignedBuffer::fresh(capacity))
+    }
+
+    fn recycled(capacity: usize) -> Option<AlignedBuffer> {
+        recycling::take(capacity + ALIGNMENT_BYTES).map(|bytes| AlignedBuffer::over(bytes, capacity))
+    }
+
+    fn fresh(capacity: usize) -> AlignedBuffer {
+        let length = if capacity == 0 { 0 } else { capacity + ALIGNMENT_BYTES };
+        AlignedBuffer::over(vec![0; length], capacity)
+    }
+
+    /// `bytes` has room for an aligned start and the capacity behind it, or both are empty.
+    fn over(bytes: Vec<u8>, capacity: usize) -> AlignedBuffer {
+        let start = if capacity == 0 {
+            0
+        } else {
+            bytes.as_ptr().addr().wrapping_neg() % ALIGNMENT_BYTES
+        };
+        AlignedBuffer {
+            bytes,
+            start,
+            capacity,
+            length: 0,
+        }
     }
 
     /// Bytes held.
@@ -79,6 +112,12 @@ impl AlignedBuffer {
     }
 }
 
+impl Drop for AlignedBuffer {
+    fn drop(&mut self) {
+        recycling::give(std::mem::take(&mut self.bytes));
+    }
+}
+
 impl std::fmt::Debug for AlignedBuffer {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "AlignedBuffer({} of {} bytes)", self.length, self.capacity)
@@ -120,6 +159,20 @@ mod tests {
         let bytes = buffer.freeze();
         assert_eq!(bytes.as_ptr(), address);
         assert_eq!((bytes.len(), bytes[3999], bytes[4000]), (4096, 7, 8));
+    }
+
+    #[test]
+    fn a_recycled_buffer_is_zero_again_unless_stale_bytes_are_welcome() {
+        let mut first = AlignedBuffer::with_capacity(8192);
+        first.append(&[9; 8192]);
+        let address = first.as_slice().as_ptr();
+        drop(first.freeze());
+        let mut second = AlignedBuffer::with_stale_capacity(8000);
+        assert_eq!(second.spare_mut().as_ptr(), address, "the memory is used again");
+        assert!(second.is_empty() && second.spare_mut().iter().all(|byte| *byte == 9));
+        drop(second);
+        let mut third = AlignedBuffer::with_capacity(8192);
+        assert!(third.spare_mut().iter().all(|byte| *byte == 0));
     }
 
     #[test]

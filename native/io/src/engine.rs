@@ -4,6 +4,7 @@
 //! Cancelling only asks: every submitted token completes exactly once, cancelled or not. Metadata operations are synchronous, as
 //! they are rare and the kernel has no useful asynchronous form for most of them.
 
+use crate::detached::DetachedHandle;
 use crate::{AlignedBuffer, Durability, EngineKind, FileInfo, Instant, OpenOptions};
 use bytes::Bytes;
 use std::io;
@@ -24,14 +25,40 @@ pub(crate) enum Handle {
 
 /// What to do. Lengths and offsets are in bytes.
 pub(crate) enum Operation {
-    Read { file: Handle, offset: u64, buffer: AlignedBuffer, length: usize },
-    Write { file: Handle, offset: u64, buffers: Vec<Bytes>, durability: Durability },
-    Flush { file: Handle },
-    Allocate { file: Handle, offset: u64, length: u64 },
-    Accept { listener: Handle },
-    Connect { address: SocketAddr },
-    Receive { socket: Handle, buffer: AlignedBuffer },
-    Send { socket: Handle, buffers: Vec<Bytes> },
+    Read {
+        file: Handle,
+        offset: u64,
+        buffer: AlignedBuffer,
+        length: usize,
+    },
+    Write {
+        file: Handle,
+        offset: u64,
+        buffers: Vec<Bytes>,
+        durability: Durability,
+    },
+    Flush {
+        file: Handle,
+    },
+    Allocate {
+        file: Handle,
+        offset: u64,
+        length: u64,
+    },
+    Accept {
+        listener: Handle,
+    },
+    Connect {
+        address: SocketAddr,
+    },
+    Receive {
+        socket: Handle,
+        buffer: AlignedBuffer,
+    },
+    Send {
+        socket: Handle,
+        buffers: Vec<Bytes>,
+    },
 }
 
 /// What came of it.
@@ -86,6 +113,8 @@ pub(crate) trait Platform {
     fn local_address(&mut self, handle: &Handle) -> io::Result<SocketAddr>;
     fn peer_address(&mut self, handle: &Handle) -> io::Result<SocketAddr>;
     fn shutdown(&mut self, handle: &Handle);
+    /// Makes a connection of another runtime one of this.
+    fn attach(&mut self, connection: DetachedHandle) -> io::Result<Handle>;
 
     fn open(&mut self, path: &Path, options: &OpenOptions) -> io::Result<Handle>;
     fn size_bytes(&mut self, handle: &Handle) -> io::Result<u64>;

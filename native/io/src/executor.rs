@@ -13,8 +13,8 @@ pub(crate) use operations::PendingOperation;
 pub(crate) use ready::{ReadyQueue, Work};
 pub(crate) use timers::Sleep;
 
-use crate::{Instant, Runtime};
 use crate::engine::{Completion, Engine};
+use crate::{Instant, Runtime};
 use operations::Operations;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -143,7 +143,9 @@ impl Core {
     }
 
     fn poll_task(&self, header: &Arc<TaskHeader>) {
-        let Some(mut task) = self.tasks.borrow_mut().take(header) else { return };
+        let Some(mut task) = self.tasks.borrow_mut().take(header) else {
+            return;
+        };
         header.begin_poll();
         let ended = task.future.as_mut().poll(&mut Context::from_waker(&task.waker)).is_ready();
         if ended || self.ended.get() {
@@ -184,6 +186,8 @@ impl Core {
         let tasks = self.tasks.borrow_mut().take_all();
         drop(tasks);
         self.batch.take();
+        // Lets the engine end what was cancelled, which closes sockets and files.
+        self.visit_engine(false);
     }
 }
 

@@ -59,7 +59,7 @@ impl File {
 
     /// Reads up to `length` bytes at `offset` into a new aligned buffer; shorter only at the end of the file.
     pub async fn read(&self, offset: u64, length: usize) -> io::Result<AlignedBuffer> {
-        self.read_into(AlignedBuffer::with_capacity(length), offset, length).await
+        self.read_into(AlignedBuffer::with_stale_capacity(length), offset, length).await
     }
 
     /// As [`File::read`], into the given buffer, whose former contents are replaced. `InvalidInput` when it is too small.
@@ -73,7 +73,17 @@ impl File {
             return Ok(buffer);
         }
         let file = self.handle.clone();
-        match PendingOperation::submit(&self.core, Operation::Read { file, offset, buffer, length }).await? {
+        match PendingOperation::submit(
+            &self.core,
+            Operation::Read {
+                file,
+                offset,
+                buffer,
+                length,
+            },
+        )
+        .await?
+        {
             Output::Read(buffer) => Ok(buffer),
             _ => Err(mismatch()),
         }
@@ -82,7 +92,13 @@ impl File {
     /// Writes all of `buffers` one behind the other at `offset`. For direct I/O every buffer is aligned and of aligned length.
     pub async fn write(&self, offset: u64, buffers: Vec<Bytes>, durability: Durability) -> io::Result<()> {
         let file = self.handle.clone();
-        self.done(Operation::Write { file, offset, buffers, durability }).await
+        self.done(Operation::Write {
+            file,
+            offset,
+            buffers,
+            durability,
+        })
+        .await
     }
 
     /// Makes all writes that completed before this call durable (fdatasync).
@@ -92,7 +108,12 @@ impl File {
 
     /// Reserves space for a range and extends the size (fallocate). The new range reads as zeros.
     pub async fn allocate(&self, offset: u64, length: u64) -> io::Result<()> {
-        self.done(Operation::Allocate { file: self.handle.clone(), offset, length }).await
+        self.done(Operation::Allocate {
+            file: self.handle.clone(),
+            offset,
+            length,
+        })
+        .await
     }
 
     /// Size in bytes (a device's capacity).

@@ -4,6 +4,7 @@
 //! drives tasks over an engine; only the engine knows whether bytes come from the kernel or from a simulated world.
 
 mod buffer;
+mod detached;
 mod engine;
 mod executor;
 mod file;
@@ -11,6 +12,7 @@ mod limits;
 mod poll;
 mod probe;
 mod processor;
+mod recycling;
 mod runtime;
 mod sim;
 mod socket;
@@ -19,9 +21,10 @@ mod system;
 mod uring;
 
 pub use buffer::{ALIGNMENT_BYTES, AlignedBuffer};
+pub use detached::DetachedSocket;
 pub use file::{Durability, File, FileInfo, OpenOptions};
 pub use limits::raise_open_files;
-pub use processor::{available_cores, pin_to_core, spawn_thread};
+pub use processor::{available_cores, pin_to_core, process_time, spawn_thread};
 pub use runtime::{Elapsed, EngineKind, Instant, RemoteHandle, Runtime};
 pub use sim::{DurabilityClass, SimOptions, SimWorld};
 pub use socket::{Listener, Socket};

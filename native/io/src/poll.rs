@@ -99,13 +99,20 @@ impl Engine for PollEngine {
     fn cancel(&mut self, token: Token) {
         if let Some(transfer) = self.transfers.get_mut(token).and_then(Option::take) {
             self.descriptors.forget(transfer.raw(), transfer.direction());
-            self.finished.push(Completion { token, result: Err(cancelled()) });
+            self.finished.push(Completion {
+                token,
+                result: Err(cancelled()),
+            });
         }
     }
 
     fn wait(&mut self, until: Option<Instant>, completions: &mut Vec<Completion>) {
         self.pool.collect(&mut self.finished);
-        let timeout = if self.finished.is_empty() { until.map(|until| until.since(self.system.now())) } else { Some(Duration::ZERO) };
+        let timeout = if self.finished.is_empty() {
+            until.map(|until| until.since(self.system.now()))
+        } else {
+            Some(Duration::ZERO)
+        };
         self.poll_descriptors(timeout);
         self.pool.collect(&mut self.finished);
         completions.append(&mut self.finished);

@@ -8,7 +8,7 @@
 use crate::engine::{Engine, Operation, Output};
 use crate::executor::{Core, PendingOperation, ReadyQueue, Sleep, Work};
 use crate::file::mismatch;
-use crate::{File, FileInfo, Listener, OpenOptions, Socket, poll, probe};
+use crate::{DetachedSocket, File, FileInfo, Listener, OpenOptions, Socket, poll, probe};
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
@@ -84,7 +84,10 @@ impl Runtime {
         match kind {
             EngineKind::Uring => Ok(Runtime::over(probe::uring()?)),
             EngineKind::Poll => Ok(Runtime::over(Box::new(poll::PollEngine::new()?))),
-            EngineKind::Sim => Err(io::Error::new(io::ErrorKind::Unsupported, "a simulated runtime is started by its world")),
+            EngineKind::Sim => Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "a simulated runtime is started by its world",
+            )),
         }
     }
 
@@ -121,7 +124,9 @@ impl Runtime {
 
     /// Ways in from other threads.
     pub fn remote(&self) -> RemoteHandle {
-        RemoteHandle { ready: self.core.ready.clone() }
+        RemoteHandle {
+            ready: self.core.ready.clone(),
+        }
     }
 
     /// Monotonic time.
@@ -188,6 +193,11 @@ impl Runtime {
             Output::Connected(handle) => Ok(Socket::new(self.core.clone(), handle)),
             _ => Err(mismatch()),
         }
+    }
+
+    /// Makes a connection that was detached from another runtime a socket of this one.
+    pub fn attach(&self, socket: DetachedSocket) -> io::Result<Socket> {
+        Socket::attach(self.core.clone(), socket)
     }
 
     /// Listens on `address` (port 0: any). `shared`: SO_REUSEPORT, so that every core may listen on the same address.

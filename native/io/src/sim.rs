@@ -7,6 +7,7 @@
 mod connection;
 mod engine;
 mod event;
+mod faults;
 mod file_system;
 mod handle;
 mod inode;
@@ -15,8 +16,8 @@ mod node;
 mod options;
 mod random;
 mod state;
-mod stream;
 mod storage;
+mod stream;
 mod world;
 
 pub(crate) use handle::SimulatedHandle;

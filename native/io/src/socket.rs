@@ -3,10 +3,11 @@
 //! Cancelling loses nothing: an accept goes on inside its listener, and bytes that a cancelled receive got in spite of its
 //! cancellation are kept for the next one.
 
-use crate::AlignedBuffer;
+use crate::detached::DetachedHandle;
 use crate::engine::{Handle, Operation, Output};
 use crate::executor::{Core, PendingOperation};
 use crate::file::mismatch;
+use crate::{AlignedBuffer, DetachedSocket};
 use bytes::{Buf, Bytes};
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -26,15 +27,25 @@ pub struct Listener {
 
 impl Listener {
     pub(crate) fn new(core: Rc<Core>, handle: Handle) -> Listener {
-        Listener { core, handle, accepting: RefCell::new(None) }
+        Listener {
+            core,
+            handle,
+            accepting: RefCell::new(None),
+        }
     }
 
     /// The next connection and its peer's address. One call at a time; dropping the future loses no connection.
     pub async fn accept(&self) -> io::Result<(Socket, SocketAddr)> {
         let output = poll_fn(|context| {
             let mut accepting = self.accepting.borrow_mut();
-            let pending = accepting
-                .get_or_insert_with(|| PendingOperation::submit(&self.core, Operation::Accept { listener: self.handle.clone() }));
+            let pending = accepting.get_or_insert_with(|| {
+                PendingOperation::submit(
+                    &self.core,
+                    Operation::Accept {
+                        listener: self.handle.clone(),
+                    },
+                )
+            });
             let output = ready!(Future::poll(Pin::new(pending), context));
             *accepting = None;
             Poll::Ready(output)
@@ -68,7 +79,14 @@ struct State {
 
 impl Socket {
     pub(crate) fn new(core: Rc<Core>, handle: Handle) -> Socket {
-        Socket { state: Rc::new(State { core, handle, abandoned: RefCell::default(), unread: RefCell::default() }) }
+        Socket {
+            state: Rc::new(State {
+                core,
+                handle,
+                abandoned: RefCell::default(),
+                unread: RefCell::default(),
+            }),
+        }
     }
 
     /// Receives at least one byte behind the bytes `buffer` holds (its length grows); 0 means the peer closed. Dropping the
@@ -83,8 +101,14 @@ impl Socket {
         if kept > 0 {
             return Ok((buffer, kept));
         }
-        let operation = Operation::Receive { socket: self.state.handle.clone(), buffer };
-        let mut receiving = Receiving { state: &self.state, pending: Some(PendingOperation::submit(&self.state.core, operation)) };
+        let operation = Operation::Receive {
+            socket: self.state.handle.clone(),
+            buffer,
+        };
+        let mut receiving = Receiving {
+            state: &self.state,
+            pending: Some(PendingOperation::submit(&self.state.core, operation)),
+        };
         match receiving.finish().await? {
             Output::Received(buffer, count) => Ok((buffer, count)),
             _ => Err(mismatch()),
@@ -105,6 +129,27 @@ impl Socket {
         self.state.core.engine.borrow_mut().platform().shutdown(&self.state.handle);
     }
 
+    /// Takes the connection off its runtime, so that it can go to another one. `ResourceBusy` when this is not the only handle or
+    /// an operation is under way.
+    pub async fn detach(self) -> io::Result<DetachedSocket> {
+        self.state.settle_abandoned().await?;
+        let busy = || io::Error::new(io::ErrorKind::ResourceBusy, "a socket in use cannot be detached");
+        let state = Rc::try_unwrap(self.state).map_err(|_| busy())?;
+        let connection = DetachedHandle::new(state.handle).map_err(|_| busy())?;
+        Ok(DetachedSocket {
+            connection,
+            unread: state.unread.into_inner(),
+        })
+    }
+
+    /// Joins a detached connection to a runtime.
+    pub(crate) fn attach(core: Rc<Core>, detached: DetachedSocket) -> io::Result<Socket> {
+        let handle = core.engine.borrow_mut().platform().attach(detached.connection)?;
+        let socket = Socket::new(core, handle);
+        *socket.state.unread.borrow_mut() = detached.unread;
+        Ok(socket)
+    }
+
     /// The peer's address.
     pub fn peer_address(&self) -> io::Result<SocketAddr> {
         self.state.core.engine.borrow_mut().platform().peer_address(&self.state.handle)
@@ -119,7 +164,9 @@ impl State {
         }
         let outcome = poll_fn(|context| {
             let mut abandoned = self.abandoned.borrow_mut();
-            let Some(pending) = abandoned.as_mut() else { return Poll::Ready(None) };
+            let Some(pending) = abandoned.as_mut() else {
+                return Poll::Ready(None);
+            };
             let outcome = ready!(Future::poll(Pin::new(pending), context));
             *abandoned = None;
             Poll::Ready(Some(outcome))

@@ -10,6 +10,7 @@ pub(crate) mod sockets;
 
 pub(crate) use address::RawAddress;
 
+use crate::detached::DetachedHandle;
 use crate::engine::{Handle, Platform};
 use crate::{FileInfo, Instant, OpenOptions};
 use chance::Chance;
@@ -41,7 +42,10 @@ impl Handle {
     pub(crate) fn system(&self) -> io::Result<&Arc<SystemHandle>> {
         match self {
             Handle::System(handle) => Ok(handle),
-            Handle::Simulated(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "a simulated handle was used with a real engine")),
+            Handle::Simulated(_) => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "a simulated handle was used with a real engine",
+            )),
         }
     }
 }
@@ -55,7 +59,10 @@ pub(crate) struct System {
 
 impl System {
     pub(crate) fn new(nonblocking: bool) -> System {
-        System { nonblocking, chance: Chance::new() }
+        System {
+            nonblocking,
+            chance: Chance::new(),
+        }
     }
 }
 
@@ -83,9 +90,22 @@ impl Platform for System {
             sockets::shut_down(handle.raw());
         }
     }
+    fn attach(&mut self, connection: DetachedHandle) -> io::Result<Handle> {
+        let DetachedHandle::System(descriptor) = connection else {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "a simulated connection cannot join a real runtime",
+            ));
+        };
+        sockets::set_nonblocking(&descriptor, self.nonblocking)?;
+        Ok(SystemHandle::socket(descriptor))
+    }
     fn open(&mut self, path: &Path, options: &OpenOptions) -> io::Result<Handle> {
         let descriptor = paths::open(path, options)?;
-        Ok(Handle::System(Arc::new(SystemHandle { descriptor, direct: !options.buffered })))
+        Ok(Handle::System(Arc::new(SystemHandle {
+            descriptor,
+            direct: !options.buffered,
+        })))
     }
     fn size_bytes(&mut self, handle: &Handle) -> io::Result<u64> {
         files::size_bytes(handle.system()?.raw())

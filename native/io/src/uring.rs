@@ -30,6 +30,7 @@ pub(crate) struct UringEngine {
     ring: IoUring,
     system: System,
     /// Indexed by token; boxed, as the kernel holds addresses inside.
+    #[expect(clippy::vec_box, reason = "a growing vector moves its elements, which the kernel points into")]
     slots: Vec<Box<Slot>>,
     /// Operations under way.
     active: usize,
@@ -77,7 +78,8 @@ impl UringEngine {
 
     /// Moves completion entries out of the ring.
     fn copy_completions(&mut self) {
-        self.harvest.extend(self.ring.completion().map(|entry| (entry.user_data(), entry.result())));
+        self.harvest
+            .extend(self.ring.completion().map(|entry| (entry.user_data(), entry.result())));
     }
 
     /// Acts on all completion entries; partial operations go on, the others are appended to `completions`.

@@ -104,15 +104,20 @@ async fn judge(
     if holds(condition, found) {
         return Ok(Judgement::Publish(reusing().proposed_at(ballot, base), Goal::Propose));
     }
-    match finding {
-        Finding::Possible(found) => {
+    // The condition fails. The client may only hear so once what fails it is complete, and once no own earlier ballot can come back: one
+    // above the version found was not complete when W drives promised, but a reader with fewer answers might still adopt it. Publishing
+    // the version found again, on top of itself, settles both.
+    let own_are_dead = provably_without_effect(&writer, Some(finding));
+    match (finding, found) {
+        (Finding::Complete(_) | Finding::Absent, _) if own_are_dead => Err(StoreError::PreconditionFailed),
+        (_, Some(found)) => {
             let proposal = republish(operation, found, ballot).await.map_err(|error| match proposer.has_proposed() {
                 true => outcome_unknown(operation, proposer),
                 false => error,
             })?;
             Ok(Judgement::Publish(proposal, Goal::Fail))
         }
-        _ => Err(StoreError::PreconditionFailed),
+        (_, None) => Err(outcome_unknown(operation, proposer)),
     }
 }
 

@@ -132,7 +132,7 @@ pub(crate) async fn locate(operation: &Rc<Operation>, need: Need) -> Result<Opti
     let last = loop {
         let wait = if all_asked { operation.patience() * STRAGGLER_PATIENCE } else { operation.patience() };
         let reply = gather.next(wait).await;
-        if reply == Some(true) && gather.answers.len() >= first_ask.min(quorum.meet()) {
+        if reply == Some(true) && gather.answers.len() >= quorum.meet() {
             match gather.scan() {
                 Finding::Absent => return Ok(None),
                 Finding::Complete(found) if is_enough(&found, need) => return Ok(Some(accept(operation, found, gather.shards))),

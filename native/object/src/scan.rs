@@ -26,7 +26,7 @@ pub struct Found {
 pub enum Finding {
     /// Nothing was ever complete.
     Absent,
-    /// Nothing was seen, but too many drives are unknown to say that there is nothing.
+    /// Too few drives answered, or too many of them are blank, to say that there is nothing newer than what they show.
     TooFew,
     Complete(Found),
     /// It may be complete, or may still become so by anyone's help.
@@ -56,6 +56,11 @@ pub fn count(mask: SlotMask) -> usize {
 /// Scans the answers of different slots, each given as (slot, what its drive knows).
 pub fn scan(quorum: Quorum, answers: &[(u8, &KeyState)]) -> Finding {
     let silent = quorum.slots().saturating_sub(answers.len());
+    // Versions above `ballot` that no answer shows: could one of them be complete on the drives that said nothing and those that forgot?
+    let may_hide_newer = |ballot: Ballot| {
+        let forgetful = answers.iter().filter(|(_, state)| state.dirty.is_some_and(|dirty| dirty > ballot)).count();
+        silent + forgetful >= quorum.write()
+    };
     let mut below: Option<Ballot> = None;
     while let Some(ballot) = next_ballot(answers, below) {
         below = Some(ballot);
@@ -74,6 +79,9 @@ pub fn scan(quorum: Quorum, answers: &[(u8, &KeyState)]) -> Finding {
             }
         }
         let Some(head) = head else { continue };
+        if may_hide_newer(ballot) {
+            return Finding::TooFew;
+        }
         if marked || count(accepted) >= quorum.write() {
             return Finding::Complete(found(answers, head, accepted, marked));
         }
@@ -81,8 +89,7 @@ pub fn scan(quorum: Quorum, answers: &[(u8, &KeyState)]) -> Finding {
             return Finding::Possible(found(answers, head, accepted, marked));
         }
     }
-    let unknown = silent + answers.iter().filter(|(_, state)| state.dirty.is_some()).count();
-    if unknown < quorum.write() { Finding::Absent } else { Finding::TooFew }
+    if may_hide_newer(Ballot::ZERO) { Finding::TooFew } else { Finding::Absent }
 }
 
 /// The newest ballot in the answers below `below`.

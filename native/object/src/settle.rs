@@ -91,9 +91,13 @@ pub(crate) fn scan_answers(operation: &Operation, answers: &[(u8, KeyState)]) ->
     scan(operation.quorum, &answers)
 }
 
-/// Whether the version that promises show, if any, can be published again from them.
+/// Whether promises say what the key holds, and the version they show, if any, can be published again from them.
 pub(crate) fn is_decodable(operation: &Operation, answers: &[(u8, KeyState)]) -> bool {
-    scan_answers(operation, answers).found().is_none_or(|found| count(found.holders) >= shards_needed(&found.head))
+    match scan_answers(operation, answers) {
+        Finding::Absent => true,
+        Finding::TooFew => false,
+        Finding::Complete(found) | Finding::Possible(found) => count(found.holders) >= shards_needed(&found.head),
+    }
 }
 
 fn complete(operation: &Operation, found: Found) -> Located {

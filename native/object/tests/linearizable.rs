@@ -221,7 +221,7 @@ fn histories_are_linearizable() {
     let answered: usize = run(async |runtime| {
         let mut total = 0;
         let seeds: Vec<u64> = seeds.collect();
-        for group in seeds.chunks(30) {
+        for group in seeds.chunks(200) {
             total += join_all(group.iter().map(|seed| one_history(&runtime, *seed))).await.into_iter().sum::<usize>();
         }
         total

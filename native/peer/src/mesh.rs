@@ -140,6 +140,8 @@ impl Mesh {
         self.home.secrets.replace(secrets);
         let known: Vec<u32> = layout.nodes.iter().map(|node| node.id).collect();
         self.home.layout.replace(layout);
+        // Those who are still refused will be refused again.
+        self.home.refusals.borrow_mut().clear();
         self.sessions.close(|peer| !known.contains(&peer.node));
         self.relink("the layout changed its address");
     }

@@ -8,7 +8,11 @@ use crate::listing::Listing;
 use crate::random::Random;
 use crate::simulation::PATIENCE;
 use crate::values::Values;
+use crate::node::Serving;
+use openlake_drive::{Answer, Key, Request, Space, Want};
 use openlake_io::Instant;
+use openlake_object::place;
+use openlake_peer::SlotId;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -46,12 +50,18 @@ fn client(cluster: &Cluster, values: &Rc<Values>, node: usize) -> Option<Client>
 
 /// Every key can be read at every node that serves, all nodes agree, and their lists say what their reads say.
 pub fn read_everything(cluster: &mut Cluster, values: &Rc<Values>, when: &str) {
-    cluster.history().event(cluster.now(), &format!("everything is read {when}"));
+    let keys: Vec<usize> = (0..values.keys.len()).collect();
+    read_keys(cluster, values, &keys, when);
+}
+
+/// The same for some keys; lists are asked only if these are all.
+pub fn read_keys(cluster: &mut Cluster, values: &Rc<Values>, keys: &[usize], when: &str) {
+    cluster.history().event(cluster.now(), &format!("keys {keys:?} are read {when}"));
     let mut first: Option<(usize, Vec<Option<Value>>)> = None;
     for node in 0..cluster.nodes() {
         let Some(client) = client(cluster, values, node) else { continue };
-        let runtime = client.runtime.clone();
-        let found = cluster.run_on(&runtime, PATIENCE * 4, async move { read_all(&client).await });
+        let (runtime, keys) = (client.runtime.clone(), keys.to_vec());
+        let found = cluster.run_on(&runtime, PATIENCE * 4, async move { read_all(&client, &keys).await });
         let problem = match (&found, &first) {
             (None, _) => Some("reading does not end".to_owned()),
             (Some(Err(problem)), _) => Some(problem.clone()),
@@ -70,11 +80,14 @@ pub fn read_everything(cluster: &mut Cluster, values: &Rc<Values>, when: &str) {
     }
 }
 
-async fn read_all(client: &Client) -> Result<Vec<Option<Value>>, String> {
+async fn read_all(client: &Client, keys: &[usize]) -> Result<Vec<Option<Value>>, String> {
     let mut found = Vec::new();
-    for key in 0..client.values.keys.len() {
+    for &key in keys {
         let value = retry(client, || client.get(key, None)).await;
         found.push(value.ok_or_else(|| format!("key {key} ({:?}) cannot be read", client.values.keys[key]))?);
+    }
+    if keys.len() < client.values.keys.len() {
+        return Ok(found);
     }
     let everything = Listing { prefix: "", delimiter: "", limit: 3 };
     let listed = retry(client, || async { client.list(everything).await.then_some(()) }).await;
@@ -111,4 +124,37 @@ pub fn write_everything(cluster: &mut Cluster, values: &Rc<Values>, random: &mut
             cluster.history().problem(cluster.now(), format!("node {node}: key {key} cannot be written though nothing is broken"));
         }
     }
+}
+
+/// Keys whose newest version all drives of their set hold and know to be complete: such a version survives m lost drives. Others
+/// missed a publish, and wait for the healer.
+pub fn whole_keys(cluster: &mut Cluster, values: &Rc<Values>) -> Vec<usize> {
+    let mut whole = Vec::new();
+    for key in 0..values.keys.len() {
+        let Some(client) = client(cluster, values, 0) else { continue };
+        let Some(serving) = cluster.serving(0) else { continue };
+        let runtime = client.runtime.clone();
+        let is_whole = cluster.run_on(&runtime, PATIENCE, async move { is_whole(&client, &serving, key).await });
+        if is_whole == Some(true) {
+            whole.push(key);
+        }
+    }
+    whole
+}
+
+async fn is_whole(client: &Client, serving: &Serving, key: usize) -> bool {
+    let Some(bucket) = client.bucket().await else { return false };
+    let key = Key { bucket: bucket.id, space: Space::Object, name: client.key(key) };
+    let layout = serving.mesh.layout();
+    let Some(set) = place(key.bucket, key.placement_name(), &layout.sets).and_then(|position| layout.sets.get(position)) else {
+        return false;
+    };
+    let mut newest = Vec::new();
+    for slot in 0..set.slots.len() as u8 {
+        let request = Request::Read { key: key.clone(), want: Want::Heads };
+        let id = SlotId { set: set.id, slot };
+        let Ok(Answer::State { state, .. }) = serving.mesh.call(id, None, request, Duration::from_secs(2)).await else { return false };
+        newest.push(state.records.first().map(|head| head.ballot).filter(|ballot| state.stable == Some(*ballot)));
+    }
+    newest.iter().all(|ballot| ballot.is_some() && *ballot == newest[0])
 }

@@ -70,7 +70,11 @@ impl History {
 
     /// Counts something worth knowing, by name.
     pub fn count(&self, name: &'static str) {
-        *self.0.borrow_mut().counts.entry(name).or_default() += 1;
+        self.count_many(name, 1);
+    }
+    /// Counts several at once.
+    pub fn count_many(&self, name: &'static str, count: usize) {
+        *self.0.borrow_mut().counts.entry(name).or_default() += count as u64;
     }
 
     /// A client calls.

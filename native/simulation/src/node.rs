@@ -37,7 +37,7 @@ pub struct Serving {
 
 /// Where a slot's drive is mounted.
 pub fn drive_path(slot: SlotId) -> PathBuf {
-    PathBuf::from(format!("/drives/set-{}-slot-{}", slot.set, slot.slot))
+    PathBuf::from(format!("/set-{}-slot-{}", slot.set, slot.slot))
 }
 
 /// The life of a node's process until it serves; `None` when it never will.

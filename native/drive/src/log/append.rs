@@ -178,6 +178,11 @@ impl<E> Log<E> {
         if self.failed || BATCH_HEADER_BYTES + bytes > self.limit_bytes {
             return Err(LogFailed);
         }
+        let idle_slots = self.in_flight.len() + self.closed.len() < IN_FLIGHT_LIMIT;
+        if idle_slots && !self.failing && self.open.used() >= WORTH_A_WRITE_BYTES {
+            // Several writes in flight beat one large one, and those in it need not wait for each other.
+            self.close();
+        }
         if !self.fits_open(bytes) {
             self.close();
             if !self.fits_segment(self.head.offset, bytes) && !self.roll() {

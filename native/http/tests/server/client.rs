@@ -42,14 +42,23 @@ impl Signer {
         for part in [REGION, "s3", "aws4_request"] {
             key = hmac(&key, part.as_bytes());
         }
-        Signer { timestamp, scope: format!("{date}/{REGION}/s3/aws4_request"), key }
+        Signer {
+            timestamp,
+            scope: format!("{date}/{REGION}/s3/aws4_request"),
+            key,
+        }
     }
     pub fn sign(&self, text: &str) -> String {
         hex(&hmac(&self.key, text.as_bytes()))
     }
     /// A chunk's or trailer's signature.
     pub fn sign_chunk(&self, purpose: &str, previous: &str, middle: &str, bytes: &[u8]) -> String {
-        self.sign(&format!("AWS4-HMAC-SHA256-{purpose}\n{}\n{}\n{previous}\n{middle}{}", self.timestamp, self.scope, hex(&digest(bytes))))
+        self.sign(&format!(
+            "AWS4-HMAC-SHA256-{purpose}\n{}\n{}\n{previous}\n{middle}{}",
+            self.timestamp,
+            self.scope,
+            hex(&digest(bytes))
+        ))
     }
 }
 
@@ -65,7 +74,13 @@ pub struct Ask {
 
 impl Ask {
     pub fn new(method: &'static str, target: &str) -> Ask {
-        Ask { method, target: target.to_owned(), headers: Vec::new(), body: Vec::new(), payload: String::new() }
+        Ask {
+            method,
+            target: target.to_owned(),
+            headers: Vec::new(),
+            body: Vec::new(),
+            payload: String::new(),
+        }
     }
     pub fn header(mut self, name: &str, value: &str) -> Ask {
         self.headers.push((name.to_owned(), value.to_owned()));
@@ -81,7 +96,11 @@ impl Ask {
     }
     /// The head and its signature.
     pub fn head(&self, signer: &Signer) -> (String, String) {
-        let payload = if self.payload.is_empty() { hex(&digest(&self.body)) } else { self.payload.clone() };
+        let payload = if self.payload.is_empty() {
+            hex(&digest(&self.body))
+        } else {
+            self.payload.clone()
+        };
         let mut headers = self.headers.clone();
         headers.push(("host".to_owned(), "localhost".to_owned()));
         headers.push(("x-amz-date".to_owned(), signer.timestamp.clone()));
@@ -90,17 +109,31 @@ impl Ask {
         let names = headers.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(";");
         let lines: String = headers.iter().map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
         let (path, query) = self.target.split_once('?').unwrap_or((&self.target, ""));
-        let mut pairs: Vec<String> = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| if pair.contains('=') { pair.to_owned() } else { format!("{pair}=") }).collect();
+        let mut pairs: Vec<String> = query
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| if pair.contains('=') { pair.to_owned() } else { format!("{pair}=") })
+            .collect();
         pairs.sort();
         let canonical = format!("{}\n{path}\n{}\n{lines}\n{names}\n{payload}", self.method, pairs.join("&"));
-        let signature = signer.sign(&format!("AWS4-HMAC-SHA256\n{}\n{}\n{}", signer.timestamp, signer.scope, hex(&digest(canonical.as_bytes()))));
+        let signature = signer.sign(&format!(
+            "AWS4-HMAC-SHA256\n{}\n{}\n{}",
+            signer.timestamp,
+            signer.scope,
+            hex(&digest(canonical.as_bytes()))
+        ));
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
         for (name, value) in &headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         let scope = &signer.scope;
-        head.push_str(&format!("authorization: AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/{scope}, SignedHeaders={names}, Signature={signature}\r\n"));
-        let framed = self.headers.iter().any(|(name, _)| name == "content-length" || name == "transfer-encoding");
+        head.push_str(&format!(
+            "authorization: AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/{scope}, SignedHeaders={names}, Signature={signature}\r\n"
+        ));
+        let framed = self
+            .headers
+            .iter()
+            .any(|(name, _)| name == "content-length" || name == "transfer-encoding");
         if !framed && (self.method == "PUT" || self.method == "POST" || !self.body.is_empty()) {
             head.push_str(&format!("content-length: {}\r\n", self.body.len()));
         }
@@ -122,7 +155,10 @@ pub struct Answer {
 
 impl Answer {
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
@@ -130,7 +166,10 @@ impl Answer {
     /// Status and error code.
     pub fn error(&self) -> (u16, String) {
         let text = self.text();
-        let code = text.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>")).map(|(code, _)| code.to_owned());
+        let code = text
+            .split_once("<Code>")
+            .and_then(|(_, rest)| rest.split_once("</Code>"))
+            .map(|(code, _)| code.to_owned());
         (self.status, code.unwrap_or_default())
     }
 }
@@ -144,13 +183,20 @@ pub struct Client {
 
 impl Client {
     pub async fn connect(runtime: &Runtime, address: SocketAddr) -> Client {
-        Client { socket: runtime.connect(address).await.expect("the server listens"), held: BytesMut::new(), runtime: runtime.clone() }
+        Client {
+            socket: runtime.connect(address).await.expect("the server listens"),
+            held: BytesMut::new(),
+            runtime: runtime.clone(),
+        }
     }
     pub fn signer(&self) -> Signer {
         Signer::at(self.runtime.wall_ms())
     }
     pub async fn send(&self, bytes: impl Into<Vec<u8>>) {
-        self.socket.send(vec![Bytes::from(bytes.into())]).await.expect("the server takes bytes");
+        self.socket
+            .send(vec![Bytes::from(bytes.into())])
+            .await
+            .expect("the server takes bytes");
     }
     /// One more piece; false at the end.
     async fn receive(&mut self) -> bool {
@@ -179,9 +225,23 @@ impl Client {
     pub async fn read(&mut self, bodiless: bool) -> Answer {
         let head = self.read_head().await;
         let mut lines = head.trim_end().split("\r\n");
-        let status: u16 = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok()).unwrap();
-        let headers: Vec<(String, String)> = lines.map(|line| line.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned())).unwrap()).collect();
-        let mut answer = Answer { status, headers, body: Vec::new() };
+        let status: u16 = lines
+            .next()
+            .and_then(|line| line.split(' ').nth(1))
+            .and_then(|status| status.parse().ok())
+            .unwrap();
+        let headers: Vec<(String, String)> = lines
+            .map(|line| {
+                line.split_once(": ")
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                    .unwrap()
+            })
+            .collect();
+        let mut answer = Answer {
+            status,
+            headers,
+            body: Vec::new(),
+        };
         let length: usize = answer.header("content-length").map_or(0, |length| length.parse().unwrap());
         while !bodiless && answer.body.len() < length {
             if self.held.is_empty() && !self.receive().await {

@@ -3,9 +3,12 @@
 #![forbid(unsafe_code)]
 
 mod client;
+mod conditions;
+mod connections;
 mod control;
+mod heads;
 mod memory;
 mod objects;
-mod protocol;
+mod streaming;
 mod uploads;
 mod world;

@@ -1,6 +1,7 @@
 //! Objects kept in memory: what stands behind the port in these tests. Conditions and ranges behave as `openlake_object` promises.
 
 use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
 use openlake_drive::Ballot;
 use openlake_http::{ObjectReader, Objects};
 use openlake_object::{Body, BucketView, Condition, Metadata, ObjectInfo, PutTarget, Range, StoreError};
@@ -19,6 +20,8 @@ pub struct State {
     pub failure: Option<StoreError>,
     /// Bodies break off after so many bytes.
     pub break_after: Option<u64>,
+    /// The first read of a body is given up when it has to wait.
+    pub gives_up: bool,
     /// Bodies go out in pieces of this size; 0: whole.
     pub piece_bytes: usize,
 }
@@ -38,7 +41,11 @@ impl ObjectReader for Reader {
         if self.break_after.is_some_and(|limit| self.sent >= limit) {
             return Some(Err(StoreError::Unavailable("a drive broke".to_owned())));
         }
-        let piece = self.bytes.split_to(if self.piece_bytes == 0 { self.bytes.len() } else { self.bytes.len().min(self.piece_bytes) });
+        let piece = self.bytes.split_to(if self.piece_bytes == 0 {
+            self.bytes.len()
+        } else {
+            self.bytes.len().min(self.piece_bytes)
+        });
         self.sent += piece.len() as u64;
         (!piece.is_empty()).then_some(Ok(piece))
     }
@@ -50,7 +57,12 @@ impl Memory {
     }
     fn find(&self, bucket: BucketView, key: &Bytes) -> Result<(ObjectInfo, Bytes), StoreError> {
         self.check()?;
-        self.0.borrow().objects.get(&(bucket.id, key.clone())).cloned().ok_or(StoreError::NoSuchKey)
+        self.0
+            .borrow()
+            .objects
+            .get(&(bucket.id, key.clone()))
+            .cloned()
+            .ok_or(StoreError::NoSuchKey)
     }
     fn judge(&self, target: &PutTarget) -> Result<(), StoreError> {
         let found = self.find(target.bucket, &target.key);
@@ -64,13 +76,23 @@ impl Memory {
     }
     async fn take(&self, body: &mut dyn Body) -> Result<(ObjectInfo, Bytes), StoreError> {
         let mut bytes = BytesMut::new();
+        if self.0.borrow().gives_up {
+            assert!(body.next().now_or_never().is_none(), "the body is not there yet");
+        }
         while let Some(piece) = body.next().await.map_err(StoreError::Body)? {
             bytes.extend_from_slice(&piece);
         }
         assert_eq!(bytes.len() as u64, body.length(), "a body ends only at its length");
         let finish = body.finish();
         let metadata = Metadata::decode(&finish.metadata);
-        let info = ObjectInfo { size: bytes.len() as u64, etag: finish.etag, etag_parts: 0, last_modified_ms: MODIFIED_MS, metadata, version: Ballot::ZERO };
+        let info = ObjectInfo {
+            size: bytes.len() as u64,
+            etag: finish.etag,
+            etag_parts: 0,
+            last_modified_ms: MODIFIED_MS,
+            metadata,
+            version: Ballot::ZERO,
+        };
         Ok((info, bytes.freeze()))
     }
 }
@@ -79,7 +101,10 @@ impl Objects for Memory {
     type Reader = Reader;
     async fn bucket(&self, name: &str) -> Result<BucketView, StoreError> {
         let id = self.0.borrow().buckets.get(name).copied().ok_or(StoreError::NoSuchBucket)?;
-        Ok(BucketView { id, revision: Ballot::ZERO })
+        Ok(BucketView {
+            id,
+            revision: Ballot::ZERO,
+        })
     }
     async fn get(&self, bucket: BucketView, key: &Bytes, range: Option<Range>) -> Result<(ObjectInfo, u64, u64, Reader), StoreError> {
         let (info, bytes) = self.find(bucket, key)?;
@@ -94,7 +119,12 @@ impl Objects for Memory {
             return Err(StoreError::InvalidRange { size });
         }
         let state = self.0.borrow();
-        let reader = Reader { bytes: bytes.slice(first as usize..end as usize), piece_bytes: state.piece_bytes, break_after: state.break_after, sent: 0 };
+        let reader = Reader {
+            bytes: bytes.slice(first as usize..end as usize),
+            piece_bytes: state.piece_bytes,
+            break_after: state.break_after,
+            sent: 0,
+        };
         Ok((info, first, end - first, reader))
     }
     async fn head(&self, bucket: BucketView, key: &Bytes) -> Result<ObjectInfo, StoreError> {
@@ -104,7 +134,10 @@ impl Objects for Memory {
         self.check()?;
         let (info, bytes) = self.take(body).await?;
         self.judge(&target)?;
-        self.0.borrow_mut().objects.insert((target.bucket.id, target.key), (info.clone(), bytes));
+        self.0
+            .borrow_mut()
+            .objects
+            .insert((target.bucket.id, target.key), (info.clone(), bytes));
         Ok(info)
     }
     async fn delete(&self, target: PutTarget) -> Result<(), StoreError> {
@@ -113,7 +146,14 @@ impl Objects for Memory {
         self.0.borrow_mut().objects.remove(&(target.bucket.id, target.key));
         Ok(())
     }
-    async fn put_part(&self, bucket: BucketView, key: &Bytes, upload: [u8; 16], number: u16, body: &mut dyn Body) -> Result<ObjectInfo, StoreError> {
+    async fn put_part(
+        &self,
+        bucket: BucketView,
+        key: &Bytes,
+        upload: [u8; 16],
+        number: u16,
+        body: &mut dyn Body,
+    ) -> Result<ObjectInfo, StoreError> {
         self.check()?;
         if upload != [0xab; 16] {
             return Err(StoreError::NoSuchUpload);

@@ -24,8 +24,18 @@ pub struct Recorder {
 impl Control for Recorder {
     fn ask(&self, request: ControlRequest) -> LocalBoxFuture<'_, ControlReply> {
         self.asked.borrow_mut().push(request);
-        let headers = vec![("Content-Type".to_owned(), "application/xml".to_owned()), ("Content-Length".to_owned(), "999".to_owned())];
-        async move { ControlReply { status: 200, headers, body: Bytes::from_static(b"<Answer/>") } }.boxed_local()
+        let headers = vec![
+            ("Content-Type".to_owned(), "application/xml".to_owned()),
+            ("Content-Length".to_owned(), "999".to_owned()),
+        ];
+        async move {
+            ControlReply {
+                status: 200,
+                headers,
+                body: Bytes::from_static(b"<Answer/>"),
+            }
+        }
+        .boxed_local()
     }
 }
 
@@ -49,8 +59,17 @@ impl World {
 }
 
 pub fn tables(limits: Limits) -> Arc<Tables> {
-    let identities = vec![Identity { access_key: ACCESS_KEY.to_owned(), secret_key: SECRET_KEY.to_owned() }];
-    Arc::new(Tables { region: REGION.to_owned(), identities, limits, errors: default_errors(), error_template: TEMPLATE.to_owned() })
+    let identities = vec![Identity {
+        access_key: ACCESS_KEY.to_owned(),
+        secret_key: SECRET_KEY.to_owned(),
+    }];
+    Arc::new(Tables {
+        region: REGION.to_owned(),
+        identities,
+        limits,
+        errors: default_errors(),
+        error_template: TEMPLATE.to_owned(),
+    })
 }
 
 /// Runs `test` under every engine, with the bucket `bucket`.
@@ -67,10 +86,18 @@ pub fn with_limits(limits: Limits, test: impl AsyncFn(World)) {
         let memory = Memory::default();
         memory.0.borrow_mut().buckets.insert("bucket".to_owned(), 7);
         let control = Rc::new(Recorder::default());
-        let options = ServerOptions { listen: ([127, 0, 0, 1], 0).into(), tables: tables(limits.clone()) };
+        let options = ServerOptions {
+            listen: ([127, 0, 0, 1], 0).into(),
+            tables: tables(limits.clone()),
+        };
         let server = Server::start_over(&runtime, memory.clone(), control.clone(), options).expect("binds");
         server.open();
-        let world = World { runtime: runtime.clone(), server, memory, control };
+        let world = World {
+            runtime: runtime.clone(),
+            server,
+            memory,
+            control,
+        };
         let outcome = runtime.run(runtime.timeout(Duration::from_secs(60), test(world)));
         assert!(outcome.is_ok(), "the test hangs under {kind:?}");
     }
@@ -78,5 +105,12 @@ pub fn with_limits(limits: Limits, test: impl AsyncFn(World)) {
 
 /// As [`with_limits`], with limits that no test meets.
 pub fn with_server(test: impl AsyncFn(World)) {
-    with_limits(Limits { object_bytes: 64 << 20, control_body_bytes: 4096, ..Limits::default() }, test);
+    with_limits(
+        Limits {
+            object_bytes: 64 << 20,
+            control_body_bytes: 4096,
+            ..Limits::default()
+        },
+        test,
+    );
 }

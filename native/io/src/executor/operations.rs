@@ -69,7 +69,10 @@ impl PendingOperation {
     pub(crate) fn submit(core: &Rc<Core>, operation: Operation) -> PendingOperation {
         let token = core.operations.borrow_mut().insert();
         core.engine.borrow_mut().submit(token, operation);
-        PendingOperation { core: core.clone(), token: Some(token) }
+        PendingOperation {
+            core: core.clone(),
+            token: Some(token),
+        }
     }
 
     /// Asks the engine to end it early; it still has to be awaited.

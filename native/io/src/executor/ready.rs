@@ -30,7 +30,14 @@ struct State {
 impl ReadyQueue {
     /// An empty queue of a runtime that is not running yet, thus asleep.
     pub(crate) fn new(sleeper: Arc<dyn WakeUp>) -> ReadyQueue {
-        ReadyQueue { state: Mutex::new(State { work: VecDeque::new(), asleep: true, closed: false }), sleeper }
+        ReadyQueue {
+            state: Mutex::new(State {
+                work: VecDeque::new(),
+                asleep: true,
+                closed: false,
+            }),
+            sleeper,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -20,7 +20,11 @@ pub(crate) struct TaskHeader {
 impl TaskHeader {
     /// The header of a future that is not in the slab.
     pub(crate) fn main(ready: &Arc<ReadyQueue>) -> Arc<TaskHeader> {
-        Arc::new(TaskHeader { index: MAIN, scheduled: AtomicBool::new(false), ready: ready.clone() })
+        Arc::new(TaskHeader {
+            index: MAIN,
+            scheduled: AtomicBool::new(false),
+            ready: ready.clone(),
+        })
     }
 
     pub(crate) fn is_main(&self) -> bool {
@@ -75,14 +79,24 @@ impl Tasks {
             self.slots.push(None);
             self.slots.len() - 1
         });
-        let header = Arc::new(TaskHeader { index, scheduled: AtomicBool::new(false), ready: ready.clone() });
+        let header = Arc::new(TaskHeader {
+            index,
+            scheduled: AtomicBool::new(false),
+            ready: ready.clone(),
+        });
         let waker = Waker::from(header.clone());
-        self.slots[index] = Some(Slot { header: header.clone(), task: Some(Task { future, waker }) });
+        self.slots[index] = Some(Slot {
+            header: header.clone(),
+            task: Some(Task { future, waker }),
+        });
         header
     }
 
     fn slot(&mut self, header: &Arc<TaskHeader>) -> Option<&mut Slot> {
-        self.slots.get_mut(header.index)?.as_mut().filter(|slot| Arc::ptr_eq(&slot.header, header))
+        self.slots
+            .get_mut(header.index)?
+            .as_mut()
+            .filter(|slot| Arc::ptr_eq(&slot.header, header))
     }
 
     /// Takes a task out to poll it; `None` when it has ended.
@@ -106,6 +120,10 @@ impl Tasks {
     /// Empties the slab, in order of the indices.
     pub(crate) fn take_all(&mut self) -> Vec<Task> {
         self.free.clear();
-        std::mem::take(&mut self.slots).into_iter().flatten().filter_map(|slot| slot.task).collect()
+        std::mem::take(&mut self.slots)
+            .into_iter()
+            .flatten()
+            .filter_map(|slot| slot.task)
+            .collect()
     }
 }

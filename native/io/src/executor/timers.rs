@@ -39,7 +39,11 @@ pub(crate) struct Sleep {
 
 impl Sleep {
     pub(crate) fn new(core: Rc<Core>, deadline: Instant) -> Sleep {
-        Sleep { core, deadline, number: None }
+        Sleep {
+            core,
+            deadline,
+            number: None,
+        }
     }
 }
 
@@ -56,7 +60,10 @@ impl Future for Sleep {
             timers.created += 1;
             timers.created
         });
-        let waker = timers.waiting.entry((this.deadline, number)).or_insert_with(|| context.waker().clone());
+        let waker = timers
+            .waiting
+            .entry((this.deadline, number))
+            .or_insert_with(|| context.waker().clone());
         if !waker.will_wake(context.waker()) {
             waker.clone_from(context.waker());
         }

@@ -30,7 +30,10 @@ pub(crate) struct Descriptors {
 
 impl Descriptors {
     pub(crate) fn new(poller: Arc<Poller>) -> Descriptors {
-        Descriptors { poller, waiting: Vec::new() }
+        Descriptors {
+            poller,
+            waiting: Vec::new(),
+        }
     }
 
     /// Arms a descriptor for an operation. `AlreadyExists` when another operation waits in this direction.
@@ -76,7 +79,10 @@ impl Descriptors {
 
     /// After an event, which disarms all: arms again what still waits.
     pub(crate) fn rearm(&mut self, key: usize) {
-        let still = self.waiting.get(key).is_some_and(|waiting| waiting.reader.is_some() || waiting.writer.is_some());
+        let still = self
+            .waiting
+            .get(key)
+            .is_some_and(|waiting| waiting.reader.is_some() || waiting.writer.is_some());
         if still {
             // It was armed a moment ago; if that fails now, the operation waits until it is cancelled.
             let _ = self.arm(key as RawFd);

@@ -20,26 +20,47 @@ pub(crate) struct Job {
 }
 
 enum Work {
-    Read { offset: u64, buffer: AlignedBuffer, length: usize },
-    Write { offset: u64, buffers: Vec<Bytes>, durability: Durability },
+    Read {
+        offset: u64,
+        buffer: AlignedBuffer,
+        length: usize,
+    },
+    Write {
+        offset: u64,
+        buffers: Vec<Bytes>,
+        durability: Durability,
+    },
     Flush,
-    Allocate { offset: u64, length: u64 },
+    Allocate {
+        offset: u64,
+        length: u64,
+    },
 }
 
 impl Job {
     /// The job that an operation on a file is; any other operation comes back.
     pub(crate) fn new(token: Token, operation: Operation) -> Result<Job, Operation> {
         let handle = match &operation {
-            Operation::Read { file, .. }
-            | Operation::Write { file, .. }
-            | Operation::Flush { file }
-            | Operation::Allocate { file, .. } => file.system(),
+            Operation::Read { file, .. } | Operation::Write { file, .. } | Operation::Flush { file } | Operation::Allocate { file, .. } => {
+                file.system()
+            }
             _ => return Err(operation),
         };
         let Ok(file) = handle.cloned() else { return Err(operation) };
         let work = match operation {
-            Operation::Read { offset, buffer, length, .. } => Work::Read { offset, buffer, length },
-            Operation::Write { offset, buffers, durability, .. } => Work::Write { offset, buffers, durability },
+            Operation::Read {
+                offset, buffer, length, ..
+            } => Work::Read { offset, buffer, length },
+            Operation::Write {
+                offset,
+                buffers,
+                durability,
+                ..
+            } => Work::Write {
+                offset,
+                buffers,
+                durability,
+            },
             Operation::Flush { .. } => Work::Flush,
             Operation::Allocate { offset, length, .. } => Work::Allocate { offset, length },
             other => return Err(other),
@@ -51,7 +72,11 @@ impl Job {
         let file = &self.file;
         let result = match self.work {
             Work::Read { offset, buffer, length } => files::read(file, offset, buffer, length),
-            Work::Write { offset, buffers, durability } => files::write(file, offset, &buffers, durability).map(|()| None),
+            Work::Write {
+                offset,
+                buffers,
+                durability,
+            } => files::write(file, offset, &buffers, durability).map(|()| None),
             Work::Flush => files::flush(file).map(|()| None),
             Work::Allocate { offset, length } => files::allocate(file, offset, length).map(|()| None),
         };
@@ -114,7 +139,14 @@ impl Shared {
 
 impl Pool {
     pub(crate) fn new(poller: Arc<Poller>) -> Pool {
-        Pool { shared: Arc::new(Shared { state: Mutex::default(), work_came: Condvar::new(), poller }), started: false }
+        Pool {
+            shared: Arc::new(Shared {
+                state: Mutex::default(),
+                work_came: Condvar::new(),
+                poller,
+            }),
+            started: false,
+        }
     }
 
     /// Queues a job. When no thread can be started it runs here and now.

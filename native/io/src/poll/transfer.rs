@@ -53,7 +53,12 @@ impl Transfer {
                     _ => (handle, Work::Connect),
                 }
             }
-            _ => return Err(io::Error::new(io::ErrorKind::InvalidInput, "a file operation reached the sockets' side")),
+            _ => {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    "a file operation reached the sockets' side",
+                ));
+            }
         };
         Ok(Transfer { handle, work })
     }
@@ -73,9 +78,7 @@ impl Transfer {
     pub(crate) fn step(&mut self) -> Step {
         let raw = self.handle.raw();
         let result = match &mut self.work {
-            Work::Accept => {
-                sockets::accept(raw, true).map(|(descriptor, peer)| Output::Accepted(SystemHandle::socket(descriptor), peer))
-            }
+            Work::Accept => sockets::accept(raw, true).map(|(descriptor, peer)| Output::Accepted(SystemHandle::socket(descriptor), peer)),
             Work::Connect => finish_connect(&self.handle),
             Work::Receive(buffer) => receive(raw, buffer),
             Work::Send { buffers, done, total } => send(raw, buffers, done, *total),
@@ -101,7 +104,9 @@ fn finish_connect(handle: &Arc<SystemHandle>) -> io::Result<Output> {
 }
 
 fn receive(raw: RawFd, buffer: &mut Option<AlignedBuffer>) -> io::Result<Output> {
-    let Some(target) = buffer else { unreachable!("a receive owns its buffer until it ends") };
+    let Some(target) = buffer else {
+        unreachable!("a receive owns its buffer until it ends")
+    };
     let room = target.spare_mut();
     // SAFETY: pointer and length describe `room`, exclusively borrowed during the call.
     let count = retry(|| unsafe { libc::recv(raw, room.as_mut_ptr().cast(), room.len(), 0) })? as usize;

@@ -41,7 +41,17 @@ pub(crate) struct EndState {
 impl EndState {
     pub(crate) fn new(node: Option<u32>, address: SocketAddr) -> EndState {
         let (connect, receive, send) = (None, None, None);
-        EndState { node, address, open: true, alive: true, shut: false, error: None, connect, receive, send }
+        EndState {
+            node,
+            address,
+            open: true,
+            alive: true,
+            shut: false,
+            error: None,
+            connect,
+            receive,
+            send,
+        }
     }
 
     /// Takes no bytes any more.
@@ -52,7 +62,11 @@ impl EndState {
 
 impl State {
     pub(crate) fn submit_receive(&mut self, number: u32, token: Token, end: End, buffer: AlignedBuffer) {
-        let Some(state) = self.connections.get_mut(&end.connection).map(|connection| &mut connection.ends[end.side]) else {
+        let Some(state) = self
+            .connections
+            .get_mut(&end.connection)
+            .map(|connection| &mut connection.ends[end.side])
+        else {
             return self.complete(number, token, Err(io::ErrorKind::ConnectionReset.into()));
         };
         if state.receive.is_some() {
@@ -68,16 +82,22 @@ impl State {
 
     /// Completes a waiting receive if it can be.
     fn serve_receive(&mut self, end: End) {
-        let Some(connection) = self.connections.get_mut(&end.connection) else { return };
+        let Some(connection) = self.connections.get_mut(&end.connection) else {
+            return;
+        };
         let state = &mut connection.ends[end.side];
         let pipe = &mut connection.pipes[1 - end.side];
         let is_over = pipe.ended || state.shut || state.error.is_some();
-        let (Some(number), Some(token)) = (state.node, state.receive) else { return };
+        let (Some(number), Some(token)) = (state.node, state.receive) else {
+            return;
+        };
         if pipe.unread() == 0 && !is_over {
             return;
         }
         let Some(node) = self.nodes.get_mut(&number) else { return };
-        let Some(Pending::Receive { mut buffer, .. }) = node.pending.remove(&token) else { return };
+        let Some(Pending::Receive { mut buffer, .. }) = node.pending.remove(&token) else {
+            return;
+        };
         state.receive = None;
         let result = match state.error {
             Some(kind) => Err(kind.into()),
@@ -88,11 +108,18 @@ impl State {
             None => Ok(Output::Received(buffer, 0)),
         };
         self.complete(number, token, result);
-        self.pump(End { connection: end.connection, side: 1 - end.side });
+        self.pump(End {
+            connection: end.connection,
+            side: 1 - end.side,
+        });
     }
 
     pub(crate) fn submit_send(&mut self, number: u32, token: Token, end: End, buffers: Vec<Bytes>) {
-        let Some(state) = self.connections.get_mut(&end.connection).map(|connection| &mut connection.ends[end.side]) else {
+        let Some(state) = self
+            .connections
+            .get_mut(&end.connection)
+            .map(|connection| &mut connection.ends[end.side])
+        else {
             return self.complete(number, token, Err(io::ErrorKind::ConnectionReset.into()));
         };
         if state.send.is_some() {
@@ -109,12 +136,18 @@ impl State {
 
     /// Moves bytes of a waiting send into the pipe, as far as the window allows, and completes it when all are in.
     fn pump(&mut self, end: End) {
-        let Some(connection) = self.connections.get(&end.connection) else { return };
+        let Some(connection) = self.connections.get(&end.connection) else {
+            return;
+        };
         let state = &connection.ends[end.side];
-        let (Some(number), Some(token)) = (state.node, state.send) else { return };
+        let (Some(number), Some(token)) = (state.node, state.send) else {
+            return;
+        };
         let failure = state.error.or(state.shut.then_some(io::ErrorKind::BrokenPipe));
         let Some(node) = self.nodes.get_mut(&number) else { return };
-        let Some(Pending::Send { buffers, .. }) = node.pending.get_mut(&token) else { return };
+        let Some(Pending::Send { buffers, .. }) = node.pending.get_mut(&token) else {
+            return;
+        };
         let mut buffers = std::mem::take(buffers);
         if failure.is_none() {
             self.push_pieces(end, &mut buffers);
@@ -137,8 +170,10 @@ impl State {
 
     fn push_pieces(&mut self, end: End, buffers: &mut VecDeque<Bytes>) {
         while let Some(front) = buffers.front_mut() {
-            let Some(pipe) = self.connections.get(&end.connection).map(|connection| &connection.pipes[end.side]) else { return };
-            if pipe.room() == 0 {
+            let Some(pipe) = self.connections.get(&end.connection).map(|connection| &connection.pipes[end.side]) else {
+                return;
+            };
+            if !pipe.has_room_for(front.len()) {
                 return;
             }
             let piece = pipe.cut(front, &mut self.random);
@@ -152,11 +187,19 @@ impl State {
     fn push_piece(&mut self, end: End, bytes: Bytes, last: bool) {
         let Some((from, to)) = self.route(end) else { return };
         let arrival = self.now + self.latency(from, to);
-        let Some(connection) = self.connections.get_mut(&end.connection) else { return };
+        let Some(connection) = self.connections.get_mut(&end.connection) else {
+            return;
+        };
         let pipe = &mut connection.pipes[end.side];
         let arrival = pipe.push(bytes, arrival, last);
         if !std::mem::replace(&mut pipe.delivering, true) {
-            self.events.push(arrival, Event::Deliver { connection: end.connection, side: end.side });
+            self.events.push(
+                arrival,
+                Event::Deliver {
+                    connection: end.connection,
+                    side: end.side,
+                },
+            );
         }
     }
 
@@ -168,14 +211,22 @@ impl State {
 
     /// The next piece of what `side` sent gets to its peer, or is lost and sent again later.
     pub(crate) fn deliver(&mut self, number: u64, side: usize) {
-        let (end, peer) = (End { connection: number, side }, End { connection: number, side: 1 - side });
+        let (end, peer) = (
+            End { connection: number, side },
+            End {
+                connection: number,
+                side: 1 - side,
+            },
+        );
         let Some((from, to)) = self.route(end) else { return };
         let gets_there = self.is_open(from, to) && self.nodes.get(&to).is_some_and(|node| node.powered);
         let gets_back = self.is_open(to, from);
         let broken_by_chance = self.random.chance(self.options.reset_chance);
         let timeout = self.options.retransmission_timeout.as_nanos() as u64;
         let now = self.now;
-        let Some(connection) = self.connections.get_mut(&number) else { return };
+        let Some(connection) = self.connections.get_mut(&number) else {
+            return;
+        };
         let sender_lives = connection.ends[side].alive;
         let peer_is_deaf = connection.ends[1 - side].is_deaf();
         let pipe = &mut connection.pipes[side];
@@ -207,7 +258,9 @@ impl State {
     fn schedule_delivery(&mut self, end: End) {
         let jitter = self.random.below(RETRANSMIT_NANOSECONDS / 4);
         let now = self.now;
-        let Some(connection) = self.connections.get_mut(&end.connection) else { return };
+        let Some(connection) = self.connections.get_mut(&end.connection) else {
+            return;
+        };
         let pipe = &mut connection.pipes[end.side];
         let at = match pipe.transit.front() {
             _ if pipe.stalled_since.is_some() => now + RETRANSMIT_NANOSECONDS + jitter,
@@ -215,7 +268,13 @@ impl State {
             None => return,
         };
         if !std::mem::replace(&mut pipe.delivering, true) {
-            self.events.push(at, Event::Deliver { connection: end.connection, side: end.side });
+            self.events.push(
+                at,
+                Event::Deliver {
+                    connection: end.connection,
+                    side: end.side,
+                },
+            );
         }
     }
 
@@ -224,14 +283,22 @@ impl State {
         let Some((from, to)) = self.route(end) else { return };
         if self.is_open(from, to) {
             let delay = self.latency(from, to);
-            self.schedule(delay, Event::Reset { connection: end.connection, side: 1 - end.side });
+            self.schedule(
+                delay,
+                Event::Reset {
+                    connection: end.connection,
+                    side: 1 - end.side,
+                },
+            );
         }
         self.forget_if_over(end.connection);
     }
 
     /// The connection breaks for one end: its operations fail and bytes on the way from it are lost.
     pub(crate) fn break_end(&mut self, number: u64, side: usize, kind: io::ErrorKind) {
-        let Some(connection) = self.connections.get_mut(&number) else { return };
+        let Some(connection) = self.connections.get_mut(&number) else {
+            return;
+        };
         connection.ends[side].error.get_or_insert(kind);
         connection.pipes[side].clear();
         connection.pipes[1 - side].clear();
@@ -243,7 +310,9 @@ impl State {
 
     /// The process drops its socket: the peer sees the end of the stream, or a reset if bytes were never received.
     pub(crate) fn close_end(&mut self, end: End) {
-        let Some(connection) = self.connections.get_mut(&end.connection) else { return };
+        let Some(connection) = self.connections.get_mut(&end.connection) else {
+            return;
+        };
         let state = &mut connection.ends[end.side];
         if !std::mem::replace(&mut state.open, false) {
             return;
@@ -261,7 +330,9 @@ impl State {
 
     /// Ends both directions; the end stays until its handle is dropped.
     pub(crate) fn shut_end(&mut self, end: End) {
-        let Some(connection) = self.connections.get_mut(&end.connection) else { return };
+        let Some(connection) = self.connections.get_mut(&end.connection) else {
+            return;
+        };
         if std::mem::replace(&mut connection.ends[end.side].shut, true) {
             return;
         }

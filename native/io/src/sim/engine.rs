@@ -5,6 +5,7 @@ use super::handle::{End, OpenFile, Resource};
 use super::node::{Node, Pending};
 use super::state::State;
 use super::world::Shared;
+use crate::detached::DetachedHandle;
 use crate::engine::{Completion, Engine, Handle, Operation, Platform, Token, WakeUp, cancelled};
 use crate::{EngineKind, FileInfo, Instant, OpenOptions};
 use std::cell::RefMut;
@@ -24,7 +25,11 @@ impl SimEngine {
     /// The world and this engine's node, or an error when this life has ended.
     fn enter(&self) -> io::Result<RefMut<'_, State>> {
         let state = self.shared.enter();
-        if state.nodes.get(&self.node).is_some_and(|node| node.running && node.life == self.life) {
+        if state
+            .nodes
+            .get(&self.node)
+            .is_some_and(|node| node.running && node.life == self.life)
+        {
             return Ok(state);
         }
         Err(io::Error::other(format!("this life of node {} has ended", self.node)))
@@ -40,16 +45,21 @@ impl SimEngine {
 
     /// As `with_node`, for a path whose disk may have failed.
     fn with_path<T>(&self, path: &Path, action: impl FnOnce(&mut Node) -> io::Result<T>) -> io::Result<T> {
-        self.with_node(|node| if node.is_failed(path) { Err(io::Error::from_raw_os_error(libc::EIO)) } else { action(node) })
+        self.with_node(|node| {
+            if node.is_failed(path) {
+                Err(io::Error::from_raw_os_error(libc::EIO))
+            } else {
+                action(node)
+            }
+        })
     }
 
     fn start(&self, token: Token, operation: Operation) -> io::Result<()> {
         let mut state = self.enter()?;
         let resource = match &operation {
-            Operation::Read { file, .. }
-            | Operation::Write { file, .. }
-            | Operation::Flush { file }
-            | Operation::Allocate { file, .. } => Some(state.resource(file)?.clone()),
+            Operation::Read { file, .. } | Operation::Write { file, .. } | Operation::Flush { file } | Operation::Allocate { file, .. } => {
+                Some(state.resource(file)?.clone())
+            }
             Operation::Accept { listener } => Some(state.resource(listener)?.clone()),
             Operation::Receive { socket, .. } | Operation::Send { socket, .. } => Some(state.resource(socket)?.clone()),
             Operation::Connect { .. } => None,
@@ -60,7 +70,12 @@ impl SimEngine {
             (Operation::Receive { buffer, .. }, Some(Resource::Socket(end))) => state.submit_receive(self.node, token, end, buffer),
             (Operation::Send { buffers, .. }, Some(Resource::Socket(end))) => state.submit_send(self.node, token, end, buffers),
             (operation, Some(Resource::File(file))) => state.submit_disk(self.node, token, file, operation),
-            _ => return Err(io::Error::new(io::ErrorKind::InvalidInput, "the handle is of another kind than the operation")),
+            _ => {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    "the handle is of another kind than the operation",
+                ));
+            }
         }
         Ok(())
     }
@@ -72,8 +87,11 @@ impl Engine for SimEngine {
     }
 
     fn submit(&mut self, token: Token, operation: Operation) {
-        if let Err(error) = self.start(token, operation) {
-            self.shared.enter().complete(self.node, token, Err(error));
+        // After the end of this life nothing completes: nobody is left to wait for it.
+        if let Err(error) = self.start(token, operation)
+            && let Ok(mut state) = self.enter()
+        {
+            state.complete(self.node, token, Err(error));
         }
     }
 
@@ -121,7 +139,11 @@ impl Engine for SimEngine {
     }
 
     fn wake_handle(&self) -> Arc<dyn WakeUp> {
-        Arc::new(SimWake { node: self.node, life: self.life, woken: self.shared.woken.clone() })
+        Arc::new(SimWake {
+            node: self.node,
+            life: self.life,
+            woken: self.shared.woken.clone(),
+        })
     }
 
     fn platform(&mut self) -> &mut dyn Platform {
@@ -140,7 +162,10 @@ struct SimWake {
 
 impl WakeUp for SimWake {
     fn wake_up(&self) {
-        self.woken.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((self.node, self.life));
+        self.woken
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .push((self.node, self.life));
     }
 }
 
@@ -169,7 +194,10 @@ impl Platform for SimEngine {
         let state = self.enter()?;
         let address = match state.resource(handle)? {
             Resource::Listener(listener) => state.listeners.get(listener).map(|listener| listener.address),
-            Resource::Socket(end) => state.connections.get(&end.connection).map(|connection| connection.ends[end.side].address),
+            Resource::Socket(end) => state
+                .connections
+                .get(&end.connection)
+                .map(|connection| connection.ends[end.side].address),
             Resource::File(_) => None,
         };
         address.ok_or_else(|| io::ErrorKind::NotConnected.into())
@@ -177,8 +205,13 @@ impl Platform for SimEngine {
 
     fn peer_address(&mut self, handle: &Handle) -> io::Result<SocketAddr> {
         let state = self.enter()?;
-        let Resource::Socket(End { connection, side }) = *state.resource(handle)? else { return Err(io::ErrorKind::NotConnected.into()) };
-        let address = state.connections.get(&connection).map(|connection| connection.ends[1 - side].address);
+        let Resource::Socket(End { connection, side }) = *state.resource(handle)? else {
+            return Err(io::ErrorKind::NotConnected.into());
+        };
+        let address = state
+            .connections
+            .get(&connection)
+            .map(|connection| connection.ends[1 - side].address);
         address.ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
@@ -190,14 +223,33 @@ impl Platform for SimEngine {
         }
     }
 
+    fn attach(&mut self, connection: DetachedHandle) -> io::Result<Handle> {
+        let state = self.enter()?;
+        match connection {
+            DetachedHandle::Simulated(number) if state.resources.contains_key(&number) => Ok(state.handle_of(number)),
+            _ => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "only a connection of the same node's life can be attached",
+            )),
+        }
+    }
+
     fn open(&mut self, path: &Path, options: &OpenOptions) -> io::Result<Handle> {
         let file = self.with_path(path, |node| open(node, self.node, path, options))?;
         Ok(self.enter()?.new_handle(Resource::File(file)))
     }
 
     fn size_bytes(&mut self, handle: &Handle) -> io::Result<u64> {
-        let Resource::File(file) = self.enter()?.resource(handle)?.clone() else { return Err(io::ErrorKind::InvalidInput.into()) };
-        self.with_node(|node| node.files.inodes.get(&file.inode).map(|inode| inode.size).ok_or_else(|| io::ErrorKind::NotFound.into()))
+        let Resource::File(file) = self.enter()?.resource(handle)?.clone() else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        self.with_node(|node| {
+            node.files
+                .inodes
+                .get(&file.inode)
+                .map(|inode| inode.size)
+                .ok_or_else(|| io::ErrorKind::NotFound.into())
+        })
     }
 
     fn info(&mut self, path: &Path) -> io::Result<FileInfo> {
@@ -207,7 +259,12 @@ impl Platform for SimEngine {
                 Entry::Directory => (0, true),
                 Entry::File(inode) => (node.files.inodes.get(&inode).map_or(0, |inode| inode.size), false),
             };
-            Ok(FileInfo { size_bytes, is_directory, is_block_device: false, device })
+            Ok(FileInfo {
+                size_bytes,
+                is_directory,
+                is_block_device: false,
+                device,
+            })
         })
     }
 
@@ -229,7 +286,10 @@ impl Platform for SimEngine {
     fn space(&mut self, path: &Path) -> io::Result<(u64, u64)> {
         self.with_path(path, |node| {
             node.files.entry(path)?;
-            Ok((node.disk_capacity_bytes.saturating_sub(node.files.used_bytes()), node.disk_capacity_bytes))
+            Ok((
+                node.disk_capacity_bytes.saturating_sub(node.files.used_bytes()),
+                node.disk_capacity_bytes,
+            ))
         })
     }
 }
@@ -243,8 +303,16 @@ fn open(node: &mut Node, number: u32, path: &Path, options: &OpenOptions) -> io:
     if exists && options.create && options.create_new {
         return Err(io::Error::from_raw_os_error(libc::EEXIST));
     }
-    let inode = if exists || !options.create { node.files.file(path)? } else { node.files.create_file(path)? };
-    let state = node.files.inodes.get_mut(&inode).ok_or_else(|| io::Error::from_raw_os_error(libc::ENOENT))?;
+    let inode = if exists || !options.create {
+        node.files.file(path)?
+    } else {
+        node.files.create_file(path)?
+    };
+    let state = node
+        .files
+        .inodes
+        .get_mut(&inode)
+        .ok_or_else(|| io::Error::from_raw_os_error(libc::ENOENT))?;
     if options.lock && state.locked {
         return Err(io::Error::from_raw_os_error(libc::EWOULDBLOCK));
     }

@@ -89,8 +89,15 @@ impl FileSystem {
     /// The directory that holds a path, and the path's name in it.
     fn parent(&mut self, path: &Path) -> io::Result<(&mut Directory, String)> {
         let path = normal(path)?;
-        let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(|| code(libc::EINVAL))?.to_owned();
-        let parent = path.parent().and_then(|parent| self.directories.get_mut(parent)).ok_or_else(|| code(libc::ENOENT))?;
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .ok_or_else(|| code(libc::EINVAL))?
+            .to_owned();
+        let parent = path
+            .parent()
+            .and_then(|parent| self.directories.get_mut(parent))
+            .ok_or_else(|| code(libc::ENOENT))?;
         Ok((parent, name))
     }
 
@@ -99,9 +106,16 @@ impl FileSystem {
         if self.directories.contains_key(&path) {
             return Ok(Entry::Directory);
         }
-        let names = path.parent().and_then(|parent| self.directories.get(parent)).map(|directory| &directory.names);
+        let names = path
+            .parent()
+            .and_then(|parent| self.directories.get(parent))
+            .map(|directory| &directory.names);
         let name = path.file_name().and_then(|name| name.to_str());
-        names.zip(name).and_then(|(names, name)| names.get(name)).copied().ok_or_else(|| code(libc::ENOENT))
+        names
+            .zip(name)
+            .and_then(|(names, name)| names.get(name))
+            .copied()
+            .ok_or_else(|| code(libc::ENOENT))
     }
 
     /// The inode of a file, or an error.
@@ -136,7 +150,10 @@ impl FileSystem {
     pub(crate) fn list(&self, path: &Path) -> io::Result<Vec<String>> {
         match self.entry(path)? {
             Entry::File(_) => Err(code(libc::ENOTDIR)),
-            Entry::Directory => Ok(self.directories.get(&normal(path)?).map_or(Vec::new(), |d| d.names.keys().cloned().collect())),
+            Entry::Directory => Ok(self
+                .directories
+                .get(&normal(path)?)
+                .map_or(Vec::new(), |d| d.names.keys().cloned().collect())),
         }
     }
 
@@ -197,7 +214,10 @@ impl FileSystem {
 
     /// The number of the device that holds a path.
     pub(crate) fn device(&self, path: &Path) -> u64 {
-        path.ancestors().find_map(|ancestor| self.mounts.get(ancestor)).copied().unwrap_or(1)
+        path.ancestors()
+            .find_map(|ancestor| self.mounts.get(ancestor))
+            .copied()
+            .unwrap_or(1)
     }
 
     pub(crate) fn used_bytes(&self) -> u64 {
@@ -243,9 +263,14 @@ impl FileSystem {
     /// Whether every directory on the way to this one has a name.
     fn is_linked(&self, path: &Path) -> bool {
         path.ancestors().filter(|ancestor| *ancestor != Path::new("/")).all(|ancestor| {
-            let names = ancestor.parent().and_then(|parent| self.directories.get(parent)).map(|directory| &directory.names);
+            let names = ancestor
+                .parent()
+                .and_then(|parent| self.directories.get(parent))
+                .map(|directory| &directory.names);
             let name = ancestor.file_name().and_then(|name| name.to_str());
-            names.zip(name).is_some_and(|(names, name)| names.get(name) == Some(&Entry::Directory))
+            names
+                .zip(name)
+                .is_some_and(|(names, name)| names.get(name) == Some(&Entry::Directory))
         })
     }
 

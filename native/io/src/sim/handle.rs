@@ -18,6 +18,18 @@ impl Drop for SimulatedHandle {
     }
 }
 
+impl SimulatedHandle {
+    /// The resource, which from now on nobody closes.
+    pub(crate) fn into_number(self) -> u64 {
+        let number = self.resource;
+        // Both fields are dropped but `drop` above must not run: its list forgets the entry again.
+        let closed = self.closed.clone();
+        drop(self);
+        closed.borrow_mut().pop();
+        number
+    }
+}
+
 /// What a handle stands for.
 #[derive(Clone)]
 pub(crate) enum Resource {

@@ -96,7 +96,10 @@ impl Inode {
         let contents = if piece.len() == self.sector_bytes {
             compact(piece)
         } else {
-            let mut whole = sector.newest().as_ref().map_or_else(|| vec![0; self.sector_bytes], |contents| contents.to_vec());
+            let mut whole = sector
+                .newest()
+                .as_ref()
+                .map_or_else(|| vec![0; self.sector_bytes], |contents| contents.to_vec());
             whole[start..start + piece.len()].copy_from_slice(piece);
             compact(&whole)
         };
@@ -174,7 +177,9 @@ impl Inode {
         let sector = self.sectors.entry(index).or_default();
         let versions = sector.cached.iter_mut().map(|(_, contents)| contents);
         for contents in versions.chain([&mut sector.durable]) {
-            let mut bytes = contents.as_ref().map_or_else(|| vec![0; sector_bytes], |contents| contents.to_vec());
+            let mut bytes = contents
+                .as_ref()
+                .map_or_else(|| vec![0; sector_bytes], |contents| contents.to_vec());
             bytes[start] ^= 0xFF;
             *contents = compact(&bytes);
         }

@@ -25,7 +25,9 @@ pub(crate) struct ListenerState {
 
 impl State {
     pub(crate) fn listen(&mut self, number: u32, mut address: SocketAddr, shared: bool) -> io::Result<Handle> {
-        let Some(node) = self.nodes.get_mut(&number) else { return Err(io::Error::other("no such node")) };
+        let Some(node) = self.nodes.get_mut(&number) else {
+            return Err(io::Error::other("no such node"));
+        };
         let taken = |address: SocketAddr| {
             self.listeners.values().any(|other| {
                 let overlap = other.address.ip() == address.ip() || other.address.ip().is_unspecified() || address.ip().is_unspecified();
@@ -40,11 +42,24 @@ impl State {
         }
         let is_own = address.ip() == node.address || address.ip().is_unspecified() || address.ip().is_loopback();
         if !is_own || taken(address) {
-            let kind = if is_own { io::ErrorKind::AddrInUse } else { io::ErrorKind::AddrNotAvailable };
+            let kind = if is_own {
+                io::ErrorKind::AddrInUse
+            } else {
+                io::ErrorKind::AddrNotAvailable
+            };
             return Err(io::Error::new(kind, format!("cannot listen on {address} at node {number}")));
         }
         let listener = self.number();
-        self.listeners.insert(listener, ListenerState { node: number, address, shared, backlog: VecDeque::new(), accept: None });
+        self.listeners.insert(
+            listener,
+            ListenerState {
+                node: number,
+                address,
+                shared,
+                backlog: VecDeque::new(),
+                accept: None,
+            },
+        );
         Ok(self.new_handle(Resource::Listener(listener)))
     }
 
@@ -59,7 +74,9 @@ impl State {
 
     fn serve_accept(&mut self, listener: u64) {
         let Some(state) = self.listeners.get_mut(&listener) else { return };
-        let (Some(token), Some(number)) = (state.accept, state.backlog.front().copied()) else { return };
+        let (Some(token), Some(number)) = (state.accept, state.backlog.front().copied()) else {
+            return;
+        };
         let node = state.node;
         state.accept = None;
         state.backlog.pop_front();
@@ -68,7 +85,10 @@ impl State {
         }
         let Some(connection) = self.connections.get(&number) else { return };
         let peer = connection.ends[0].address;
-        let handle = self.new_handle(Resource::Socket(End { connection: number, side: 1 }));
+        let handle = self.new_handle(Resource::Socket(End {
+            connection: number,
+            side: 1,
+        }));
         self.complete(node, token, Ok(Output::Accepted(handle, peer)));
     }
 
@@ -77,10 +97,22 @@ impl State {
         let Some(state) = self.listeners.remove(&listener) else { return };
         for number in state.backlog {
             self.break_end(number, 1, io::ErrorKind::ConnectionReset);
-            self.close_end(End { connection: number, side: 1 });
-            if let Some((from, to)) = self.route(End { connection: number, side: 1 }) {
+            self.close_end(End {
+                connection: number,
+                side: 1,
+            });
+            if let Some((from, to)) = self.route(End {
+                connection: number,
+                side: 1,
+            }) {
                 let delay = self.latency(from, to);
-                self.schedule(delay, Event::Reset { connection: number, side: 0 });
+                self.schedule(
+                    delay,
+                    Event::Reset {
+                        connection: number,
+                        side: 0,
+                    },
+                );
             }
         }
     }
@@ -88,7 +120,11 @@ impl State {
     pub(crate) fn submit_connect(&mut self, number: u32, token: Token, target: SocketAddr) {
         let Some(node) = self.nodes.get_mut(&number) else { return };
         let own = SocketAddr::new(if target.ip().is_loopback() { target.ip() } else { node.address }, node.new_port());
-        let peer = if target.ip().is_loopback() { Some(number) } else { self.addresses.get(&target.ip()).copied() };
+        let peer = if target.ip().is_loopback() {
+            Some(number)
+        } else {
+            self.addresses.get(&target.ip()).copied()
+        };
         let mut client = EndState::new(Some(number), own);
         client.connect = Some(token);
         let mut server = EndState::new(peer, target);
@@ -99,7 +135,14 @@ impl State {
             node.pending.insert(token, Pending::Connect { connection });
         }
         let pipes = [Pipe::default(), Pipe::default()];
-        self.connections.insert(connection, Connection { ends: [client, server], pipes, started_at: self.now });
+        self.connections.insert(
+            connection,
+            Connection {
+                ends: [client, server],
+                pipes,
+                started_at: self.now,
+            },
+        );
         let delay = self.latency(number, peer.unwrap_or(number));
         self.schedule(delay, Event::Request { connection });
     }
@@ -108,12 +151,17 @@ impl State {
     pub(crate) fn arrive_request(&mut self, number: u64) {
         let Some(connection) = self.connections.get(&number) else { return };
         let target = connection.ends[1].address;
-        let route = self.route(End { connection: number, side: 0 });
+        let route = self.route(End {
+            connection: number,
+            side: 0,
+        });
         let reached = route.filter(|(from, to)| {
             let powered = self.nodes.get(to).is_some_and(|node| node.powered);
             powered && self.is_open(*from, *to) && self.is_open(*to, *from)
         });
-        let Some((from, to)) = reached else { return self.repeat_request(number, Event::Request { connection: number }) };
+        let Some((from, to)) = reached else {
+            return self.repeat_request(number, Event::Request { connection: number });
+        };
         let running = self.nodes.get(&to).is_some_and(|node| node.running);
         let candidates: Vec<u64> = self
             .listeners
@@ -136,7 +184,13 @@ impl State {
             self.serve_accept(listener);
         }
         let delay = self.latency(to, from);
-        self.schedule(delay, Event::Answer { connection: number, accepted });
+        self.schedule(
+            delay,
+            Event::Answer {
+                connection: number,
+                accepted,
+            },
+        );
     }
 
     fn repeat_request(&mut self, number: u64, event: Event) {
@@ -150,16 +204,32 @@ impl State {
 
     /// The answer gets back, or is lost and sent again.
     pub(crate) fn arrive_answer(&mut self, number: u64, accepted: bool) {
-        let Some((from, to)) = self.route(End { connection: number, side: 0 }) else { return };
+        let Some((from, to)) = self.route(End {
+            connection: number,
+            side: 0,
+        }) else {
+            return;
+        };
         if !self.is_open(to, from) {
-            return self.repeat_request(number, Event::Answer { connection: number, accepted });
+            return self.repeat_request(
+                number,
+                Event::Answer {
+                    connection: number,
+                    accepted,
+                },
+            );
         }
         self.end_connect(number, if accepted { Ok(()) } else { Err(io::ErrorKind::ConnectionRefused) });
     }
 
     fn end_connect(&mut self, number: u64, result: Result<(), io::ErrorKind>) {
-        let Some(connection) = self.connections.get_mut(&number) else { return };
-        let end = End { connection: number, side: 0 };
+        let Some(connection) = self.connections.get_mut(&number) else {
+            return;
+        };
+        let end = End {
+            connection: number,
+            side: 0,
+        };
         let client = &mut connection.ends[0];
         let waiting = client.connect.take().zip(client.node);
         // A connection that broke while its answer travelled is reported as such.

@@ -40,11 +40,25 @@ pub(crate) struct Node {
 
 pub(crate) enum Pending {
     /// `writes_before`: writes completed before the submission, which is what a flush covers.
-    Disk { file: OpenFile, operation: Operation, writes_before: u64 },
-    Accept { listener: u64 },
-    Connect { connection: u64 },
-    Receive { end: End, buffer: AlignedBuffer },
-    Send { end: End, buffers: VecDeque<Bytes> },
+    Disk {
+        file: OpenFile,
+        operation: Operation,
+        writes_before: u64,
+    },
+    Accept {
+        listener: u64,
+    },
+    Connect {
+        connection: u64,
+    },
+    Receive {
+        end: End,
+        buffer: AlignedBuffer,
+    },
+    Send {
+        end: End,
+        buffers: VecDeque<Bytes>,
+    },
 }
 
 impl Node {

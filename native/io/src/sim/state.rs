@@ -73,16 +73,31 @@ impl State {
     pub(crate) fn new_handle(&mut self, resource: Resource) -> Handle {
         let number = self.number();
         self.resources.insert(number, resource);
-        Handle::Simulated(Rc::new(SimulatedHandle { resource: number, closed: self.closed.clone() }))
+        self.handle_of(number)
+    }
+
+    /// A handle of a resource that has none.
+    pub(crate) fn handle_of(&self, number: u64) -> Handle {
+        Handle::Simulated(Rc::new(SimulatedHandle {
+            resource: number,
+            closed: self.closed.clone(),
+        }))
     }
 
     /// What a handle stands for; an error when its node's life is over.
     pub(crate) fn resource(&self, handle: &Handle) -> io::Result<&Resource> {
         let number = match handle {
             Handle::Simulated(handle) => handle.resource,
-            Handle::System(_) => return Err(io::Error::new(io::ErrorKind::InvalidInput, "a real handle was used in a simulation")),
+            Handle::System(_) => {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    "a real handle was used in a simulation",
+                ));
+            }
         };
-        self.resources.get(&number).ok_or_else(|| io::Error::other("the handle belongs to a node that ended"))
+        self.resources
+            .get(&number)
+            .ok_or_else(|| io::Error::other("the handle belongs to a node that ended"))
     }
 
     /// Acts on handles dropped since the last call.
@@ -104,7 +119,9 @@ impl State {
     }
 
     fn close_file(&mut self, file: &OpenFile) {
-        let Some(node) = self.nodes.get_mut(&file.node).filter(|node| node.life == file.life) else { return };
+        let Some(node) = self.nodes.get_mut(&file.node).filter(|node| node.life == file.life) else {
+            return;
+        };
         if let Some(inode) = node.files.inodes.get_mut(&file.inode) {
             inode.opened -= 1;
             if file.holds_lock {
@@ -128,19 +145,29 @@ impl State {
 
     /// Lets a node have a turn at the given time, or earlier if one is scheduled.
     pub(crate) fn schedule_turn(&mut self, number: u32, at: u64) {
-        let Some(node) = self.nodes.get_mut(&number).filter(|node| node.running) else { return };
+        let Some(node) = self.nodes.get_mut(&number).filter(|node| node.running) else {
+            return;
+        };
         if let Some(key) = node.turn {
             if key.0 <= at {
                 return;
             }
             self.events.remove(key);
         }
-        node.turn = Some(self.events.push(at, Event::Turn { node: number, life: node.life }));
+        node.turn = Some(self.events.push(
+            at,
+            Event::Turn {
+                node: number,
+                life: node.life,
+            },
+        ));
     }
 
     /// Begins a node's turn; false when it is void or the node is paused.
     pub(crate) fn begin_turn(&mut self, number: u32, life: u64) -> bool {
-        let Some(node) = self.nodes.get_mut(&number).filter(|node| node.running && node.life == life) else { return false };
+        let Some(node) = self.nodes.get_mut(&number).filter(|node| node.running && node.life == life) else {
+            return false;
+        };
         node.turn = None;
         node.turn_missed = node.paused;
         !node.paused

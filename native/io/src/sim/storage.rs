@@ -21,7 +21,14 @@ impl State {
         let Some(node) = self.nodes.get_mut(&number) else { return };
         let life = node.life;
         let writes_before = node.writes_completed;
-        node.pending.insert(token, Pending::Disk { file, operation, writes_before });
+        node.pending.insert(
+            token,
+            Pending::Disk {
+                file,
+                operation,
+                writes_before,
+            },
+        );
         self.schedule(delay, Event::Disk { node: number, life, token });
     }
 
@@ -31,7 +38,11 @@ impl State {
         let mut delay = match operation {
             Operation::Read { length, .. } => random.within(options.disk_delay) + *length as u64,
             Operation::Write { buffers, durability, .. } => {
-                let flush = if *durability == Durability::Sync { random.within(options.flush_delay) } else { 0 };
+                let flush = if *durability == Durability::Sync {
+                    random.within(options.flush_delay)
+                } else {
+                    0
+                };
                 random.within(options.disk_delay) + total_bytes(buffers) as u64 + flush
             }
             _ => random.within(options.flush_delay),
@@ -46,8 +57,17 @@ impl State {
     pub(crate) fn finish_disk(&mut self, number: u32, life: u64, token: Token) {
         let error_chance = self.options.disk_error_chance;
         let class = self.options.durability_class;
-        let Some(node) = self.nodes.get_mut(&number).filter(|node| node.life == life) else { return };
-        let Some(Pending::Disk { file, operation, writes_before }) = node.pending.remove(&token) else { return };
+        let Some(node) = self.nodes.get_mut(&number).filter(|node| node.life == life) else {
+            return;
+        };
+        let Some(Pending::Disk {
+            file,
+            operation,
+            writes_before,
+        }) = node.pending.remove(&token)
+        else {
+            return;
+        };
         let result = if node.is_failed(&file.path) || self.random.chance(error_chance) {
             Err(io::Error::from_raw_os_error(libc::EIO))
         } else {
@@ -62,11 +82,19 @@ impl State {
         let sector_bytes = self.options.sector_bytes;
         let Some(node) = self.nodes.get_mut(&number) else { return };
         for pending in node.pending.values() {
-            if let Pending::Disk { file, operation: Operation::Write { offset, buffers, .. }, .. } = pending
+            if let Pending::Disk {
+                file,
+                operation: Operation::Write { offset, buffers, .. },
+                ..
+            } = pending
                 && let Some(inode) = node.files.inodes.get_mut(&file.inode)
             {
                 let whole = buffers.concat();
-                let mut tear = Tear { random: &mut self.random, unreadable_chance, sector_bytes };
+                let mut tear = Tear {
+                    random: &mut self.random,
+                    unreadable_chance,
+                    sector_bytes,
+                };
                 tear.write(inode, *offset, &whole, node.writes_completed + 1);
             }
         }
@@ -78,7 +106,11 @@ impl State {
         let class = self.options.durability_class;
         let Some(node) = self.nodes.get_mut(&number) else { return };
         for pending in std::mem::take(&mut node.pending).into_values() {
-            if let Pending::Disk { file, operation, writes_before } = pending
+            if let Pending::Disk {
+                file,
+                operation,
+                writes_before,
+            } = pending
                 && matches!(operation, Operation::Write { .. })
                 && self.random.below(2) == 0
             {
@@ -101,7 +133,11 @@ fn check(file: &OpenFile, operation: &Operation) -> io::Result<()> {
         }
         Operation::Write { offset, buffers, .. } if file.direct => {
             let fits = |length: usize, address: usize| aligned(length as u64) && aligned(address as u64);
-            if aligned(*offset) && buffers.iter().all(|buffer| buffer.is_empty() || fits(buffer.len(), buffer.as_ptr().addr())) {
+            if aligned(*offset)
+                && buffers
+                    .iter()
+                    .all(|buffer| buffer.is_empty() || fits(buffer.len(), buffer.as_ptr().addr()))
+            {
                 return Ok(());
             }
             let text = format!("a direct write at {offset} or one of its buffers is not aligned to {ALIGNMENT_BYTES}");
@@ -125,13 +161,23 @@ fn perform(node: &mut Node, file: &OpenFile, operation: Operation, writes_before
         return Err(io::Error::from_raw_os_error(libc::ENOSPC));
     }
     match operation {
-        Operation::Read { offset, mut buffer, length, .. } => {
+        Operation::Read {
+            offset,
+            mut buffer,
+            length,
+            ..
+        } => {
             buffer.set_len(length);
             let count = inode.read(offset, buffer.as_mut_slice())?;
             buffer.set_len(count);
             return Ok(Output::Read(buffer));
         }
-        Operation::Write { offset, buffers, durability, .. } => {
+        Operation::Write {
+            offset,
+            buffers,
+            durability,
+            ..
+        } => {
             node.writes_completed += 1;
             let mut position = offset;
             for buffer in &buffers {

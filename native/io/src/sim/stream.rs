@@ -36,8 +36,14 @@ pub(crate) struct Pipe {
 }
 
 impl Pipe {
-    pub(crate) fn room(&self) -> usize {
+    fn room(&self) -> usize {
         WINDOW_BYTES.saturating_sub(self.in_transit + self.unread)
+    }
+
+    /// Whether it is worth sending some of a buffer of `length` bytes now. Filling every byte of room as it appears would cut the
+    /// stream into ever smaller pieces (the silly window syndrome, RFC 1122 section 4.2.3.4).
+    pub(crate) fn has_room_for(&self, length: usize) -> bool {
+        self.room() >= length.min(WINDOW_BYTES / 4)
     }
 
     pub(crate) fn unread(&self) -> usize {
@@ -47,7 +53,11 @@ impl Pipe {
     /// Cuts the next piece off `bytes`: as much as fits, sometimes less.
     pub(crate) fn cut(&self, bytes: &mut Bytes, random: &mut SimRandom) -> Bytes {
         let most = bytes.len().min(self.room()).min(PIECE_BYTES);
-        let length = if random.below(8) == 0 { 1 + random.below(most as u64) as usize } else { most };
+        let length = if random.below(8) == 0 {
+            1 + random.below(most as u64) as usize
+        } else {
+            most
+        };
         bytes.split_to(length.min(most))
     }
 
@@ -56,7 +66,11 @@ impl Pipe {
         self.last_arrival = self.last_arrival.max(at);
         self.in_transit += bytes.len();
         self.finished |= last;
-        self.transit.push_back(Piece { bytes, arrives_at: self.last_arrival, last });
+        self.transit.push_back(Piece {
+            bytes,
+            arrives_at: self.last_arrival,
+            last,
+        });
         self.last_arrival
     }
 
@@ -76,7 +90,12 @@ impl Pipe {
     /// Moves arrived bytes into a buffer: as many as fit, sometimes fewer.
     pub(crate) fn take(&mut self, buffer: &mut AlignedBuffer, random: &mut SimRandom) -> usize {
         let most = self.unread.min(buffer.capacity() - buffer.len());
-        let wanted = if random.below(8) == 0 { 1 + random.below(most as u64) as usize } else { most }.min(most);
+        let wanted = if random.below(8) == 0 {
+            1 + random.below(most as u64) as usize
+        } else {
+            most
+        }
+        .min(most);
         let mut left = wanted;
         while left > 0
             && let Some(front) = self.arrived.front_mut()

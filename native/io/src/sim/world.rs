@@ -12,16 +12,14 @@ use crate::{Instant, Runtime};
 use std::cell::{RefCell, RefMut};
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::io;
 use std::net::IpAddr;
-use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
 /// A simulated world; clones are the same world. Everything happens inside [`SimWorld::step`], on one thread.
 #[derive(Clone)]
 pub struct SimWorld {
-    shared: Rc<Shared>,
+    pub(super) shared: Rc<Shared>,
 }
 
 /// What the world and its engines share.
@@ -45,7 +43,13 @@ impl SimWorld {
     /// A world without nodes. The same seed, options and calls give the same events.
     pub fn new(seed: u64, options: SimOptions) -> SimWorld {
         let state = State::new(seed, options, ClosedList::default());
-        SimWorld { shared: Rc::new(Shared { state: RefCell::new(state), woken: WokenList::default(), runtimes: RefCell::default() }) }
+        SimWorld {
+            shared: Rc::new(Shared {
+                state: RefCell::new(state),
+                woken: WokenList::default(),
+                runtimes: RefCell::default(),
+            }),
+        }
     }
 
     /// Starts a process on a node; its files are those of its earlier lives. Panics when the node runs already.
@@ -53,7 +57,10 @@ impl SimWorld {
         let mut state = self.shared.enter();
         let (sector_bytes, capacity) = (state.options.sector_bytes, state.options.disk_capacity_bytes);
         let seed = state.random.next();
-        let entry = state.nodes.entry(node).or_insert_with(|| Node::new(address, FileSystem::new(sector_bytes), capacity));
+        let entry = state
+            .nodes
+            .entry(node)
+            .or_insert_with(|| Node::new(address, FileSystem::new(sector_bytes), capacity));
         assert!(!entry.running, "node {node} runs already");
         entry.life += 1;
         entry.running = true;
@@ -64,10 +71,17 @@ impl SimWorld {
         let earlier = std::mem::replace(&mut entry.address, address);
         state.addresses.remove(&earlier);
         let other = state.addresses.insert(address, node);
-        assert!(other.is_none_or(|other| other == node), "the address {address} of node {node} belongs to node {other:?}");
+        assert!(
+            other.is_none_or(|other| other == node),
+            "the address {address} of node {node} belongs to node {other:?}"
+        );
         state.note(mix(u64::from(node)) ^ life);
         drop(state);
-        let runtime = Runtime::over(Box::new(SimEngine { shared: self.shared.clone(), node, life }));
+        let runtime = Runtime::over(Box::new(SimEngine {
+            shared: self.shared.clone(),
+            node,
+            life,
+        }));
         self.shared.runtimes.borrow_mut().insert(node, runtime.clone());
         runtime
     }
@@ -109,7 +123,9 @@ impl SimWorld {
                 .connections
                 .iter()
                 .flat_map(|(number, connection)| {
-                    (0..2).filter(|side| owned(&connection.ends[*side])).map(|side| End { connection: *number, side })
+                    (0..2)
+                        .filter(|side| owned(&connection.ends[*side]))
+                        .map(|side| End { connection: *number, side })
                 })
                 .collect();
             for end in ends {
@@ -119,13 +135,25 @@ impl SimWorld {
     }
 
     fn end_node(&self, number: u32, end: impl FnOnce(&mut State)) {
-        let Some(runtime) = self.shared.runtimes.borrow_mut().remove(&number) else { return };
+        let Some(runtime) = self.shared.runtimes.borrow_mut().remove(&number) else {
+            return;
+        };
         let mut state = self.shared.enter();
         state.note(mix(u64::from(number)).rotate_left(7));
-        let listeners: Vec<u64> =
-            state.listeners.iter().filter(|(_, listener)| listener.node == number).map(|(number, _)| *number).collect();
+        let listeners: Vec<u64> = state
+            .listeners
+            .iter()
+            .filter(|(_, listener)| listener.node == number)
+            .map(|(number, _)| *number)
+            .collect();
         for listener in listeners {
             state.listeners.remove(&listener);
+        }
+        // Operations die with their life: a token means another operation in the next.
+        for connection in state.connections.values_mut() {
+            for end in connection.ends.iter_mut().filter(|end| end.node == Some(number)) {
+                (end.connect, end.receive, end.send) = (None, None, None);
+            }
         }
         end(&mut state);
         let mut remains = None;
@@ -141,115 +169,6 @@ impl SimWorld {
         drop(state);
         drop(remains);
         runtime.shutdown();
-    }
-
-    /// Freezes a node's process (SIGSTOP): its kernel goes on.
-    pub fn pause_node(&self, node: u32) {
-        if let Some(node) = self.shared.enter().nodes.get_mut(&node) {
-            node.paused = true;
-        }
-    }
-
-    /// Lets a paused process go on.
-    pub fn resume_node(&self, node: u32) {
-        let mut state = self.shared.enter();
-        let missed = state.nodes.get_mut(&node).is_some_and(|node| {
-            node.paused = false;
-            std::mem::take(&mut node.turn_missed)
-        });
-        if missed {
-            state.schedule_turn_soon(node);
-        }
-    }
-
-    /// Bytes from one node to another vanish from now on; connections break when that lasts.
-    pub fn block(&self, from: u32, to: u32) {
-        self.shared.enter().blocked.insert((from, to));
-    }
-
-    /// Bytes from one node to another get through again.
-    pub fn unblock(&self, from: u32, to: u32) {
-        self.shared.enter().blocked.remove(&(from, to));
-    }
-
-    /// Ends all blocks.
-    pub fn unblock_all(&self) {
-        self.shared.enter().blocked.clear();
-    }
-
-    /// Flips all bits of the byte at `offset` of a file, in the cache and on the device.
-    pub fn corrupt(&self, node: u32, path: &Path, offset: u64) -> io::Result<()> {
-        self.with_node(node, |node| {
-            let inode = node.files.file(path)?;
-            node.files.inodes.get_mut(&inode).map(|inode| inode.corrupt(offset)).ok_or_else(|| io::ErrorKind::NotFound.into())
-        })
-    }
-
-    /// Names in a directory of a node, running or not, sorted.
-    pub fn list_files(&self, node: u32, path: &Path) -> io::Result<Vec<String>> {
-        self.with_node(node, |node| node.files.list(path))
-    }
-
-    /// The contents of a file of a node, running or not.
-    pub fn read_file(&self, node: u32, path: &Path) -> io::Result<Vec<u8>> {
-        self.with_node(node, |node| {
-            let inode = node.files.file(path)?;
-            let inode = node.files.inodes.get(&inode).ok_or(io::ErrorKind::NotFound)?;
-            let mut bytes = vec![0; inode.size as usize];
-            inode.read(0, &mut bytes)?;
-            Ok(bytes)
-        })
-    }
-
-    /// Makes everything below a path fail with EIO, as a dead drive does, until it is mended.
-    pub fn fail_path(&self, node: u32, path: &Path) {
-        let _ = self.with_node(node, |node| Ok(node.failed_paths.insert(path.to_owned())));
-    }
-
-    /// Ends the failure of a path.
-    pub fn mend_path(&self, node: u32, path: &Path) {
-        let _ = self.with_node(node, |node| Ok(node.failed_paths.remove(path)));
-    }
-
-    /// Replaces everything below a path by nothing, as a new drive in its place is. Only while the node does not run.
-    pub fn wipe_path(&self, node: u32, path: &Path) -> io::Result<()> {
-        self.with_node(node, |node| {
-            assert!(!node.running, "the files of a running node cannot be wiped");
-            node.files.wipe(path)
-        })
-    }
-
-    /// Creates a directory that is a device of its own (its `FileInfo::device` differs from its parent's), durably.
-    pub fn mount(&self, node: u32, path: &Path) -> io::Result<()> {
-        self.with_node(node, |node| node.files.mount(path))
-    }
-
-    /// Sets the size of a node's disk: smaller than what is used, it is full.
-    pub fn set_disk_capacity(&self, node: u32, bytes: u64) {
-        let _ = self.with_node(node, |node| {
-            node.disk_capacity_bytes = bytes;
-            Ok(())
-        });
-    }
-
-    /// Sets how far a node's wall clock is ahead of the world's.
-    pub fn set_clock_offset(&self, node: u32, offset_ms: i64) {
-        let _ = self.with_node(node, |node| {
-            node.clock_offset_ms = offset_ms;
-            Ok(())
-        });
-    }
-
-    fn with_node<T>(&self, number: u32, action: impl FnOnce(&mut Node) -> io::Result<T>) -> io::Result<T> {
-        match self.shared.enter().nodes.get_mut(&number) {
-            Some(node) => action(node),
-            None => Err(io::Error::new(io::ErrorKind::NotFound, format!("node {number} was never started"))),
-        }
-    }
-
-    /// Changes chances and speeds from now on (sector size and capacity of known nodes stay).
-    pub fn change_options(&self, change: impl FnOnce(&mut SimOptions)) {
-        change(&mut self.shared.enter().options);
     }
 
     /// Executes the next event; false when there is none.

@@ -14,7 +14,10 @@ impl RawAddress {
     pub(crate) fn room() -> RawAddress {
         // SAFETY: sockaddr_storage is plain old data, for which all zeros is a valid value.
         let storage = unsafe { std::mem::zeroed() };
-        RawAddress { storage, length: size_of::<libc::sockaddr_storage>() as libc::socklen_t }
+        RawAddress {
+            storage,
+            length: size_of::<libc::sockaddr_storage>() as libc::socklen_t,
+        }
     }
 
     pub(crate) fn from_address(address: &SocketAddr) -> RawAddress {
@@ -56,7 +59,10 @@ impl RawAddress {
                 let ip = Ipv6Addr::from(source.sin6_addr.s6_addr);
                 Ok(SocketAddrV6::new(ip, u16::from_be(source.sin6_port), source.sin6_flowinfo, source.sin6_scope_id).into())
             }
-            family => Err(io::Error::new(io::ErrorKind::InvalidData, format!("a socket address of unknown family {family}"))),
+            family => Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("a socket address of unknown family {family}"),
+            )),
         }
     }
 

@@ -4,7 +4,11 @@ use std::io;
 
 /// A call's result, or the error that `errno` names.
 pub(crate) fn check<T: PartialOrd + From<i8>>(result: T) -> io::Result<T> {
-    if result < T::from(0) { Err(io::Error::last_os_error()) } else { Ok(result) }
+    if result < T::from(0) {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
 }
 
 /// As [`check`], calling again as long as a signal interrupts.

@@ -13,7 +13,10 @@ pub(crate) struct Chance {
 
 impl Chance {
     pub(crate) fn new() -> Chance {
-        Chance { batch: [0; BATCH_BYTES], used: BATCH_BYTES }
+        Chance {
+            batch: [0; BATCH_BYTES],
+            used: BATCH_BYTES,
+        }
     }
 
     /// Fills `bytes`; no byte is handed out twice.

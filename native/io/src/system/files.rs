@@ -1,7 +1,7 @@
 //! Blocking file transfers, as the threads of the `poll` engine make them, and the rules both engines share for partial ones.
 
-use super::calls::{check, retry};
 use super::SystemHandle;
+use super::calls::{check, retry};
 use crate::{AlignedBuffer, Durability};
 use bytes::Bytes;
 use std::io;
@@ -41,7 +41,10 @@ pub(crate) fn fill_vectors(vectors: &mut Vec<libc::iovec>, buffers: &[Bytes], mu
         }
         let rest = &buffer[done..];
         done = 0;
-        vectors.push(libc::iovec { iov_base: rest.as_ptr().cast_mut().cast(), iov_len: rest.len() });
+        vectors.push(libc::iovec {
+            iov_base: rest.as_ptr().cast_mut().cast(),
+            iov_len: rest.len(),
+        });
         if vectors.len() == VECTORS_PER_CALL {
             break;
         }
@@ -102,7 +105,10 @@ fn write_vectors(raw: RawFd, vectors: &[libc::iovec], offset: u64, _durability: 
 /// A write that makes no progress would be repeated for ever.
 pub(crate) fn written(count: usize, offset: u64) -> io::Result<usize> {
     if count == 0 {
-        return Err(io::Error::new(io::ErrorKind::WriteZero, format!("a write at offset {offset} took no bytes")));
+        return Err(io::Error::new(
+            io::ErrorKind::WriteZero,
+            format!("a write at offset {offset} took no bytes"),
+        ));
     }
     Ok(count)
 }

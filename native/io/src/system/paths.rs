@@ -12,7 +12,10 @@ use std::path::Path;
 /// Opens as asked; direct I/O unless `buffered`.
 pub(crate) fn open(path: &Path, options: &OpenOptions) -> io::Result<OwnedFd> {
     let mut open = std::fs::OpenOptions::new();
-    open.read(true).write(options.write).create(options.create).create_new(options.create && options.create_new);
+    open.read(true)
+        .write(options.write)
+        .create(options.create)
+        .create_new(options.create && options.create_new);
     #[cfg(target_os = "linux")]
     if !options.buffered {
         use std::os::unix::fs::OpenOptionsExt;

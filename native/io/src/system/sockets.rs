@@ -26,20 +26,31 @@ pub(crate) fn create(address: &SocketAddr, nonblocking: bool) -> io::Result<Owne
 
 /// Sets what a new or accepted socket needs beyond what its creation could ask for.
 pub(crate) fn prepare(descriptor: &OwnedFd, nonblocking: bool) -> io::Result<()> {
-    let raw = descriptor.as_raw_fd();
     #[cfg(not(target_os = "linux"))]
     {
+        let raw = descriptor.as_raw_fd();
         // SAFETY: plain flags of an open descriptor.
         check(unsafe { libc::fcntl(raw, libc::F_SETFD, libc::FD_CLOEXEC) })?;
         set_option(raw, libc::SOL_SOCKET, libc::SO_NOSIGPIPE)?;
     }
     if nonblocking {
-        // SAFETY: plain flags of an open descriptor.
-        let flags = check(unsafe { libc::fcntl(raw, libc::F_GETFL) })?;
-        // SAFETY: as above.
-        check(unsafe { libc::fcntl(raw, libc::F_SETFL, flags | libc::O_NONBLOCK) })?;
+        set_nonblocking(descriptor, true)?;
     }
     Ok(())
+}
+
+/// Chooses whether calls that would block fail instead.
+pub(crate) fn set_nonblocking(descriptor: &OwnedFd, nonblocking: bool) -> io::Result<()> {
+    let raw = descriptor.as_raw_fd();
+    // SAFETY: plain flags of an open descriptor.
+    let flags = check(unsafe { libc::fcntl(raw, libc::F_GETFL) })?;
+    let wanted = if nonblocking {
+        flags | libc::O_NONBLOCK
+    } else {
+        flags & !libc::O_NONBLOCK
+    };
+    // SAFETY: as above.
+    check(unsafe { libc::fcntl(raw, libc::F_SETFL, wanted) }).map(drop)
 }
 
 /// Small messages leave at once.
@@ -50,8 +61,16 @@ pub(crate) fn set_no_delay(raw: RawFd) -> io::Result<()> {
 fn set_option(raw: RawFd, level: i32, option: i32) -> io::Result<()> {
     let one: libc::c_int = 1;
     // SAFETY: the pointer and length describe `one`, alive during the call.
-    check(unsafe { libc::setsockopt(raw, level, option, (&raw const one).cast(), size_of::<libc::c_int>() as libc::socklen_t) })
-        .map(drop)
+    check(unsafe {
+        libc::setsockopt(
+            raw,
+            level,
+            option,
+            (&raw const one).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    })
+    .map(drop)
 }
 
 /// A listening socket. `shared`: others may listen on the same address, and the kernel spreads connections over them.
@@ -99,7 +118,11 @@ pub(crate) fn connect_outcome(raw: RawFd) -> io::Result<()> {
     let mut length = size_of::<libc::c_int>() as libc::socklen_t;
     // SAFETY: the pointers describe `code` and `length`, exclusively borrowed during the call.
     check(unsafe { libc::getsockopt(raw, libc::SOL_SOCKET, libc::SO_ERROR, (&raw mut code).cast(), &mut length) })?;
-    if code == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(code)) }
+    if code == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::from_raw_os_error(code))
+    }
 }
 
 /// Starts or makes a connection.

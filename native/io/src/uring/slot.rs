@@ -54,10 +54,9 @@ impl Slot {
         self.done = 0;
         self.cancel_asked = false;
         let handle = match &operation {
-            Operation::Read { file, .. }
-            | Operation::Write { file, .. }
-            | Operation::Flush { file }
-            | Operation::Allocate { file, .. } => file.system().cloned(),
+            Operation::Read { file, .. } | Operation::Write { file, .. } | Operation::Flush { file } | Operation::Allocate { file, .. } => {
+                file.system().cloned()
+            }
             Operation::Accept { listener } => listener.system().cloned(),
             Operation::Receive { socket, .. } | Operation::Send { socket, .. } => socket.system().cloned(),
             Operation::Connect { address } => {
@@ -95,12 +94,21 @@ impl Slot {
         };
         let target = types::Fd(handle.raw());
         match operation {
-            Operation::Read { offset, buffer, length, .. } => {
+            Operation::Read {
+                offset, buffer, length, ..
+            } => {
                 let rest = (*length - self.done).min(BYTES_PER_CALL) as u32;
                 let position = *offset + self.done as u64;
-                opcode::Read::new(target, buffer.spare_mut().as_mut_ptr(), rest).offset(position).build()
+                opcode::Read::new(target, buffer.spare_mut().as_mut_ptr(), rest)
+                    .offset(position)
+                    .build()
             }
-            Operation::Write { offset, buffers, durability, .. } => {
+            Operation::Write {
+                offset,
+                buffers,
+                durability,
+                ..
+            } => {
                 fill_vectors(&mut self.vectors, buffers, self.done);
                 let flags = if *durability == Durability::Sync { libc::RWF_DSYNC } else { 0 };
                 opcode::Writev::new(target, self.vectors.as_ptr(), self.vectors.len() as u32)
@@ -138,7 +146,9 @@ impl Slot {
 
     /// Takes the kernel's answer in.
     pub(crate) fn advance(&mut self, code: i32) -> Progress {
-        let Some(operation) = &mut self.operation else { unreachable!("a completion came for an operation that has ended") };
+        let Some(operation) = &mut self.operation else {
+            unreachable!("a completion came for an operation that has ended")
+        };
         if code < 0 {
             return match -code {
                 libc::EINTR | libc::EAGAIN if !self.cancel_asked => Progress::Again,
@@ -184,7 +194,11 @@ impl Slot {
     }
 
     fn again(&mut self) -> Progress {
-        if self.cancel_asked { self.end(Err(cancelled())) } else { Progress::Again }
+        if self.cancel_asked {
+            self.end(Err(cancelled()))
+        } else {
+            Progress::Again
+        }
     }
 
     fn output(&mut self, operation: Option<Operation>, code: i32) -> io::Result<Output> {
@@ -198,7 +212,9 @@ impl Slot {
                 Ok(Output::Accepted(SystemHandle::socket(descriptor), self.address.to_address()?))
             }
             Some(Operation::Connect { .. }) => {
-                let Some(handle) = self.handle.take() else { unreachable!("a connect owns its socket") };
+                let Some(handle) = self.handle.take() else {
+                    unreachable!("a connect owns its socket")
+                };
                 sockets::set_no_delay(handle.raw())?;
                 Ok(Output::Connected(Handle::System(handle)))
             }

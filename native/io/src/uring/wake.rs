@@ -21,7 +21,10 @@ impl WakeEvent {
         let raw = check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) })?;
         // SAFETY: `raw` was just opened and nobody else owns it.
         let descriptor = unsafe { OwnedFd::from_raw_fd(raw) };
-        Ok(WakeEvent { event: Arc::new(Event(descriptor)), count: 0 })
+        Ok(WakeEvent {
+            event: Arc::new(Event(descriptor)),
+            count: 0,
+        })
     }
 
     /// The read that completes at the next wake. It points into `self`.

@@ -6,7 +6,11 @@ use openlake_io::{AlignedBuffer, Durability, File, OpenOptions};
 use std::io::ErrorKind;
 
 fn create() -> OpenOptions {
-    OpenOptions { write: true, create: true, ..OpenOptions::default() }
+    OpenOptions {
+        write: true,
+        create: true,
+        ..OpenOptions::default()
+    }
 }
 
 /// Aligned bytes of a pattern that differs from block to block.
@@ -34,7 +38,10 @@ pub(crate) async fn create_write_read_back(place: Place) {
     let whole = file.read(0, 20480).await.unwrap();
     assert_eq!(whole.as_slice()[..8192], first[..]);
     assert_eq!(whole.as_slice()[8192..12288], second[..]);
-    assert!(whole.as_slice()[12288..16384].iter().all(|byte| *byte == 0), "a hole reads as zeros");
+    assert!(
+        whole.as_slice()[12288..16384].iter().all(|byte| *byte == 0),
+        "a hole reads as zeros"
+    );
     assert_eq!(whole.as_slice()[16384..], second[..]);
     let again = file.clone();
     drop(file);
@@ -65,16 +72,37 @@ pub(crate) async fn a_vector_larger_than_one_call_is_written_whole(place: Place)
 
 pub(crate) async fn buffered_files_take_any_length(place: Place) {
     let path = place.folder.join("text");
-    let options = OpenOptions { buffered: true, ..create() };
+    let options = OpenOptions {
+        buffered: true,
+        ..create()
+    };
     let file = place.runtime.open(&path, &options).unwrap();
-    file.write(0, vec![Bytes::from_static(b"hello, "), Bytes::from_static(b"world")], Durability::Sync).await.unwrap();
+    file.write(
+        0,
+        vec![Bytes::from_static(b"hello, "), Bytes::from_static(b"world")],
+        Durability::Sync,
+    )
+    .await
+    .unwrap();
     file.write(5, vec![Bytes::from_static(b";")], Durability::None).await.unwrap();
     file.flush().await.unwrap();
-    let read = place.runtime.open(&path, &OpenOptions { buffered: true, ..OpenOptions::default() }).unwrap();
+    let read = place
+        .runtime
+        .open(
+            &path,
+            &OpenOptions {
+                buffered: true,
+                ..OpenOptions::default()
+            },
+        )
+        .unwrap();
     assert_eq!(read.read(0, 100).await.unwrap().as_slice(), b"hello; world");
     assert_eq!(read.read(7, 3).await.unwrap().as_slice(), b"wor");
     let error = read.write(0, vec![Bytes::from_static(b"x")], Durability::None).await.unwrap_err();
-    assert!(error.raw_os_error().is_some() || error.kind() == ErrorKind::PermissionDenied, "not opened for writing: {error}");
+    assert!(
+        error.raw_os_error().is_some() || error.kind() == ErrorKind::PermissionDenied,
+        "not opened for writing: {error}"
+    );
 }
 
 pub(crate) async fn allocate_extends_with_zeros(place: Place) {
@@ -91,7 +119,10 @@ pub(crate) async fn allocate_extends_with_zeros(place: Place) {
 
 pub(crate) async fn rename_replaces(place: Place) {
     let (from, to) = (place.folder.join("new"), place.folder.join("current"));
-    new_file(&place, "current").write(0, vec![pattern(4096, 1)], Durability::None).await.unwrap();
+    new_file(&place, "current")
+        .write(0, vec![pattern(4096, 1)], Durability::None)
+        .await
+        .unwrap();
     let file = new_file(&place, "new");
     file.write(0, vec![pattern(4096, 2)], Durability::Sync).await.unwrap();
     place.runtime.rename(&from, &to).unwrap();
@@ -113,8 +144,14 @@ pub(crate) async fn list_is_sorted_and_remove_removes(place: Place) {
     place.runtime.remove(&place.folder.join("b")).unwrap();
     assert_eq!(place.runtime.list_directory(&place.folder).unwrap(), ["a", "c", "inner"]);
     assert_eq!(place.runtime.list_directory(&inner).unwrap(), [""; 0]);
-    assert_eq!(place.runtime.remove(&place.folder.join("b")).unwrap_err().kind(), ErrorKind::NotFound);
-    assert_eq!(place.runtime.list_directory(&place.folder.join("x")).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(
+        place.runtime.remove(&place.folder.join("b")).unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
+    assert_eq!(
+        place.runtime.list_directory(&place.folder.join("x")).unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
     // A removed file lives on in who has it open.
     let file = new_file(&place, "a");
     place.runtime.remove(&place.folder.join("a")).unwrap();
@@ -126,19 +163,43 @@ pub(crate) async fn missing_and_existing_are_told_apart(place: Place) {
     let path = place.folder.join("a");
     let kind = |options: &OpenOptions| place.runtime.open(&path, options).err().map(|error| error.kind());
     assert_eq!(kind(&OpenOptions::default()), Some(ErrorKind::NotFound));
-    assert_eq!(kind(&OpenOptions { write: true, ..OpenOptions::default() }), Some(ErrorKind::NotFound));
-    assert_eq!(kind(&OpenOptions { create_new: true, ..create() }), None);
-    assert_eq!(kind(&OpenOptions { create_new: true, ..create() }), Some(ErrorKind::AlreadyExists));
+    assert_eq!(
+        kind(&OpenOptions {
+            write: true,
+            ..OpenOptions::default()
+        }),
+        Some(ErrorKind::NotFound)
+    );
+    assert_eq!(
+        kind(&OpenOptions {
+            create_new: true,
+            ..create()
+        }),
+        None
+    );
+    assert_eq!(
+        kind(&OpenOptions {
+            create_new: true,
+            ..create()
+        }),
+        Some(ErrorKind::AlreadyExists)
+    );
     assert_eq!(kind(&create()), None);
     let inside = place.folder.join("missing").join("a");
-    assert_eq!(place.runtime.open(&inside, &create()).err().map(|error| error.kind()), Some(ErrorKind::NotFound));
+    assert_eq!(
+        place.runtime.open(&inside, &create()).err().map(|error| error.kind()),
+        Some(ErrorKind::NotFound)
+    );
 }
 
 pub(crate) async fn a_lock_excludes(place: Place) {
     let path = place.folder.join("a");
     let options = OpenOptions { lock: true, ..create() };
     let first = place.runtime.open(&path, &options).unwrap();
-    assert_eq!(place.runtime.open(&path, &options).err().map(|error| error.kind()), Some(ErrorKind::WouldBlock));
+    assert_eq!(
+        place.runtime.open(&path, &options).err().map(|error| error.kind()),
+        Some(ErrorKind::WouldBlock)
+    );
     place.runtime.open(&path, &create()).expect("an open without lock is not excluded");
     drop(first);
     place.runtime.open(&path, &options).expect("the lock went with its file");

@@ -56,6 +56,7 @@ mod engines {
         receive_appends,
         addresses_match,
         a_hundred_connections,
+        a_detached_connection_goes_on,
     );
     contract!(time:
         timers_fire_in_order,

@@ -28,7 +28,11 @@ pub(crate) fn check<F: Future<Output = ()> + 'static>(engine: EngineKind, test: 
     let name = format!("contract-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::create_dir_all(&folder).expect("the folder for temporary files is writable");
-    let place = Place { runtime: runtime.clone(), folder: folder.clone(), address: (Ipv4Addr::LOCALHOST, 0).into() };
+    let place = Place {
+        runtime: runtime.clone(),
+        folder: folder.clone(),
+        address: (Ipv4Addr::LOCALHOST, 0).into(),
+    };
     let outcome = runtime.run(runtime.timeout(Duration::from_secs(60), test(place)));
     runtime.shutdown();
     std::fs::remove_dir_all(&folder).expect("the folder can be removed");
@@ -42,6 +46,10 @@ fn simulate<F: Future<Output = ()> + 'static>(seed: u64, test: fn(Place) -> F) {
     let runtime = world.start_node(1, ip);
     let folder = PathBuf::from("/data");
     runtime.create_directory(&folder).expect("a simulated disk is empty and writable");
-    let place = Place { runtime: runtime.clone(), folder, address: (ip, 0).into() };
+    let place = Place {
+        runtime: runtime.clone(),
+        folder,
+        address: (ip, 0).into(),
+    };
     world.run(&runtime, test(place), Duration::from_secs(60));
 }

@@ -61,7 +61,10 @@ pub(crate) async fn a_large_vector_arrives_in_order(place: Place) {
 pub(crate) async fn an_empty_send_is_done(place: Place) {
     let (client, server) = pair(&place).await;
     client.send(Vec::new()).await.unwrap();
-    client.send(vec![Bytes::new(), Bytes::from_static(b"x"), Bytes::new()]).await.unwrap();
+    client
+        .send(vec![Bytes::new(), Bytes::from_static(b"x"), Bytes::new()])
+        .await
+        .unwrap();
     assert_eq!(receive_exactly(&server, 1).await, b"x");
 }
 
@@ -89,7 +92,11 @@ pub(crate) async fn a_cancelled_receive_loses_nothing(place: Place) {
     let mut cancelled = 0;
     while all.len() < 800 {
         let wait = Duration::from_micros(20 + all.len() as u64 % 5 * 20);
-        match place.runtime.timeout(wait, server.receive(AlignedBuffer::with_capacity(4096))).await {
+        match place
+            .runtime
+            .timeout(wait, server.receive(AlignedBuffer::with_capacity(4096)))
+            .await
+        {
             Ok(result) => {
                 let (buffer, count) = result.unwrap();
                 assert!(count > 0);
@@ -183,7 +190,10 @@ pub(crate) async fn addresses_match(place: Place) {
     let address = listener.local_address().unwrap();
     assert_eq!(address.ip(), place.address.ip());
     assert_ne!(address.port(), 0);
-    let second = place.runtime.listen(address, true).expect("a shared address can be listened on twice");
+    let second = place
+        .runtime
+        .listen(address, true)
+        .expect("a shared address can be listened on twice");
     drop(second);
     assert!(place.runtime.listen(address, false).is_err(), "the address is in use");
     let (connected, accepted) = futures_util::join!(place.runtime.connect(address), listener.accept());
@@ -216,4 +226,24 @@ pub(crate) async fn a_hundred_connections(place: Place) {
         }
     });
     futures_util::future::join_all(clients).await;
+}
+
+pub(crate) async fn a_detached_connection_goes_on(place: Place) {
+    let (client, server) = pair(&place).await;
+    let other = server.clone();
+    assert_eq!(server.detach().await.err().map(|error| error.kind()), Some(ErrorKind::ResourceBusy));
+    let server = other;
+    // A cancelled receive that got bytes leaves them to the next runtime.
+    let mut receive = Box::pin(server.receive(AlignedBuffer::with_capacity(4096)));
+    assert!(futures_util::poll!(receive.as_mut()).is_pending());
+    client.send(vec![Bytes::from_static(b"first ")]).await.unwrap();
+    drop(receive);
+    let detached = server.detach().await.unwrap();
+    client.send(vec![Bytes::from_static(b"second")]).await.unwrap();
+    let server = place.runtime.attach(detached).unwrap();
+    assert_eq!(receive_exactly(&server, 12).await, b"first second");
+    server.send(vec![Bytes::from_static(b"back")]).await.unwrap();
+    assert_eq!(receive_exactly(&client, 4).await, b"back");
+    drop(server);
+    assert_eq!(client.receive(AlignedBuffer::with_capacity(4096)).await.unwrap().1, 0);
 }

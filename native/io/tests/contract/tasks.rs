@@ -65,7 +65,7 @@ pub(crate) async fn a_post_runs_on_the_runtime(place: Place) {
     let remote = place.runtime.remote();
     let (sender, mut receiver) = mpsc::unbounded();
     let simulated = place.runtime.engine() == EngineKind::Sim;
-    let post = move || {
+    let post: Box<dyn FnOnce() + Send> = Box::new(move || {
         for index in 0..100 {
             let sender = sender.clone();
             remote.post(Box::new(move |runtime| {
@@ -76,7 +76,7 @@ pub(crate) async fn a_post_runs_on_the_runtime(place: Place) {
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
-    };
+    });
     if simulated {
         post();
     } else {

@@ -8,16 +8,19 @@ use std::time::Duration;
 
 pub(crate) async fn timers_fire_in_order(place: Place) {
     let fired = Rc::new(RefCell::new(Vec::new()));
-    let sleeps = [30u64, 10, 20, 10].into_iter().enumerate().map(|(index, milliseconds)| {
+    let start = place.runtime.now();
+    for (index, milliseconds) in [30, 10, 20, 10].into_iter().enumerate() {
         let (fired, runtime) = (fired.clone(), place.runtime.clone());
-        async move {
-            let before = runtime.now();
-            runtime.sleep(Duration::from_millis(milliseconds)).await;
-            assert!(runtime.now().since(before) >= Duration::from_millis(milliseconds));
+        place.runtime.spawn(async move {
+            let deadline = start.after(Duration::from_millis(milliseconds));
+            runtime.sleep_until(deadline).await;
+            assert!(runtime.now() >= deadline);
             fired.borrow_mut().push(index);
-        }
-    });
-    futures_util::future::join_all(sleeps).await;
+        });
+    }
+    while fired.borrow().len() < 4 {
+        place.runtime.sleep(Duration::from_millis(5)).await;
+    }
     assert_eq!(*fired.borrow(), [1, 3, 2, 0]);
 }
 

@@ -4,4 +4,5 @@ mod authentication;
 mod cluster;
 mod cores;
 mod failure;
+mod simulated;
 mod traffic;

@@ -1,7 +1,8 @@
 //! The same nodes in a simulated world, where a seed decides about every delay: partitions, stops, deaths and wrong clocks.
 
 use crate::cluster::{Identity, Node, SECOND, key, layout, read, slot};
-use openlake_drive::{Answer, Ballot, Request};
+use bytes::Bytes;
+use openlake_drive::{Answer, Ballot, Request, Space};
 use openlake_io::{Runtime, SimOptions, SimWorld};
 use openlake_peer::{CallError, ClusterLayout};
 use std::cell::RefCell;
@@ -10,8 +11,6 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-
-const STEP: Duration = Duration::from_millis(10);
 
 struct World {
     world: SimWorld,
@@ -31,52 +30,56 @@ impl World {
         let addresses: Vec<SocketAddr> = (1..=count).map(address).collect();
         let layout = layout(&addresses);
         let world = SimWorld::new(seed, SimOptions::default());
-        let mut this = World { world, layout, runtimes: Vec::new(), nodes: Vec::new() };
+        let mut this = World {
+            world,
+            layout,
+            runtimes: Vec::new(),
+            nodes: Vec::new(),
+        };
         for id in 1..=count {
             let (runtime, node) = this.start(id, 1);
             this.runtimes.push(runtime);
             this.nodes.push(node);
         }
-        this.until(|world| (0..count as usize).all(|index| (1..=count).all(|id| id == index as u32 + 1 || world.nodes[index].is_linked(id))));
+        this.until(|world| {
+            (0..count as usize).all(|index| (1..=count).all(|id| id == index as u32 + 1 || world.nodes[index].is_linked(id)))
+        });
         this
     }
 
-    fn start(&mut self, id: u32, boot: u32) -> (Runtime, Node) {
+    fn start(&self, id: u32, boot: u32) -> (Runtime, Node) {
         let runtime = self.world.start_node(id, address(id).ip());
-        let node = Node::start(&runtime, Identity { boot, ..Identity::node(id) }, address(id));
+        let node = Node::start(
+            &runtime,
+            Identity {
+                boot,
+                ..Identity::node(id)
+            },
+            address(id),
+        );
         node.join(&self.layout);
         (runtime, node)
     }
 
-    fn until(&mut self, condition: impl Fn(&World) -> bool) {
-        for _ in 0..6000 {
-            if condition(self) {
-                return;
-            }
-            self.world.run_for(STEP);
-        }
-        panic!("not within a minute of simulated time");
+    fn until(&self, condition: impl Fn(&World) -> bool) {
+        assert!(
+            self.world.run_until(|| condition(self), 60 * SECOND),
+            "not within a minute of simulated time"
+        );
     }
 
     /// Runs `task` on node 1.
-    fn run<T: 'static>(&mut self, task: impl Future<Output = T> + 'static) -> T {
-        let result = Rc::new(RefCell::new(None));
-        let filled = result.clone();
-        self.runtimes[0].spawn(async move {
-            let value = task.await;
-            filled.replace(Some(value));
-        });
-        self.until(|_| result.borrow().is_some());
-        result.take().expect("it is done")
+    fn run<T: 'static>(&self, task: impl Future<Output = T> + 'static) -> T {
+        self.world.run(&self.runtimes[0], task, 120 * SECOND)
     }
 
     /// Node 1 asks the slot of node `id`.
-    fn ask(&mut self, id: u32, request: Request, deadline: Duration) -> Result<Answer, CallError> {
+    fn ask(&self, id: u32, request: Request, deadline: Duration) -> Result<Answer, CallError> {
         let mesh = self.nodes[0].mesh.clone();
         self.run(async move { mesh.call(slot(id as u8 - 1), None, request, deadline).await })
     }
 
-    fn works(&mut self, id: u32) {
+    fn works(&self, id: u32) {
         let answer = self.ask(id, read(), SECOND);
         assert!(matches!(answer, Ok(Answer::State { .. })), "node {id}: {answer:?}");
     }
@@ -93,32 +96,69 @@ fn on_seeds(test: impl Fn(u64)) {
 #[test]
 fn a_seed_replays() {
     let story = |seed| {
-        let mut world = World::new(seed, 3);
+        let world = World::new(seed, 3);
         for id in [2, 3, 2] {
             world.works(id);
         }
-        world.world.reset_connections(2);
-        world.until(|world| world.nodes[0].is_linked(2) && world.nodes[2].is_linked(2));
+        world.world.change_options(|options| options.reset_chance = 0.05);
+        world.world.run_for(10 * SECOND);
         let events: Vec<Vec<String>> = world.nodes.iter().map(|node| node.events.borrow().clone()).collect();
-        (world.world.now(), events, world.nodes[0].mesh.peers())
+        (world.world.event_hash(), events, world.nodes[0].mesh.peers())
     };
     on_seeds(|seed| assert_eq!(story(seed), story(seed)));
+}
+
+#[test]
+fn a_request_arrives_at_most_once_however_often_connections_break() {
+    on_seeds(|seed| {
+        let world = World::new(seed, 2);
+        world.world.change_options(|options| options.reset_chance = 0.02);
+        let mut outcomes = [0; 3];
+        let mut answered = Vec::new();
+        for bucket in 0..300 {
+            let request = Request::Scan {
+                bucket,
+                space: Space::Object,
+                prefix: Bytes::new(),
+                from: Bytes::new(),
+                limit: 1,
+            };
+            match world.ask(2, request.clone(), SECOND) {
+                Ok(_) => {
+                    outcomes[0] += 1;
+                    answered.push(request);
+                }
+                Err(CallError::Lost) => outcomes[1] += 1,
+                Err(CallError::Unreachable(_)) => {
+                    outcomes[2] += 1;
+                    world.world.run_for(Duration::from_millis(20));
+                }
+                Err(CallError::Timeout) => panic!("nothing is slow here"),
+            }
+        }
+        let seen = world.nodes[1].seen.borrow();
+        for (index, request) in seen.iter().enumerate() {
+            assert!(!seen[..index].contains(request), "{request:?} arrived twice");
+        }
+        assert!(answered.iter().all(|request| seen.contains(request)));
+        assert!(outcomes.iter().all(|count| *count > 0), "answered, lost, unreachable: {outcomes:?}");
+    });
 }
 
 #[test]
 fn a_partition_in_either_direction_is_noticed_and_heals() {
     on_seeds(|seed| {
         for (from, to) in [(1, 2), (2, 1)] {
-            let mut world = World::new(seed, 3);
+            let world = World::new(seed, 3);
             world.works(2);
-            world.world.set_connected(from, to, false);
+            world.world.block(from, to);
             assert_eq!(world.ask(2, read(), Duration::from_millis(100)), Err(CallError::Timeout));
             world.until(|world| !world.nodes[0].is_linked(2));
             assert!(matches!(world.ask(2, read(), 60 * SECOND), Err(CallError::Unreachable(_))));
             world.works(3);
             // Long enough that the link was given up too.
             world.world.run_for(Duration::from_secs(seed));
-            world.world.set_connected(from, to, true);
+            world.world.unblock(from, to);
             world.until(|world| world.nodes[0].is_linked(2) && world.nodes[1].is_linked(1));
             world.works(2);
         }
@@ -128,13 +168,29 @@ fn a_partition_in_either_direction_is_noticed_and_heals() {
 #[test]
 fn a_node_that_stands_still_is_avoided_until_it_goes_on() {
     on_seeds(|seed| {
-        let mut world = World::new(seed, 3);
-        world.world.pause(2);
+        let world = World::new(seed, 3);
+        world.world.pause_node(2);
         assert_eq!(world.ask(2, read(), Duration::from_millis(100)), Err(CallError::Timeout));
         world.until(|world| !world.nodes[0].is_linked(2));
         assert!(matches!(world.ask(2, read(), 60 * SECOND), Err(CallError::Unreachable(_))));
         world.world.run_for(Duration::from_secs(2 * seed));
-        world.world.resume(2);
+        world.world.resume_node(2);
+        world.until(|world| world.nodes[0].is_linked(2) && world.nodes[1].is_linked(1));
+        world.works(2);
+    });
+}
+
+#[test]
+fn a_node_without_power_is_silent_and_comes_back() {
+    on_seeds(|seed| {
+        let mut world = World::new(seed, 2);
+        world.world.crash_node(2);
+        assert_eq!(world.ask(2, read(), Duration::from_millis(100)), Err(CallError::Timeout));
+        world.until(|world| !world.nodes[0].is_linked(2));
+        world.world.run_for(Duration::from_secs(seed));
+        let (runtime, node) = world.start(2, 2);
+        world.runtimes[1] = runtime;
+        world.nodes[1] = node;
         world.until(|world| world.nodes[0].is_linked(2) && world.nodes[1].is_linked(1));
         world.works(2);
     });
@@ -148,11 +204,14 @@ fn a_killed_node_loses_requests_and_comes_back_with_a_higher_boot_number() {
         let outcome = Rc::new(RefCell::new(None));
         let filled = outcome.clone();
         world.runtimes[0].spawn(async move {
-            let never = Request::Prepare { key: key(), ballot: Ballot::MAX };
+            let never = Request::Prepare {
+                key: key(),
+                ballot: Ballot::MAX,
+            };
             filled.replace(Some(mesh.call(slot(1), None, never, 30 * SECOND).await));
         });
         world.until(|world| !world.nodes[1].seen.borrow().is_empty());
-        world.world.kill(2);
+        world.world.stop_node(2);
         world.until(|_| outcome.borrow().is_some());
         assert_eq!(outcome.take(), Some(Err(CallError::Lost)));
         let (runtime, node) = world.start(2, 2);
@@ -167,11 +226,11 @@ fn a_killed_node_loses_requests_and_comes_back_with_a_higher_boot_number() {
 #[test]
 fn a_clock_far_ahead_is_refused_and_not_learned() {
     on_seeds(|seed| {
-        let mut world = World::new(seed, 2);
-        world.world.set_wall_offset_ms(1, 3_600_000);
+        let world = World::new(seed, 2);
+        world.world.set_clock_offset(1, 3_600_000);
         assert!(matches!(world.ask(2, read(), SECOND), Ok(Answer::Clock { .. })));
         assert!(world.nodes[1].clock.current() >> 16 < world.runtimes[1].wall_ms() + 5000);
-        world.world.set_wall_offset_ms(1, 2000);
+        world.world.set_clock_offset(1, 2000);
         world.works(2);
     });
 }
