@@ -21,13 +21,6 @@ export function every(periodMs: number, task: () => void, options: { readonly ba
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
-/** Ready after `durationMs`. */
-export function sleep(durationMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, durationMs);
-  });
-}
-
 /** The promise's result, or 'timeout' once `durationMs` have passed; the promise goes on unheard then. */
 export async function within<T>(durationMs: number, promise: Promise<T>): Promise<T | 'timeout'> {
   let timer: NodeJS.Timeout | undefined;

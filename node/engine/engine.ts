@@ -42,7 +42,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
   return parts.engine;
 }
 
-export class Engine {
+export class Engine implements AsyncDisposable {
   readonly primitives: Primitives;
   #native: NativeEngine | undefined;
   readonly #calls: Calls;
@@ -107,6 +107,11 @@ export class Engine {
   #alive(): NativeEngine {
     if (this.#native === undefined) throw new Error('The engine has stopped');
     return this.#native;
+  }
+
+  /** As stop. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
   }
 
   /** Lets go of the handle; calls under way are rejected with the reason. */

@@ -20,6 +20,7 @@ import { ControlCounters } from '../metrics/control-counters.ts';
 import { s3Router } from '../s3/router.ts';
 import type { Log } from './log.ts';
 import { nodeTables } from './node-tables.ts';
+import { checkPortIsFree } from './ports.ts';
 
 /** Time for the drives to write what they hold once no request comes in any more. */
 const STOP_TIMEOUT_MS = 10_000;
@@ -70,6 +71,8 @@ export class StorageNode {
     await this.#admin.listen({ host: admin?.address ?? '', port: admin?.port ?? 0 }).catch((error: unknown) => {
       throw new Error(`Cannot serve the admin API on ${config.listen.admin}: ${messageOf(error)}`);
     });
+    await checkPortIsFree('S3', config.listen.s3);
+    await checkPortIsFree('peers', config.listen.peer);
     this.#engine = await startEngine({
       config: engineConfig(config),
       tables: nodeTables(config, this.#tablesVersion),

@@ -63,6 +63,11 @@ pub fn stop() {
     }
 }
 
+/// Drops whatever the calling thread's core holds, after a panic.
+pub fn abandon() {
+    drop(CORE.take());
+}
+
 /// The life of core `core` on its own thread, until `stop`.
 pub fn run(core: usize, shared: &Arc<Shared>) -> Result<(), String> {
     let kind = shared.plan.engine;

@@ -317,6 +317,8 @@ fn core_thread(core: usize, shared: &Arc<Shared>) {
         Ok(Ok(())) => None,
         Ok(Err(text)) => Some(text),
         Err(panic) => {
+            // What the core held may be broken; letting go of it must not end the process either.
+            let _ = catch_unwind(data_core::abandon);
             let text = panic
                 .downcast_ref::<String>()
                 .map(String::as_str)

@@ -47,7 +47,10 @@ impl Core {
             self.log_changed.until(|| (!self.growing.get()).then_some(())).await;
             return Ok(());
         }
-        if !self.medium.may_grow() || self.failure().is_some() {
+        if let Some(text) = self.failure() {
+            return Err(Answer::Failed(text));
+        }
+        if !self.medium.may_grow() {
             return Err(Answer::Full);
         }
         self.growing.set(true);

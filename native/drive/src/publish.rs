@@ -85,9 +85,10 @@ impl Core {
     fn judge(&self, key: &Key, record: &Record) -> Verdict {
         let promised = self.promises.borrow().get(key).copied().unwrap_or_default();
         let floor = self.acceptor.get().drive_floor.max(promised);
+        let again = record.origin != record.ballot;
         match self.index.borrow().get(key) {
-            Some(row) => row.judge_publish(floor, record.ballot),
-            None => Row::default().judge_publish(floor, record.ballot),
+            Some(row) => row.judge_publish(floor, record.ballot, again),
+            None => Row::default().judge_publish(floor, record.ballot, again),
         }
     }
 

@@ -6,6 +6,8 @@ use std::rc::Rc;
 
 /// Unstable records that a key may gather before it must be settled.
 pub(crate) const UNSTABLE_LIMIT: usize = 8;
+/// Versions published again, which is how a key gets settled, are taken beyond that: otherwise a full key could never be settled.
+pub(crate) const SETTLING_LIMIT: usize = 64;
 /// A ballot further ahead of the drive's clock than this is not taken, milliseconds.
 pub(crate) const CLOCK_LIMIT_MS: u64 = 5_000;
 
@@ -57,8 +59,8 @@ impl Row {
     pub fn has_pending(&self) -> bool {
         self.entries.last().is_some_and(|entry| !entry.is_durable())
     }
-    /// The rule of `publish`; `drive_floor` bounds the row's own floor from below.
-    pub fn judge_publish(&self, drive_floor: Ballot, ballot: Ballot) -> Verdict {
+    /// The rule of `publish`; `drive_floor` bounds the row's own floor from below. `again`: the version was proposed at another ballot.
+    pub fn judge_publish(&self, drive_floor: Ballot, ballot: Ballot, again: bool) -> Verdict {
         if self.entries.iter().any(|entry| entry.head.ballot == ballot) {
             return Verdict::Duplicate;
         }
@@ -66,7 +68,7 @@ impl Row {
             return Verdict::Refuse;
         }
         let unstable = self.entries.iter().filter(|entry| Some(entry.head.ballot) > self.stable).count();
-        if unstable >= UNSTABLE_LIMIT { Verdict::SettleFirst } else { Verdict::Accept }
+        if unstable >= if again { SETTLING_LIMIT } else { UNSTABLE_LIMIT } { Verdict::SettleFirst } else { Verdict::Accept }
     }
     /// Adds an accepted record.
     pub fn accept(&mut self, entry: Rc<Entry>) {

@@ -4,7 +4,9 @@
 //! fault and choice comes from the seed, nothing from real clocks, addresses or hashing; so a seed replays exactly, which
 //! [`SimWorld::event_hash`] proves.
 
+mod closing;
 mod connection;
+mod delivery;
 mod engine;
 mod event;
 mod faults;
@@ -14,6 +16,7 @@ mod inode;
 mod listening;
 mod node;
 mod options;
+mod platform;
 mod random;
 mod state;
 mod storage;

@@ -42,9 +42,17 @@ pub(crate) struct UringEngine {
 }
 
 impl UringEngine {
+    /// An engine over a ring in the best mode that this kernel has.
     pub(crate) fn new() -> io::Result<UringEngine> {
+        match deferred_ring() {
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => UringEngine::over(plain_ring()?),
+            result => UringEngine::over(result?),
+        }
+    }
+
+    fn over(ring: IoUring) -> io::Result<UringEngine> {
         let mut engine = UringEngine {
-            ring: build()?,
+            ring,
             system: System::new(false),
             slots: Vec::new(),
             active: 0,
@@ -140,20 +148,19 @@ impl UringEngine {
     }
 }
 
-/// A ring in the best mode that this kernel has.
-fn build() -> io::Result<IoUring> {
-    let deferred = IoUring::builder()
+/// A ring of one thread that completes operations when this thread asks: fewest interrupts of running tasks.
+fn deferred_ring() -> io::Result<IoUring> {
+    IoUring::builder()
         .setup_single_issuer()
         .setup_defer_taskrun()
         .setup_taskrun_flag()
         .setup_cqsize(COMPLETION_ENTRIES)
-        .build(SUBMISSION_ENTRIES);
-    match deferred {
-        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
-            IoUring::builder().setup_cqsize(COMPLETION_ENTRIES).build(SUBMISSION_ENTRIES)
-        }
-        result => result,
-    }
+        .build(SUBMISSION_ENTRIES)
+}
+
+/// What kernels before 6.1 have.
+fn plain_ring() -> io::Result<IoUring> {
+    IoUring::builder().setup_cqsize(COMPLETION_ENTRIES).build(SUBMISSION_ENTRIES)
 }
 
 impl Engine for UringEngine {
@@ -224,5 +231,63 @@ impl Drop for UringEngine {
                 return;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{AlignedBuffer, Runtime};
+    use bytes::Bytes;
+
+    #[test]
+    fn a_plain_ring_does_the_same() {
+        let Ok(ring) = plain_ring() else {
+            return eprintln!("skipped: io_uring is refused here");
+        };
+        let runtime = Runtime::over(Box::new(UringEngine::over(ring).expect("eventfd works")));
+        let remote = runtime.remote();
+        let (sender, receiver) = futures_channel::oneshot::channel();
+        runtime.run(async {
+            let listener = runtime.listen(([127, 0, 0, 1], 0).into(), false).expect("loopback works");
+            let connect = runtime.connect(listener.local_address().expect("it is bound"));
+            let (client, server) = futures_util::join!(connect, listener.accept());
+            let (client, (server, _)) = (client.expect("it listens"), server.expect("it connects"));
+            // More entries than the submission queue holds at once.
+            let buffers: Vec<Bytes> = (0..5000u32).map(|index| Bytes::copy_from_slice(&index.to_le_bytes())).collect();
+            let sending = async {
+                for chunk in buffers.chunks(100) {
+                    client.send(chunk.to_vec()).await.expect("the peer reads");
+                }
+            };
+            let receiving = async {
+                let mut all = Vec::new();
+                while all.len() < 20_000 {
+                    let (buffer, _) = server.receive(AlignedBuffer::with_capacity(4096)).await.expect("the peer sends");
+                    all.extend_from_slice(buffer.as_slice());
+                }
+                all
+            };
+            let ((), all) = futures_util::join!(sending, receiving);
+            assert_eq!(all, buffers.concat());
+            let sleeps = (0..2000).map(|_| runtime.timeout(Duration::from_millis(1), listener_of(&runtime)));
+            assert!(
+                futures_util::future::join_all(sleeps).await.iter().all(Result::is_err),
+                "nobody connects"
+            );
+            crate::spawn_thread("waker", move || {
+                std::thread::sleep(Duration::from_millis(10));
+                remote.post(Box::new(move |_| drop(sender.send(()))));
+            })
+            .expect("a thread starts");
+            receiver.await.expect("the post runs");
+        });
+        runtime.shutdown();
+    }
+
+    /// An accept that lasts until it is cancelled.
+    async fn listener_of(runtime: &Runtime) {
+        let listener = runtime.listen(([127, 0, 0, 1], 0).into(), false).expect("loopback works");
+        let _ = listener.accept().await;
     }
 }

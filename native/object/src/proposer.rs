@@ -244,6 +244,8 @@ impl Proposer {
                 round.flipped ^= bit(slot);
                 false
             }
+            // This round is what settles the key, or finishes it: only a higher ballot helps.
+            Ok(Answer::SettleFirst) if !round.own => return round.note_unsettled(slot),
             Ok(Answer::SettleFirst) | Err(_) => false,
             Ok(_) => true,
         };

@@ -86,6 +86,11 @@ impl Round {
             self.refused |= bit(slot);
         }
     }
+    /// The slot takes no new version before the key is settled: no refusal of this ballot, but a higher one is needed.
+    pub fn note_unsettled(&mut self, slot: u8) {
+        self.any_refusal = true;
+        self.closed |= bit(slot);
+    }
     /// No answer; whether trying again makes sense.
     pub fn note_silence(&mut self, slot: u8, hopeless: bool) -> bool {
         if hopeless {

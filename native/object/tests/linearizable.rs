@@ -15,7 +15,7 @@ use std::rc::Rc;
 use std::time::Duration;
 use support::body::{TestBody, collect};
 use support::linear::{Entry, Event, is_linearizable};
-use support::run;
+use support::run_seeded;
 use support::world::{Faults, World};
 
 const KEY: &[u8] = b"the key";
@@ -217,15 +217,7 @@ fn histories_are_linearizable() {
     let start = fixed.unwrap_or_else(|| u64::from(std::process::id()) * 1_000_003);
     let seeds = start..start + if fixed.is_some() { 1 } else { count };
     println!("seeds {seeds:?}");
-    // Many histories at the same time: most of each is waiting.
-    let answered: usize = run(async |runtime| {
-        let mut total = 0;
-        let seeds: Vec<u64> = seeds.collect();
-        for group in seeds.chunks(200) {
-            total += join_all(group.iter().map(|seed| one_history(&runtime, *seed))).await.into_iter().sum::<usize>();
-        }
-        total
-    });
+    let answered: usize = seeds.map(|seed| run_seeded(seed, async move |runtime| one_history(&runtime, seed).await)).sum();
     println!("{answered} operations were answered for sure");
     assert!(answered as u64 > (OPERATIONS as u64) * if fixed.is_some() { 1 } else { count }, "too few operations got an answer: {answered}");
 }

@@ -118,7 +118,8 @@ impl Client {
                 self.history.count("write conflict");
                 None
             }
-            Some(StoreError::Unavailable(_)) => {
+            // A drive that fails while it grows says that it is full.
+            Some(StoreError::Unavailable(_) | StoreError::Full) => {
                 self.history.count("write unavailable");
                 None
             }

@@ -6,7 +6,7 @@ use crate::plan::Shape;
 use openlake_drive::{Drive, DriveState};
 use openlake_io::{Instant, Runtime, SimOptions, SimWorld};
 use openlake_peer::{ClusterLayout, NodeAddress, SetLayout, SlotId, SlotPlace};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
@@ -25,6 +25,7 @@ pub type ServingListener = Rc<dyn Fn(usize, usize, &Serving)>;
 struct Machine {
     runtime: Option<Runtime>,
     serving: Rc<RefCell<Option<Serving>>>,
+    drives_fail: Rc<Cell<bool>>,
     /// Counts its starts.
     starts: usize,
 }
@@ -110,6 +111,7 @@ impl Cluster {
             slots: self.slots_of(node),
             bootstrap: self.bootstrap,
             deadline: DEADLINE,
+            drives_fail: self.machines[node].drives_fail.clone(),
         };
         let runtime = self.world.start_node(node as u32, address(node));
         for slot in &options.slots {
@@ -193,6 +195,7 @@ impl Cluster {
     /// Lets everything on a node's drives fail from now on, or no longer; a drive that failed needs a restart.
     pub fn set_drives_failed(&mut self, node: usize, failed: bool) {
         self.event(&format!("the drives of node {node} {}", if failed { "fail" } else { "work again" }));
+        self.machines[node].drives_fail.set(failed);
         for slot in self.slots_of(node) {
             match failed {
                 true => self.world.fail_path(node as u32, &drive_path(slot)),

@@ -66,7 +66,7 @@ impl Client {
     fn expect<T>(&self, result: Result<T, StoreError>, what: &str) -> Option<T> {
         match result {
             Ok(result) => Some(result),
-            Err(StoreError::Unavailable(_) | StoreError::Unknown(_) | StoreError::ConditionalConflict) => {
+            Err(StoreError::Unavailable(_) | StoreError::Unknown(_) | StoreError::ConditionalConflict | StoreError::Full) => {
                 self.history.count("upload unavailable");
                 None
             }

@@ -7,6 +7,7 @@ use openlake_drive::{Adoption, Drive, DriveOptions, MountCheck};
 use openlake_io::Runtime;
 use openlake_object::{LocalSlot, NodeState, Store, StoreOptions};
 use openlake_peer::{Clock, ClusterLayout, Fences, LocalDrive, Mesh, MeshOptions, SlotId};
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -24,6 +25,8 @@ pub struct NodeOptions {
     /// Blank drives may be formatted.
     pub bootstrap: bool,
     pub deadline: Duration,
+    /// The drives are made to fail just now, so that some may not open.
+    pub drives_fail: Rc<Cell<bool>>,
 }
 
 /// What serves once a node has joined. Ends with the node's process.
@@ -50,6 +53,7 @@ pub async fn start(runtime: Runtime, options: NodeOptions, history: History) -> 
                 boot = boot.max(drive.boot());
                 drives.push((slot, drive));
             }
+            Err(_) if options.drives_fail.get() => {}
             Err(error) => {
                 history.problem(runtime.now(), format!("node {} cannot open its drive of {slot}: {error}", options.node));
             }

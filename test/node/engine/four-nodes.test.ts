@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   CreateBucketCommand,
   GetObjectCommand,
@@ -13,10 +12,7 @@ import {
 } from '@aws-sdk/client-s3';
 import type { ConfigView, SetsView } from '../../../node/admin/schemas.ts';
 import { configHash } from '../../../node/config/hash.ts';
-import { clusterConfigs, NodeProcess, temporaryFolder } from './node-process.ts';
-
-const POLL_MS = 50;
-const WAIT_MS = 20_000;
+import { clusterConfigs, NodeProcess, temporaryFolder, until } from './node-process.ts';
 
 test('four nodes store together, lose one, take new keys and secrets, and are healthy again', async () => {
   using folder = temporaryFolder();
@@ -88,14 +84,6 @@ test('four nodes store together, lose one, take new keys and secrets, and are he
 });
 
 async function setStates(node: NodeProcess | undefined): Promise<string[]> {
-  const { sets } = (await node?.admin('/v1/sets')) as SetsView;
-  return sets.map((set) => set.state);
-}
-
-async function until(check: () => Promise<boolean>, what: string): Promise<void> {
-  const endMs = performance.now() + WAIT_MS;
-  while (!(await check())) {
-    assert.ok(performance.now() < endMs, `waited in vain for: ${what}`);
-    await sleep(POLL_MS);
-  }
+  const view = (await node?.admin('/v1/sets')) as SetsView | undefined;
+  return view?.sets.map((set) => set.state) ?? [];
 }

@@ -19,9 +19,15 @@ import { sampleConfig } from '../config/sample-config.ts';
 const MAIN = fileURLToPath(new URL('../../../node/main.ts', import.meta.url));
 /** Long enough for a loaded machine; a node that is ready earlier is noticed earlier. */
 const READY_TIMEOUT_MS = 60_000;
+const WAIT_MS = 30_000;
 const POLL_MS = 50;
 
-export type ClusterShape = { readonly nodes: number; readonly drivesPerNode: number; readonly engine?: 'auto' | 'uring' | 'poll' };
+export type ClusterShape = {
+  readonly nodes: number;
+  readonly drivesPerNode: number;
+  readonly engine?: 'auto' | 'uring' | 'poll';
+  readonly cores?: number;
+};
 
 /** Configurations of a whole 2+2 cluster on 127.0.0.1, below `folder`. */
 export async function clusterConfigs(folder: string, shape: ClusterShape): Promise<NodeConfig[]> {
@@ -52,7 +58,7 @@ export async function clusterConfigs(folder: string, shape: ClusterShape): Promi
       mkdirSync(place, { recursive: true });
       return { path: place, mount_check: 'directory' as const, capacity_bytes: 1024 ** 3 };
     }),
-    io: { ...base.io, engine: shape.engine ?? 'auto', cores: 1 },
+    io: { ...base.io, engine: shape.engine ?? 'auto', cores: shape.cores ?? 1 },
   }));
 }
 
@@ -60,6 +66,15 @@ export async function clusterConfigs(folder: string, shape: ClusterShape): Promi
 export function temporaryFolder(): Disposable & { readonly path: string } {
   const folder = mkdtempSync(path.join(tmpdir(), 'openlake-node-'));
   return { path: folder, [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+/** Waits until `check` holds; fails with `what` when that takes too long. */
+export async function until(check: () => Promise<boolean>, what: string): Promise<void> {
+  const endMs = performance.now() + WAIT_MS;
+  while (!(await check())) {
+    if (performance.now() > endMs) throw new Error(`waited in vain for: ${what}`);
+    await sleep(POLL_MS);
+  }
 }
 
 /** Ports that were free a moment ago. */

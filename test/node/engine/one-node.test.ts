@@ -29,9 +29,19 @@ import { clusterConfigs, NodeProcess, temporaryFolder } from './node-process.ts'
 const PART_BYTES = 5 * 1024 * 1024;
 const LISTED_KEYS = ['list/a', 'list/a/', 'list/a/1', 'list/a/2', 'list/b', 'list/é', 'list/😀', 'list/z z', 'list/../x', 'list//y'];
 
-test('a node stores objects, answers every control operation, and keeps all of it over a restart', async () => {
+for (const shape of [
+  { engine: 'uring', cores: 1 },
+  { engine: 'poll', cores: 1 },
+  { engine: 'uring', cores: 3 },
+  { engine: 'poll', cores: 3 },
+] as const) {
+  test(`a node with ${shape.cores} ${shape.engine} cores answers every operation and keeps all of it over a restart`, async () =>
+    await live(shape));
+}
+
+async function live(shape: { readonly engine: 'uring' | 'poll'; readonly cores: number }): Promise<void> {
   using folder = temporaryFolder();
-  const [config] = await clusterConfigs(folder.path, { nodes: 1, drivesPerNode: 4 });
+  const [config] = await clusterConfigs(folder.path, { nodes: 1, drivesPerNode: 4, ...shape });
   assert.ok(config !== undefined);
   const small = randomBytes(4096);
   const large = randomBytes(PART_BYTES + 12_345);
@@ -68,7 +78,7 @@ test('a node stores objects, answers every control operation, and keeps all of i
   await client.send(new DeleteBucketCommand({ Bucket: 'bucket' }));
   await assert.rejects(client.send(new HeadBucketCommand({ Bucket: 'bucket' })), { name: 'NotFound' });
   assert.equal(await node.end('SIGINT'), 0, node.log);
-});
+}
 
 /** Pages with and without delimiter hold what was put, in byte order. */
 async function listEveryWay(client: S3Client): Promise<void> {
@@ -151,13 +161,32 @@ test('a node whose drives cannot be opened ends with 1 and names each drive and 
   for (const drive of drives) assert.ok(node.log.includes(drive.path), node.log);
 });
 
-test('a node whose port is taken ends with 1 and names the port', async () => {
+for (const purpose of ['s3', 'peer', 'admin'] as const) {
+  test(`a node whose ${purpose} port is taken ends with 1 and names it`, async () => {
+    using folder = temporaryFolder();
+    const [first, second] = await Promise.all(
+      [1, 2].map((number) => clusterConfigs(`${folder.path}/${number}`, { nodes: 1, drivesPerNode: 4 })),
+    );
+    const [running, config] = [first?.[0], second?.[0]];
+    assert.ok(running !== undefined && config !== undefined);
+    const taken = running.listen[purpose];
+    const nodes = config.nodes.map((node) => ({ ...node, [`${purpose}_port`]: Number(taken.split(':')[1]) }));
+    await using other = new NodeProcess(`${folder.path}/1`, running);
+    await other.ready();
+    await using node = new NodeProcess(`${folder.path}/2`, { ...config, nodes, listen: { ...config.listen, [purpose]: taken } });
+    assert.equal(await node.exit(), 1);
+    assert.ok(node.log.includes(taken), node.log);
+  });
+}
+
+test('a second process over the same drives ends with 1 and says that they are in use', async () => {
   using folder = temporaryFolder();
   const [config] = await clusterConfigs(folder.path, { nodes: 1, drivesPerNode: 4 });
-  assert.ok(config !== undefined);
+  const [elsewhere] = await clusterConfigs(`${folder.path}/other`, { nodes: 1, drivesPerNode: 4 });
+  assert.ok(config !== undefined && elsewhere !== undefined);
   await using first = new NodeProcess(folder.path, config);
   await first.ready();
-  await using second = new NodeProcess(folder.path, { ...config, node: { ...config.node } });
+  await using second = new NodeProcess(`${folder.path}/other`, { ...elsewhere, drives: config.drives });
   assert.equal(await second.exit(), 1);
-  assert.ok(second.log.includes(config.listen.admin), second.log);
+  assert.match(second.log, /drive 0 .* is busy/);
 });

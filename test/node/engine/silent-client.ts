@@ -37,4 +37,5 @@ try {
   status = $metadata?.httpStatusCode ?? 0;
   retryAfter = $response?.headers['retry-after'];
 }
+// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker's port has no origin
 parentPort?.postMessage({ status, retryAfter, elapsedMs: performance.now() - startMs } satisfies SilentResult);

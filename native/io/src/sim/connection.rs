@@ -1,4 +1,4 @@
-//! Connections: bytes between two ends, and all the ways in which a connection ends.
+//! Connections: receives and sends of two ends, and the bytes they put on their way.
 
 use super::event::Event;
 use super::handle::End;
@@ -11,9 +11,6 @@ use bytes::Bytes;
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-
-/// How long a blocked piece waits before it is sent again: 200 ms, the least that Linux waits.
-const RETRANSMIT_NANOSECONDS: u64 = 200_000_000;
 
 pub(crate) struct Connection {
     pub(crate) ends: [EndState; 2],
@@ -55,7 +52,7 @@ impl EndState {
     }
 
     /// Takes no bytes any more.
-    fn is_deaf(&self) -> bool {
+    pub(crate) fn is_deaf(&self) -> bool {
         !self.open || !self.alive || self.shut || self.error.is_some()
     }
 }
@@ -81,7 +78,7 @@ impl State {
     }
 
     /// Completes a waiting receive if it can be.
-    fn serve_receive(&mut self, end: End) {
+    pub(crate) fn serve_receive(&mut self, end: End) {
         let Some(connection) = self.connections.get_mut(&end.connection) else {
             return;
         };
@@ -135,7 +132,7 @@ impl State {
     }
 
     /// Moves bytes of a waiting send into the pipe, as far as the window allows, and completes it when all are in.
-    fn pump(&mut self, end: End) {
+    pub(crate) fn pump(&mut self, end: End) {
         let Some(connection) = self.connections.get(&end.connection) else {
             return;
         };
@@ -184,7 +181,7 @@ impl State {
         }
     }
 
-    fn push_piece(&mut self, end: End, bytes: Bytes, last: bool) {
+    pub(crate) fn push_piece(&mut self, end: End, bytes: Bytes, last: bool) {
         let Some((from, to)) = self.route(end) else { return };
         let arrival = self.now + self.latency(from, to);
         let Some(connection) = self.connections.get_mut(&end.connection) else {
@@ -207,149 +204,5 @@ impl State {
     pub(crate) fn route(&self, end: End) -> Option<(u32, u32)> {
         let ends = &self.connections.get(&end.connection)?.ends;
         ends[end.side].node.zip(ends[1 - end.side].node)
-    }
-
-    /// The next piece of what `side` sent gets to its peer, or is lost and sent again later.
-    pub(crate) fn deliver(&mut self, number: u64, side: usize) {
-        let (end, peer) = (
-            End { connection: number, side },
-            End {
-                connection: number,
-                side: 1 - side,
-            },
-        );
-        let Some((from, to)) = self.route(end) else { return };
-        let gets_there = self.is_open(from, to) && self.nodes.get(&to).is_some_and(|node| node.powered);
-        let gets_back = self.is_open(to, from);
-        let broken_by_chance = self.random.chance(self.options.reset_chance);
-        let timeout = self.options.retransmission_timeout.as_nanos() as u64;
-        let now = self.now;
-        let Some(connection) = self.connections.get_mut(&number) else {
-            return;
-        };
-        let sender_lives = connection.ends[side].alive;
-        let peer_is_deaf = connection.ends[1 - side].is_deaf();
-        let pipe = &mut connection.pipes[side];
-        pipe.delivering = false;
-        if gets_there && gets_back {
-            pipe.stalled_since = None;
-        } else {
-            let stalled_since = *pipe.stalled_since.get_or_insert(now);
-            if now - stalled_since >= timeout || !sender_lives {
-                return self.break_end(number, side, io::ErrorKind::TimedOut);
-            }
-        }
-        if gets_there && !pipe.transit.is_empty() {
-            if broken_by_chance {
-                self.break_end(number, 0, io::ErrorKind::ConnectionReset);
-                return self.break_end(number, 1, io::ErrorKind::ConnectionReset);
-            }
-            let count = pipe.arrive();
-            self.note(count as u64);
-            if peer_is_deaf && count > 0 {
-                return self.send_reset(peer);
-            }
-            self.serve_receive(peer);
-        }
-        self.schedule_delivery(end);
-        self.forget_if_over(number);
-    }
-
-    fn schedule_delivery(&mut self, end: End) {
-        let jitter = self.random.below(RETRANSMIT_NANOSECONDS / 4);
-        let now = self.now;
-        let Some(connection) = self.connections.get_mut(&end.connection) else {
-            return;
-        };
-        let pipe = &mut connection.pipes[end.side];
-        let at = match pipe.transit.front() {
-            _ if pipe.stalled_since.is_some() => now + RETRANSMIT_NANOSECONDS + jitter,
-            Some(piece) => piece.arrives_at.max(now),
-            None => return,
-        };
-        if !std::mem::replace(&mut pipe.delivering, true) {
-            self.events.push(
-                at,
-                Event::Deliver {
-                    connection: end.connection,
-                    side: end.side,
-                },
-            );
-        }
-    }
-
-    /// `end` tells its peer that the connection is void.
-    fn send_reset(&mut self, end: End) {
-        let Some((from, to)) = self.route(end) else { return };
-        if self.is_open(from, to) {
-            let delay = self.latency(from, to);
-            self.schedule(
-                delay,
-                Event::Reset {
-                    connection: end.connection,
-                    side: 1 - end.side,
-                },
-            );
-        }
-        self.forget_if_over(end.connection);
-    }
-
-    /// The connection breaks for one end: its operations fail and bytes on the way from it are lost.
-    pub(crate) fn break_end(&mut self, number: u64, side: usize, kind: io::ErrorKind) {
-        let Some(connection) = self.connections.get_mut(&number) else {
-            return;
-        };
-        connection.ends[side].error.get_or_insert(kind);
-        connection.pipes[side].clear();
-        connection.pipes[1 - side].clear();
-        let end = End { connection: number, side };
-        self.serve_receive(end);
-        self.pump(end);
-        self.forget_if_over(number);
-    }
-
-    /// The process drops its socket: the peer sees the end of the stream, or a reset if bytes were never received.
-    pub(crate) fn close_end(&mut self, end: End) {
-        let Some(connection) = self.connections.get_mut(&end.connection) else {
-            return;
-        };
-        let state = &mut connection.ends[end.side];
-        if !std::mem::replace(&mut state.open, false) {
-            return;
-        }
-        let is_silent = !state.alive || state.error.is_some();
-        let is_finished = connection.pipes[end.side].finished;
-        if !is_silent && connection.pipes[1 - end.side].unread() > 0 {
-            connection.pipes[1 - end.side].clear();
-            self.send_reset(end);
-        } else if !is_silent && !is_finished {
-            self.push_piece(end, Bytes::new(), true);
-        }
-        self.forget_if_over(end.connection);
-    }
-
-    /// Ends both directions; the end stays until its handle is dropped.
-    pub(crate) fn shut_end(&mut self, end: End) {
-        let Some(connection) = self.connections.get_mut(&end.connection) else {
-            return;
-        };
-        if std::mem::replace(&mut connection.ends[end.side].shut, true) {
-            return;
-        }
-        let is_finished = connection.pipes[end.side].finished || connection.ends[end.side].error.is_some();
-        self.serve_receive(end);
-        self.pump(end);
-        if !is_finished {
-            self.push_piece(end, Bytes::new(), true);
-        }
-    }
-
-    /// Forgets a connection that nobody has and on which nothing travels.
-    pub(crate) fn forget_if_over(&mut self, number: u64) {
-        let Some(connection) = self.connections.get(&number) else { return };
-        let is_left = |end: &EndState| !end.open || !end.alive;
-        if connection.ends.iter().all(is_left) && connection.pipes.iter().all(|pipe| pipe.transit.is_empty()) {
-            self.connections.remove(&number);
-        }
     }
 }

@@ -142,6 +142,9 @@ impl Inode {
         }
         if sector.cached.is_empty() {
             self.dirty.remove(&index);
+            if sector.durable.is_none() {
+                self.sectors.remove(&index);
+            }
         }
     }
 

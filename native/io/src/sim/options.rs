@@ -25,8 +25,12 @@ pub struct SimOptions {
     /// How often a disk operation takes `disk_stall` longer.
     pub disk_stall_chance: f64,
     pub disk_stall: Duration,
-    /// How often a disk operation fails with EIO and has no effect.
+    /// How often a disk operation fails with EIO. A failed write may have happened in part.
     pub disk_error_chance: f64,
+    /// How often a write completes without having happened.
+    pub lost_write_chance: f64,
+    /// How often a flush, or the durability of a `Sync` write, is a lie that a power cut reveals.
+    pub lying_flush_chance: f64,
     /// How often an in-flight sector becomes unreadable in a power cut.
     pub unreadable_sector_chance: f64,
     /// How often a delivered piece resets its connection instead.
@@ -53,6 +57,8 @@ impl Default for SimOptions {
             disk_stall_chance: 0.0,
             disk_stall: Duration::from_millis(50),
             disk_error_chance: 0.0,
+            lost_write_chance: 0.0,
+            lying_flush_chance: 0.0,
             unreadable_sector_chance: 1.0 / 64.0,
             reset_chance: 0.0,
             sector_bytes: 512,

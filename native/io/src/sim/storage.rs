@@ -55,21 +55,41 @@ impl State {
 
     /// An operation takes effect.
     pub(crate) fn finish_disk(&mut self, number: u32, life: u64, token: Token) {
-        let error_chance = self.options.disk_error_chance;
-        let class = self.options.durability_class;
         let Some(node) = self.nodes.get_mut(&number).filter(|node| node.life == life) else {
             return;
         };
         let Some(Pending::Disk {
             file,
-            operation,
-            writes_before,
+            mut operation,
+            mut writes_before,
         }) = node.pending.remove(&token)
         else {
             return;
         };
-        let result = if node.is_failed(&file.path) || self.random.chance(error_chance) {
+        let options = &self.options;
+        let mut class = options.durability_class;
+        if self.random.chance(options.lying_flush_chance) {
+            writes_before = 0;
+            class = DurabilityClass::ForceUnitAccess;
+            if let Operation::Write { durability, .. } = &mut operation {
+                *durability = Durability::None;
+            }
+        }
+        let is_write = matches!(operation, Operation::Write { .. });
+        let result = if node.is_failed(&file.path) {
             Err(io::Error::from_raw_os_error(libc::EIO))
+        } else if self.random.chance(options.disk_error_chance) {
+            if self.random.below(2) == 0 {
+                let mut tear = Tear {
+                    random: &mut self.random,
+                    unreadable_chance: 0.0,
+                    sector_bytes: options.sector_bytes,
+                };
+                tear.write(node, &file, &operation);
+            }
+            Err(io::Error::from_raw_os_error(libc::EIO))
+        } else if is_write && self.random.chance(options.lost_write_chance) {
+            Ok(Output::Done)
         } else {
             perform(node, &file, operation, writes_before, class)
         };
@@ -81,21 +101,14 @@ impl State {
         let unreadable_chance = self.options.unreadable_sector_chance;
         let sector_bytes = self.options.sector_bytes;
         let Some(node) = self.nodes.get_mut(&number) else { return };
-        for pending in node.pending.values() {
-            if let Pending::Disk {
-                file,
-                operation: Operation::Write { offset, buffers, .. },
-                ..
-            } = pending
-                && let Some(inode) = node.files.inodes.get_mut(&file.inode)
-            {
-                let whole = buffers.concat();
-                let mut tear = Tear {
-                    random: &mut self.random,
-                    unreadable_chance,
-                    sector_bytes,
-                };
-                tear.write(inode, *offset, &whole, node.writes_completed + 1);
+        let mut tear = Tear {
+            random: &mut self.random,
+            unreadable_chance,
+            sector_bytes,
+        };
+        for pending in std::mem::take(&mut node.pending).into_values() {
+            if let Pending::Disk { file, operation, .. } = pending {
+                tear.write(node, &file, &operation);
             }
         }
         node.files.crash(&mut self.random);
@@ -202,7 +215,7 @@ fn perform(node: &mut Node, file: &OpenFile, operation: Operation, writes_before
     Ok(Output::Done)
 }
 
-/// Applies part of a write that a power cut interrupts.
+/// Lets a write happen in part.
 struct Tear<'a> {
     random: &'a mut SimRandom,
     unreadable_chance: f64,
@@ -210,15 +223,22 @@ struct Tear<'a> {
 }
 
 impl Tear<'_> {
-    fn write(&mut self, inode: &mut super::inode::Inode, offset: u64, whole: &[u8], number: u64) {
+    fn write(&mut self, node: &mut Node, file: &OpenFile, operation: &Operation) {
+        let Operation::Write { offset, buffers, .. } = operation else {
+            return;
+        };
+        let Some(inode) = node.files.inodes.get_mut(&file.inode) else {
+            return;
+        };
+        let whole = buffers.concat();
+        node.writes_completed += 1;
         let mut done = 0;
         while done < whole.len() {
             let position = offset + done as u64;
             let start = (position % self.sector_bytes as u64) as usize;
             let count = (self.sector_bytes - start).min(whole.len() - done);
             if self.random.below(2) == 0 {
-                inode.write(position, &whole[done..done + count], number);
-                inode.persist(position, count as u64);
+                inode.write(position, &whole[done..done + count], node.writes_completed);
             }
             if self.random.chance(self.unreadable_chance) {
                 inode.make_unreadable(position / self.sector_bytes as u64);

@@ -16,10 +16,22 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// A simulated world; clones are the same world. Everything happens inside [`SimWorld::step`], on one thread.
+/// A simulated world; clones are the same world. Everything happens inside [`SimWorld::step`], on one thread. When the last clone
+/// goes, all nodes are shut down (so a task that holds one keeps its world in memory).
 #[derive(Clone)]
 pub struct SimWorld {
     pub(super) shared: Rc<Shared>,
+    _owner: Rc<Owner>,
+}
+
+/// Breaks the circle of a world, its runtimes and their engines.
+struct Owner(Rc<Shared>);
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        let runtimes = self.0.runtimes.take();
+        runtimes.values().for_each(Runtime::shutdown);
+    }
 }
 
 /// What the world and its engines share.
@@ -42,13 +54,14 @@ impl Shared {
 impl SimWorld {
     /// A world without nodes. The same seed, options and calls give the same events.
     pub fn new(seed: u64, options: SimOptions) -> SimWorld {
-        let state = State::new(seed, options, ClosedList::default());
+        let shared = Rc::new(Shared {
+            state: RefCell::new(State::new(seed, options, ClosedList::default())),
+            woken: WokenList::default(),
+            runtimes: RefCell::default(),
+        });
         SimWorld {
-            shared: Rc::new(Shared {
-                state: RefCell::new(state),
-                woken: WokenList::default(),
-                runtimes: RefCell::default(),
-            }),
+            _owner: Rc::new(Owner(shared.clone())),
+            shared,
         }
     }
 

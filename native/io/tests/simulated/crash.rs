@@ -241,3 +241,20 @@ fn a_crash_drops_tasks_and_voids_their_handles() {
     drop((file, runtime));
     assert!(again.info(Path::new("/")).is_ok());
 }
+
+#[test]
+fn a_dropped_world_leaves_nothing_behind() {
+    let kept = std::rc::Rc::new(());
+    let world = world(1);
+    let runtime = world.start_node(1, address(1));
+    let (inner, file, inside) = (runtime.clone(), open(&runtime, "/f"), kept.clone());
+    runtime.spawn(async move {
+        let _inside = inside;
+        let _ = file.read(0, 4096).await;
+        inner.sleep(std::time::Duration::from_secs(1000)).await;
+    });
+    drop(runtime);
+    world.run_for(std::time::Duration::from_secs(1));
+    drop(world);
+    assert_eq!(std::rc::Rc::strong_count(&kept), 1);
+}

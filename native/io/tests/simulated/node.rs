@@ -79,7 +79,7 @@ fn a_full_disk_says_so() {
 }
 
 #[test]
-fn disk_errors_come_by_chance_and_have_no_effect() {
+fn disk_errors_come_by_chance_and_may_leave_a_part() {
     let options = SimOptions {
         disk_error_chance: 0.2,
         ..SimOptions::default()
@@ -95,8 +95,48 @@ fn disk_errors_come_by_chance_and_have_no_effect() {
     });
     assert!((5..50).contains(&failed), "{failed} of 100 failed");
     let bytes = world.read_file(1, Path::new("/f")).unwrap();
-    let written = bytes.chunks(4096).filter(|block| block[0] == 1).count();
-    assert_eq!(written, 100 - failed);
+    let (mut whole, mut torn) = (0, 0);
+    for block in bytes.chunks(4096) {
+        let written = block.iter().filter(|byte| **byte == 1).count();
+        whole += usize::from(written == 4096);
+        torn += usize::from(written > 0 && written < 4096);
+    }
+    assert_eq!(whole, 100 - failed);
+    assert!(torn > 0 && torn <= failed);
+}
+
+#[test]
+fn lies_of_a_disk_are_revealed_by_a_power_cut() {
+    let lying = SimOptions {
+        lying_flush_chance: 1.0,
+        ..SimOptions::default()
+    };
+    let forgetful = SimOptions {
+        lost_write_chance: 1.0,
+        ..SimOptions::default()
+    };
+    for (options, is_read_before) in [(lying, true), (forgetful, false)] {
+        let mut lost = 0;
+        for seed in 0..10 {
+            let world = SimWorld::new(seed, SimOptions::default());
+            run(&world, 1, |runtime| async move {
+                let file = open(&runtime, "/f");
+                file.write(0, vec![filled(4096, 1)], Durability::Sync).await.unwrap();
+                runtime.sync_directory(Path::new("/")).unwrap();
+            });
+            world.change_options(|current| *current = options.clone());
+            let read = run(&world, 1, |runtime| async move {
+                let file = open(&runtime, "/f");
+                file.write(0, vec![filled(4096, 2)], Durability::Sync).await.unwrap();
+                file.flush().await.unwrap();
+                file.read(0, 4096).await.unwrap()
+            });
+            assert_eq!(read.as_slice()[0] == 2, is_read_before);
+            world.crash_node(1);
+            lost += usize::from(world.read_file(1, Path::new("/f")).unwrap().contains(&1));
+        }
+        assert!(lost > 5);
+    }
 }
 
 #[test]

@@ -7,11 +7,22 @@ pub mod body;
 pub mod linear;
 pub mod world;
 
-use openlake_io::{EngineKind, Runtime};
+use openlake_io::{Runtime, SimOptions, SimWorld};
 use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
-/// Runs a test on one thread.
-pub fn run<T, F: Future<Output = T>>(test: impl FnOnce(Runtime) -> F) -> T {
-    let runtime = Runtime::new(EngineKind::Poll).expect("the poll engine works everywhere");
-    runtime.run(test(runtime.clone()))
+/// Simulated time after which a test counts as hanging.
+const LONGEST: Duration = Duration::from_secs(3600);
+
+/// Runs a test in simulated time: the same seed gives the same run.
+pub fn run_seeded<T: 'static, F: Future<Output = T> + 'static>(seed: u64, test: impl FnOnce(Runtime) -> F) -> T {
+    let world = SimWorld::new(seed, SimOptions::default());
+    let runtime = world.start_node(0, IpAddr::V4(Ipv4Addr::LOCALHOST));
+    world.run(&runtime, test(runtime.clone()), LONGEST)
+}
+
+/// As `run_seeded`, where chance plays no part.
+pub fn run<T: 'static, F: Future<Output = T> + 'static>(test: impl FnOnce(Runtime) -> F) -> T {
+    run_seeded(1, test)
 }
