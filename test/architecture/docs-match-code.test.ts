@@ -39,7 +39,9 @@ test('every relative link in a document leads to a file', () => {
     const links = [...readSource(path).matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)].map((match) => match[1] as string);
     const known = new Set(sourceFiles(/./));
     const resolve = (link: string): string => new URL(link, `file:///${folder}`).pathname.slice(1);
-    return links.filter((link) => !known.has(resolve(link)) && ![...known].some((file) => file.startsWith(resolve(link)))).map((link) => `${path}: ${link}`);
+    return links
+      .filter((link) => !known.has(resolve(link)) && ![...known].some((file) => file.startsWith(resolve(link))))
+      .map((link) => `${path}: ${link}`);
   });
   assert.deepEqual(broken, []);
 });
@@ -51,6 +53,11 @@ test('the README stays short', () => {
 
 test('every npm script that a document names exists', () => {
   const scripts = Object.keys((JSON.parse(readSource('package.json')) as { scripts: Record<string, string> }).scripts);
-  const named = sourceFiles(/\.md$/).flatMap((path) => [...readSource(path).matchAll(/npm run ([a-z]+)/g)].map((match) => match[1] as string));
-  assert.deepEqual([...new Set(named)].filter((name) => !scripts.includes(name)), []);
+  const named = sourceFiles(/\.md$/).flatMap((path) =>
+    [...readSource(path).matchAll(/npm run ([a-z]+)/g)].map((match) => match[1] as string),
+  );
+  assert.deepEqual(
+    [...new Set(named)].filter((name) => !scripts.includes(name)),
+    [],
+  );
 });

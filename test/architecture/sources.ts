@@ -7,7 +7,10 @@ export const root: string = join(import.meta.dirname, '..', '..');
 
 /** Tracked and new files whose path matches, relative to the root, sorted. */
 export function sourceFiles(pattern: RegExp): readonly string[] {
-  const listed = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '--deduplicate'], { cwd: root, encoding: 'utf8' });
+  const listed = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '--deduplicate'], {
+    cwd: root,
+    encoding: 'utf8',
+  });
   return listed
     .split('\n')
     .filter((path) => pattern.test(path))

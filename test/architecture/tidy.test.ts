@@ -27,9 +27,13 @@ test(`no source file is longer than ${MAXIMUM_LINES} lines`, () => {
 });
 
 test('environment, exit, clock, chance and timers stand only at the edges', () => {
-  const edge = /^(test\/|native\/[^/]+\.mjs|node\/(main\.ts|cli\/|config\/|engine\/clock\.ts)|operator\/(main\.ts|cli\/|local\/|kube\/|api\/crd\.ts))/;
+  const edge =
+    /^(test\/|native\/[^/]+\.mjs|node\/(main\.ts|cli\/|config\/|engine\/clock\.ts)|operator\/(main\.ts|cli\/|local\/|kube\/|api\/crd\.ts))/;
   const inner = code.filter((path) => /\.(ts|mjs)$/.test(path) && !edge.test(path));
-  assert.deepEqual(violations(inner, /\bprocess\.(env|exit)\b|\bDate\.now\(|\bMath\.random\(|\bset(Timeout|Interval)\(|\bnew Date\(\)/), []);
+  assert.deepEqual(
+    violations(inner, /\bprocess\.(env|exit)\b|\bDate\.now\(|\bMath\.random\(|\bset(Timeout|Interval)\(|\bnew Date\(\)/),
+    [],
+  );
 });
 
 test('only native/io reaches files, sockets, threads and clocks', () => {

@@ -29,7 +29,13 @@ type Row = {
 type BenchJson = {
   readonly elapsedMs: number;
   readonly errors: number;
-  readonly operations: readonly { readonly name: string; readonly count: number; readonly p50Us: number; readonly p99Us: number; readonly perSecond?: number }[];
+  readonly operations: readonly {
+    readonly name: string;
+    readonly count: number;
+    readonly p50Us: number;
+    readonly p99Us: number;
+    readonly perSecond?: number;
+  }[];
 };
 
 const run = promisify(execFile);
@@ -47,7 +53,9 @@ async function measure(options: {
   const { work, operation, endpoint, env, pid, words, floorUs } = options;
   const bench = [join(root, 'node/cli/bench.ts'), operation, '--endpoint', endpoint, '--json', ...words];
   const before = processorTimeUs(pid);
-  const { stdout } = await run('taskset', ['-c', String(CLIENT_PROCESSOR), process.execPath, ...bench], { env: { ...process.env, ...env } });
+  const { stdout } = await run('taskset', ['-c', String(CLIENT_PROCESSOR), process.execPath, ...bench], {
+    env: { ...process.env, ...env },
+  });
   const processorUs = processorTimeUs(pid) - before;
   const report = JSON.parse(stdout) as BenchJson;
   const figures = report.operations.find((candidate) => candidate.name === operation);
@@ -77,7 +85,15 @@ async function measureResponder(seconds: string): Promise<Row> {
     pin(pid, SERVER_PROCESSOR);
     const env = { AWS_ACCESS_KEY_ID: 'floor', AWS_SECRET_ACCESS_KEY: 'floor' };
     const words = ['--concurrency', '64', '--duration', seconds, '--objects', '64', '--keep'];
-    return await measure({ work: 'floor: 4 KiB from memory, c=64', operation: 'get', endpoint: `http://${address}`, env, pid, words, floorUs: undefined });
+    return await measure({
+      work: 'floor: 4 KiB from memory, c=64',
+      operation: 'get',
+      endpoint: `http://${address}`,
+      env,
+      pid,
+      words,
+      floorUs: undefined,
+    });
   } finally {
     child.kill('SIGKILL');
   }
@@ -87,8 +103,18 @@ async function measureResponder(seconds: string): Promise<Row> {
 function measureDisk(seconds: number): number | undefined {
   const folder = mkdtempSync(join(tmpdir(), 'openlake-disk-'));
   try {
-    const words = ['--name=floor', `--directory=${folder}`, '--size=256M', '--rw=randread', '--bs=4k', '--ioengine=io_uring', '--iodepth=64'];
-    const output = execFileSync('fio', [...words, '--direct=1', '--time_based', `--runtime=${seconds}`, '--output-format=json'], { encoding: 'utf8' });
+    const words = [
+      '--name=floor',
+      `--directory=${folder}`,
+      '--size=256M',
+      '--rw=randread',
+      '--bs=4k',
+      '--ioengine=io_uring',
+      '--iodepth=64',
+    ];
+    const output = execFileSync('fio', [...words, '--direct=1', '--time_based', `--runtime=${seconds}`, '--output-format=json'], {
+      encoding: 'utf8',
+    });
     const result = JSON.parse(output.slice(output.indexOf('{'))) as { jobs: { read: { iops: number } }[] };
     return result.jobs[0]?.read.iops;
   } finally {
@@ -104,22 +130,53 @@ async function measureNode(cluster: TestCluster, options: { readonly seconds: st
   const { seconds, floorUs } = options;
   const common = { endpoint: node.endpoints.s3, env: cluster.env, pid, floorUs };
   const get = (concurrency: string): readonly string[] => ['--concurrency', concurrency, '--duration', seconds, '--objects', '256'];
-  const put = (concurrency: string): readonly string[] => ['--concurrency', concurrency, '--duration', seconds, '--objects', '100000', '--prefix', `put${concurrency}/`];
+  const put = (concurrency: string): readonly string[] => [
+    '--concurrency',
+    concurrency,
+    '--duration',
+    seconds,
+    '--objects',
+    '100000',
+    '--prefix',
+    `put${concurrency}/`,
+  ];
   return [
     await measure({ ...common, work: '4 KiB GET, hot, c=64', operation: 'get', words: get('64') }),
     await measure({ ...common, work: '4 KiB GET, hot, c=1', operation: 'get', words: get('1') }),
     await measure({ ...common, work: '4 KiB HEAD, c=64', operation: 'head', words: get('64') }),
     await measure({ ...common, work: '4 KiB durable PUT, c=64', operation: 'put', words: [...put('64'), '--keep'] }),
     await measure({ ...common, work: '4 KiB durable PUT, c=1', operation: 'put', words: [...put('1'), '--keep'] }),
-    await measure({ ...common, work: 'LIST of 1000, c=4', operation: 'list', words: ['--concurrency', '4', '--duration', seconds, '--objects', '4000', '--prefix', 'list/'] }),
-    await measure({ ...common, work: '1 MiB GET, c=4', operation: 'get', words: ['--size', '1MiB', '--concurrency', '4', '--duration', seconds, '--objects', '64', '--prefix', 'large/'] }),
-    await measure({ ...common, work: '1 MiB PUT, c=4', operation: 'put', words: ['--size', '1MiB', '--concurrency', '4', '--duration', seconds, '--objects', '64', '--prefix', 'large-put/'] }),
+    await measure({
+      ...common,
+      work: 'LIST of 1000, c=4',
+      operation: 'list',
+      words: ['--concurrency', '4', '--duration', seconds, '--objects', '4000', '--prefix', 'list/'],
+    }),
+    await measure({
+      ...common,
+      work: '1 MiB GET, c=4',
+      operation: 'get',
+      words: ['--size', '1MiB', '--concurrency', '4', '--duration', seconds, '--objects', '64', '--prefix', 'large/'],
+    }),
+    await measure({
+      ...common,
+      work: '1 MiB PUT, c=4',
+      operation: 'put',
+      words: ['--size', '1MiB', '--concurrency', '4', '--duration', seconds, '--objects', '64', '--prefix', 'large-put/'],
+    }),
   ];
 }
 
 function table(rows: readonly Row[]): string {
   const lines = rows.map((row) => {
-    const cells = [row.work, row.perSecond.toFixed(0), row.processorUs.toFixed(1), (1e6 / row.processorUs).toFixed(0), (row.p50Us / 1000).toFixed(2), (row.p99Us / 1000).toFixed(2)];
+    const cells = [
+      row.work,
+      row.perSecond.toFixed(0),
+      row.processorUs.toFixed(1),
+      (1e6 / row.processorUs).toFixed(0),
+      (row.p50Us / 1000).toFixed(2),
+      (row.p99Us / 1000).toFixed(2),
+    ];
     return `| ${[...cells, row.ratio === undefined ? '1' : row.ratio.toFixed(1)].join(' | ')} |`;
   });
   return [

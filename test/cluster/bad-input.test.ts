@@ -63,7 +63,10 @@ test('malformed heads are answered with 400 and the connection ends', async () =
 test('requests without, with unknown or with wrong signatures are refused', async () => {
   assert.match(await raw('GET /bucket HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n'), /403 [\s\S]*<Code>AccessDenied<\/Code>/);
   const unknown = 'AWS4-HMAC-SHA256 Credential=NOBODY/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=00';
-  assert.match(await raw(`GET /bucket HTTP/1.1\r\nhost: a\r\nconnection: close\r\nauthorization: ${unknown}\r\n\r\n`), /HTTP\/1\.1 40[03] /);
+  assert.match(
+    await raw(`GET /bucket HTTP/1.1\r\nhost: a\r\nconnection: close\r\nauthorization: ${unknown}\r\n\r\n`),
+    /HTTP\/1\.1 40[03] /,
+  );
   const wrong = await runProgram('env', { args: ['true'] });
   assert.equal(wrong.code, 0);
   const aws = await runProgram(join((await import('../provision/provision.mjs')).pythonFolder, 'bin/aws'), {
@@ -80,7 +83,9 @@ test('the reserved bucket is refused by name', async () => {
 
 test('a TOML with several mistakes names all of them and the nearest known key', async () => {
   const node = (await cluster.status()).nodes[0]?.name as string;
-  const broken = tomlOf(node).replace('[cluster]', '[cluster]\nregoin = "x"').replace(/^path = .*$/m, 'path = ""');
+  const broken = tomlOf(node)
+    .replace('[cluster]', '[cluster]\nregoin = "x"')
+    .replace(/^path = .*$/m, 'path = ""');
   const ended = await runNode(broken);
   assert.equal(ended.code, 2, ended.stderr);
   assert.match(ended.stderr, /regoin[\s\S]*region/);

@@ -103,7 +103,12 @@ export async function startCluster(resource: string = join(root, 'crds/examples/
     await dispose();
     throw error;
   }
-  const env = { ...readEnv(dataFolder), AWS_EC2_METADATA_DISABLED: 'true', AWS_CONFIG_FILE: '/dev/null', AWS_SHARED_CREDENTIALS_FILE: '/dev/null' };
+  const env = {
+    ...readEnv(dataFolder),
+    AWS_EC2_METADATA_DISABLED: 'true',
+    AWS_CONFIG_FILE: '/dev/null',
+    AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
+  };
   const aws = (...args: readonly string[]): Promise<Finished> => runProgram(join(pythonFolder, 'bin/aws'), { args, env });
   return {
     dataFolder,
@@ -122,13 +127,17 @@ export async function startCluster(resource: string = join(root, 'crds/examples/
     log: (name) => readFileSync(join(dataFolder, name, 'log'), 'utf8'),
     aws,
     awsMust: async (...args) => must(await aws(...args), `aws ${args.join(' ')}`).stdout,
-    python: (script, ...args) => runProgram(join(pythonFolder, 'bin/python'), { args: [join(root, 'test/cluster/clients', script), ...args], env }),
+    python: (script, ...args) =>
+      runProgram(join(pythonFolder, 'bin/python'), { args: [join(root, 'test/cluster/clients', script), ...args], env }),
     [Symbol.asyncDispose]: dispose,
   };
 }
 
 /** Starts a program whose output nobody reads, for work that goes on beside a test; dispose of it to end it. */
-export function startProgram(file: string, options: { readonly args: readonly string[]; readonly env: Readonly<Record<string, string>> }): Disposable {
+export function startProgram(
+  file: string,
+  options: { readonly args: readonly string[]; readonly env: Readonly<Record<string, string>> },
+): Disposable {
   const child = spawn(file, [...options.args], { env: { ...process.env, ...options.env }, stdio: 'ignore' });
   return { [Symbol.dispose]: () => void child.kill('SIGKILL') };
 }

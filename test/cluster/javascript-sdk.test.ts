@@ -28,15 +28,17 @@ const Bucket = 'sdk-bucket';
 let cluster: TestCluster;
 let client: S3Client;
 
+/** A client with the SDK's defaults, but for what tells it where the cluster is. */
+function clientOf(endpoint: string, more: { readonly maxAttempts?: number } = {}): S3Client {
+  const { AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY } = cluster.env;
+  const credentials = { accessKeyId: AWS_ACCESS_KEY_ID as string, secretAccessKey: AWS_SECRET_ACCESS_KEY as string };
+  return new S3Client({ endpoint, region: AWS_REGION as string, forcePathStyle: true, credentials, ...more });
+}
+
 before(async () => {
   cluster = await startCluster();
   await cluster.waitHealthy();
-  client = new S3Client({
-    endpoint: cluster.env['AWS_ENDPOINT_URL'] as string,
-    region: cluster.env['AWS_REGION'] as string,
-    forcePathStyle: true,
-    credentials: { accessKeyId: cluster.env['AWS_ACCESS_KEY_ID'] as string, secretAccessKey: cluster.env['AWS_SECRET_ACCESS_KEY'] as string },
-  });
+  client = clientOf(cluster.env['AWS_ENDPOINT_URL'] as string);
   await client.send(new CreateBucketCommand({ Bucket }));
 });
 after(async () => {
@@ -44,7 +46,10 @@ after(async () => {
   await cluster?.[Symbol.asyncDispose]();
 });
 
-async function get(Key: string, more: { readonly Range?: string; readonly IfMatch?: string; readonly IfNoneMatch?: string } = {}): Promise<Buffer> {
+async function get(
+  Key: string,
+  more: { readonly Range?: string; readonly IfMatch?: string; readonly IfNoneMatch?: string } = {},
+): Promise<Buffer> {
   const reply = await client.send(new GetObjectCommand({ Bucket, Key, ...more }));
   return Buffer.from((await reply.Body?.transformToByteArray()) ?? []);
 }
@@ -65,7 +70,8 @@ test('bodies of every size come back, whole and by range', async () => {
     const put = await client.send(new PutObjectCommand({ Bucket, Key: `size/${size}`, Body, Metadata: { size: String(size) } }));
     assert.equal(put.ETag, `"${createHash('md5').update(Body).digest('hex')}"`);
     assert.ok((await get(`size/${size}`)).equals(Body), `${size} bytes`);
-    if (size > 3) assert.ok((await get(`size/${size}`, { Range: `bytes=${size >> 1}-` })).equals(Body.subarray(size >> 1)), `half of ${size}`);
+    if (size > 3)
+      assert.ok((await get(`size/${size}`, { Range: `bytes=${size >> 1}-` })).equals(Body.subarray(size >> 1)), `half of ${size}`);
     const head = await client.send(new HeadObjectCommand({ Bucket, Key: `size/${size}` }));
     assert.deepEqual([head.ContentLength, head.Metadata, head.ETag], [size, { size: String(size) }, put.ETag]);
   }
@@ -75,7 +81,10 @@ test('conditional writes and reads judge the version they name', async () => {
   const Key = 'conditional';
   const first = await client.send(new PutObjectCommand({ Bucket, Key, Body: 'one', IfNoneMatch: '*' }));
   assert.equal(await errorOf(client.send(new PutObjectCommand({ Bucket, Key, Body: 'two', IfNoneMatch: '*' }))), 'PreconditionFailed 412');
-  assert.equal(await errorOf(client.send(new PutObjectCommand({ Bucket, Key, Body: 'two', IfMatch: '"0123456789abcdef0123456789abcdef"' }))), 'PreconditionFailed 412');
+  assert.equal(
+    await errorOf(client.send(new PutObjectCommand({ Bucket, Key, Body: 'two', IfMatch: '"0123456789abcdef0123456789abcdef"' }))),
+    'PreconditionFailed 412',
+  );
   const second = await client.send(new PutObjectCommand({ Bucket, Key, Body: 'two', IfMatch: first.ETag }));
   assert.equal(await errorOf(get(Key, { IfMatch: first.ETag as string })), 'PreconditionFailed 412');
   assert.match(await errorOf(get(Key, { IfNoneMatch: second.ETag as string })), /304/);
@@ -84,10 +93,12 @@ test('conditional writes and reads judge the version they name', async () => {
 
 test('of many racing If-None-Match writes exactly one wins', async () => {
   const nodes = (await cluster.status()).nodes;
-  const clients = nodes.map((node) => new S3Client({ ...client.config, endpoint: node.endpoints.s3, forcePathStyle: true, maxAttempts: 1 }));
+  const clients = nodes.map((node) => clientOf(node.endpoints.s3, { maxAttempts: 1 }));
   const results = await Promise.all(
     clients.flatMap((racer, index) =>
-      [0, 1].map((round) => errorOf(racer.send(new PutObjectCommand({ Bucket, Key: 'race', Body: `${index}.${round}`, IfNoneMatch: '*' })))),
+      [0, 1].map((round) =>
+        errorOf(racer.send(new PutObjectCommand({ Bucket, Key: 'race', Body: `${index}.${round}`, IfNoneMatch: '*' }))),
+      ),
     ),
   );
   for (const racer of clients) racer.destroy();
@@ -100,8 +111,13 @@ test('keys that look like paths stay the distinct keys that they are', async () 
   for (const Key of keys) await client.send(new PutObjectCommand({ Bucket, Key: `k/${Key}`.slice(0, 1024), Body: Key }));
   for (const Key of keys) assert.equal((await get(`k/${Key}`.slice(0, 1024))).toString(), Key);
   const listed = await client.send(new ListObjectsV2Command({ Bucket, Prefix: 'k/' }));
-  const expected = keys.map((key) => `k/${key}`.slice(0, 1024)).toSorted((left, right) => Buffer.compare(Buffer.from(left), Buffer.from(right)));
-  assert.deepEqual(listed.Contents?.map((entry) => entry.Key), expected);
+  const expected = keys
+    .map((key) => `k/${key}`.slice(0, 1024))
+    .toSorted((left, right) => Buffer.compare(Buffer.from(left), Buffer.from(right)));
+  assert.deepEqual(
+    listed.Contents?.map((entry) => entry.Key),
+    expected,
+  );
 });
 
 test('lists page in byte order with prefixes and delimiters', async () => {
@@ -110,13 +126,18 @@ test('lists page in byte order with prefixes and delimiters', async () => {
   const found: string[] = [];
   let ContinuationToken: string | undefined;
   do {
-    const page = await client.send(new ListObjectsV2Command({ Bucket, Prefix: 'list/', MaxKeys: 7, ...(ContinuationToken === undefined ? {} : { ContinuationToken }) }));
+    const page = await client.send(
+      new ListObjectsV2Command({ Bucket, Prefix: 'list/', MaxKeys: 7, ...(ContinuationToken === undefined ? {} : { ContinuationToken }) }),
+    );
     found.push(...(page.Contents ?? []).map((entry) => entry.Key as string));
     ContinuationToken = page.NextContinuationToken;
   } while (ContinuationToken !== undefined);
   assert.deepEqual(found, keys.toSorted());
   const grouped = await client.send(new ListObjectsV2Command({ Bucket, Prefix: 'list/', Delimiter: '/' }));
-  assert.deepEqual(grouped.CommonPrefixes?.map((entry) => entry.Prefix), Array.from({ length: 7 }, (_, index) => `list/${index}/`));
+  assert.deepEqual(
+    grouped.CommonPrefixes?.map((entry) => entry.Prefix),
+    Array.from({ length: 7 }, (_, index) => `list/${index}/`),
+  );
   const first = await client.send(new ListObjectsCommand({ Bucket, Prefix: 'list/', Delimiter: '/', MaxKeys: 3 }));
   assert.deepEqual([first.CommonPrefixes?.length, first.IsTruncated], [3, true]);
 });
@@ -132,15 +153,23 @@ test('multipart uploads complete, abort and refuse wrong parts', async () => {
     }),
   );
   const wrong = { Parts: [{ ...sent[0], ETag: '"0123456789abcdef0123456789abcdef"' }] };
-  assert.match(await errorOf(client.send(new CompleteMultipartUploadCommand({ Bucket, Key, UploadId, MultipartUpload: wrong }))), /InvalidPart 400/);
+  assert.match(
+    await errorOf(client.send(new CompleteMultipartUploadCommand({ Bucket, Key, UploadId, MultipartUpload: wrong }))),
+    /InvalidPart 400/,
+  );
   const done = await client.send(new CompleteMultipartUploadCommand({ Bucket, Key, UploadId, MultipartUpload: { Parts: sent } }));
   assert.match(done.ETag ?? '', /-3"$/);
   assert.ok((await get(Key)).equals(Buffer.concat(parts)));
-  assert.ok((await get(Key, { Range: `bytes=${5 * MIB - 10}-${5 * MIB + 9}` })).equals(Buffer.concat(parts).subarray(5 * MIB - 10, 5 * MIB + 10)));
+  assert.ok(
+    (await get(Key, { Range: `bytes=${5 * MIB - 10}-${5 * MIB + 9}` })).equals(Buffer.concat(parts).subarray(5 * MIB - 10, 5 * MIB + 10)),
+  );
   const second = await client.send(new CreateMultipartUploadCommand({ Bucket, Key }));
   await client.send(new UploadPartCommand({ Bucket, Key, UploadId: second.UploadId, PartNumber: 1, Body: 'x' }));
   await client.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId: second.UploadId }));
-  assert.equal(await errorOf(client.send(new UploadPartCommand({ Bucket, Key, UploadId: second.UploadId, PartNumber: 2, Body: 'x' }))), 'NoSuchUpload 404');
+  assert.equal(
+    await errorOf(client.send(new UploadPartCommand({ Bucket, Key, UploadId: second.UploadId, PartNumber: 2, Body: 'x' }))),
+    'NoSuchUpload 404',
+  );
   assert.ok((await get(Key)).equals(Buffer.concat(parts)), 'an aborted upload touched the object');
 });
 

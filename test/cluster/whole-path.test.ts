@@ -59,16 +59,26 @@ test('the AWS CLI makes a bucket, copies, lists, syncs and removes', async () =>
   await cluster.awsMust('s3', 'mb', 's3://cli-bucket');
   const source = join(folder, 'source');
   mkdirSync(join(source, 'sub'), { recursive: true });
-  const files = { 'empty': 0, 'one': 1, 'sub/small': 4096, 'sub/large': 9 * 1024 * 1024 + 1 };
+  const files = { empty: 0, one: 1, 'sub/small': 4096, 'sub/large': 9 * 1024 * 1024 + 1 };
   for (const [name, size] of Object.entries(files)) writeFileSync(join(source, name), randomBytes(size));
   await cluster.awsMust('s3', 'cp', join(source, 'sub/large'), 's3://cli-bucket/copied', '--no-progress');
   await cluster.awsMust('s3', 'sync', source, 's3://cli-bucket/tree', '--no-progress');
   const listed = await cluster.awsMust('s3', 'ls', '--recursive', 's3://cli-bucket');
-  const keys = listed.trim().split('\n').map((line) => line.trim().split(/\s+/).slice(2).join(' '));
-  assert.deepEqual(keys, [`${9 * 1024 * 1024 + 1} copied`, '0 tree/empty', '1 tree/one', `${9 * 1024 * 1024 + 1} tree/sub/large`, '4096 tree/sub/small']);
+  const keys = listed
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/).slice(2).join(' '));
+  assert.deepEqual(keys, [
+    `${9 * 1024 * 1024 + 1} copied`,
+    '0 tree/empty',
+    '1 tree/one',
+    `${9 * 1024 * 1024 + 1} tree/sub/large`,
+    '4096 tree/sub/small',
+  ]);
   const back = join(folder, 'back');
   await cluster.awsMust('s3', 'sync', 's3://cli-bucket/tree', back, '--no-progress');
-  for (const name of Object.keys(files)) assert.equal(sha256(readFileSync(join(back, name))), sha256(readFileSync(join(source, name))), name);
+  for (const name of Object.keys(files))
+    assert.equal(sha256(readFileSync(join(back, name))), sha256(readFileSync(join(source, name))), name);
   await cluster.awsMust('s3', 'rm', '--recursive', 's3://cli-bucket');
   assert.equal((await cluster.aws('s3', 'ls', '--recursive', 's3://cli-bucket')).stdout.trim(), '');
   await cluster.awsMust('s3', 'rb', 's3://cli-bucket');

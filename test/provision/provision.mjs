@@ -25,7 +25,10 @@ function debian(command, packageName, why) {
   if (found(command)) return;
   console.log(`provision: installing Debian's ${packageName}: ${why}`);
   const sudo = process.getuid?.() === 0 ? [] : ['sudo'];
-  run('sh', ['-c', `${sudo.join(' ')} apt-get update -qq && ${sudo.join(' ')} apt-get install -y -qq --no-install-recommends ${packageName}`]);
+  run('sh', [
+    '-c',
+    `${sudo.join(' ')} apt-get update -qq && ${sudo.join(' ')} apt-get install -y -qq --no-install-recommends ${packageName}`,
+  ]);
 }
 
 /** Folder of the Python environment that holds the S3 clients. */

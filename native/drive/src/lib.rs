@@ -31,6 +31,7 @@ mod read;
 mod record;
 mod roots;
 mod row;
+pub mod sabotage;
 mod scan;
 mod settle;
 mod signal;

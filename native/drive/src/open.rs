@@ -11,6 +11,7 @@ use crate::index::Index;
 use crate::log::{Log, Recovered, recover};
 use crate::medium::{Medium, open_locked};
 use crate::roots::Roots;
+use crate::sabotage::{Sabotage, is_planted};
 use crate::row::CLOCK_LIMIT_MS;
 use crate::settle::SWEEP_LENGTH;
 use crate::space::{ExtentSet, Place, Returned, Space};
@@ -280,7 +281,8 @@ fn rebuild_space(medium: &Medium, recovered: &Recovered, index: &Index) -> (Spac
 fn next_state(runtime: &Runtime, recovered: &Recovered, root: &Root, options: &DriveOptions, damaged: bool) -> AcceptorState {
     let before = recovered.state;
     let boot = before.boot.max(root.state.boot).saturating_add(1).max(options.boot_at_least);
-    let mut drive_floor = before.drive_floor.max(before.bound());
+    let bound = if is_planted(Sabotage::VolatilePromise) { before.drive_floor } else { before.bound() };
+    let mut drive_floor = before.drive_floor.max(bound);
     let mut dirty = before.dirty;
     if damaged {
         let clock = (runtime.wall_ms() + CLOCK_LIMIT_MS) << 16 | 0xffff;

@@ -4,6 +4,7 @@ use crate::core::{Core, Effect};
 use crate::entry::Entry;
 use crate::format::{RecordParts, RecordType};
 use crate::row::{Row, Verdict};
+use crate::sabotage::{Sabotage, is_planted};
 use crate::space::ExtentSet;
 use crate::{Answer, Head, Key, Kind, Record, Shard};
 use bytes::Bytes;
@@ -71,6 +72,9 @@ impl Core {
                 }
                 Ok(ordinal) => {
                     self.wake_pump();
+                    if is_planted(Sabotage::EarlyAcknowledge) {
+                        return Answer::Ack;
+                    }
                     return self.durable(ordinal).await.map_or_else(|answer| answer, |()| Answer::Ack);
                 }
                 Err(needed) => {
@@ -85,10 +89,10 @@ impl Core {
     fn judge(&self, key: &Key, record: &Record) -> Verdict {
         let promised = self.promises.borrow().get(key).copied().unwrap_or_default();
         let floor = self.acceptor.get().drive_floor.max(promised);
-        let again = record.origin != record.ballot;
+        let prepared = record.base.is_some();
         match self.index.borrow().get(key) {
-            Some(row) => row.judge_publish(floor, record.ballot, again),
-            None => Row::default().judge_publish(floor, record.ballot, again),
+            Some(row) => row.judge_publish(floor, record.ballot, prepared),
+            None => Row::default().judge_publish(floor, record.ballot, prepared),
         }
     }
 
@@ -102,7 +106,7 @@ impl Core {
         if let Some(staged) = staged
             && let Some(complete) = staged.complete(length, record.coding.block_shift)
         {
-            if !std::mem::replace(flushed, true) {
+            if !std::mem::replace(flushed, true) && !is_planted(Sabotage::PublishBeforeFlush) {
                 return match self.flush_bulk().await {
                     Ok(()) => Sourced::Again,
                     Err(text) => Sourced::Answer(Answer::Failed(text)),

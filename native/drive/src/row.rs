@@ -1,13 +1,14 @@
 //! What a drive holds of one key, and the acceptor's rules over it (protocol.md sections 2, 3 and 15). Pure: no clock, no I/O.
 
 use crate::entry::Entry;
+use crate::sabotage::{Sabotage, is_planted};
 use crate::{Ballot, KeyState, WriteId};
 use std::rc::Rc;
 
 /// Unstable records that a key may gather before it must be settled.
 pub(crate) const UNSTABLE_LIMIT: usize = 8;
-/// Versions published again, which is how a key gets settled, are taken beyond that: otherwise a full key could never be settled.
-pub(crate) const SETTLING_LIMIT: usize = 64;
+/// Records that follow a prepare (they name a base) are taken beyond that, as completing one of them is what settles the key.
+pub(crate) const PREPARED_LIMIT: usize = 64;
 /// A ballot further ahead of the drive's clock than this is not taken, milliseconds.
 pub(crate) const CLOCK_LIMIT_MS: u64 = 5_000;
 
@@ -59,8 +60,8 @@ impl Row {
     pub fn has_pending(&self) -> bool {
         self.entries.last().is_some_and(|entry| !entry.is_durable())
     }
-    /// The rule of `publish`; `drive_floor` bounds the row's own floor from below. `again`: the version was proposed at another ballot.
-    pub fn judge_publish(&self, drive_floor: Ballot, ballot: Ballot, again: bool) -> Verdict {
+    /// The rule of `publish`; `drive_floor` bounds the row's own floor from below. `prepared`: it follows a prepare.
+    pub fn judge_publish(&self, drive_floor: Ballot, ballot: Ballot, prepared: bool) -> Verdict {
         if self.entries.iter().any(|entry| entry.head.ballot == ballot) {
             return Verdict::Duplicate;
         }
@@ -68,11 +69,14 @@ impl Row {
             return Verdict::Refuse;
         }
         let unstable = self.entries.iter().filter(|entry| Some(entry.head.ballot) > self.stable).count();
-        if unstable >= if again { SETTLING_LIMIT } else { UNSTABLE_LIMIT } { Verdict::SettleFirst } else { Verdict::Accept }
+        if unstable >= if prepared { PREPARED_LIMIT } else { UNSTABLE_LIMIT } { Verdict::SettleFirst } else { Verdict::Accept }
     }
     /// Adds an accepted record.
     pub fn accept(&mut self, entry: Rc<Entry>) {
         self.raise_floor(entry.head.ballot);
+        if is_planted(Sabotage::EarlyDiscard) {
+            self.entries.retain(|held| held.head.ballot > entry.head.ballot);
+        }
         let at = self.entries.partition_point(|held| held.head.ballot < entry.head.ballot);
         match self.entries.get_mut(at) {
             // The same record again: a log that was written anew behind an error.

@@ -3,6 +3,7 @@
 //! The promises of W drives make the judgement hold: nothing older can be completed below the ballot, and a newer writer is met by a refusal.
 
 use crate::decide::{Decision, decide, provably_without_effect};
+use crate::locate::{Need, locate};
 use crate::operation::Operation;
 use crate::proposal::Proposal;
 use crate::proposer::{Proposer, Published};
@@ -10,9 +11,10 @@ use crate::scan::{Finding, Found};
 use crate::settle::republish;
 use crate::store::Condition;
 use crate::stripe::shards_needed;
-use crate::write::{Promises, outcome_unknown, promises, writer_of};
+use crate::write::{Promises, outcome_unknown, promises, writer_of, write};
 use crate::StoreError;
-use openlake_drive::{Ballot, Kind};
+use openlake_drive::sabotage::{Sabotage, is_planted};
+use openlake_drive::{Ballot, Head, Kind};
 use std::rc::Rc;
 
 /// What a publish is for.
@@ -34,6 +36,10 @@ pub(crate) async fn write_if(
     // One at a time on this core; the body was read before, so a slow client holds nobody up.
     let _turn = operation.core.key_queue.turn(&operation.key).await;
     operation.restart_clock();
+    if is_planted(Sabotage::ConditionOnRead) {
+        let head = locate(operation, Need::Head).await?.map(|located| located.head);
+        return if allows(condition, head.as_ref()) { write(operation, draft, floor).await } else { Err(StoreError::PreconditionFailed) };
+    }
     let mut proposer = Proposer::new(operation.clone(), floor);
     let mut last: Option<Finding> = None;
     for round in 0.. {
@@ -121,9 +127,14 @@ async fn judge(
     }
 }
 
-/// Whether the condition holds of what was found; a tombstone counts as absent.
+/// Whether the condition holds of what was found.
 fn holds(condition: &Condition, found: Option<&Found>) -> bool {
-    let live = found.map(|found| &found.head).filter(|head| head.kind == Kind::Data);
+    allows(condition, found.map(|found| &found.head))
+}
+
+/// Whether the condition holds of a version; a tombstone counts as absent.
+fn allows(condition: &Condition, head: Option<&Head>) -> bool {
+    let live = head.filter(|head| head.kind == Kind::Data);
     match condition {
         Condition::None => true,
         Condition::Absent => live.is_none(),

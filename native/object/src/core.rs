@@ -47,6 +47,10 @@ impl Core {
     pub fn next_ballot(&self, floor: Ballot) -> Ballot {
         self.options.state.next_ballot(self.runtime.wall_ms(), floor, self.options.node, self.options.boot)
     }
+    /// A drive refused because of `floor`.
+    pub fn learn_floor(&self, floor: Ballot) {
+        self.options.state.learn_floor(self.runtime.wall_ms(), floor);
+    }
     /// 128 random bits.
     pub fn new_write_id(&self) -> WriteId {
         let mut bytes = [0; 16];

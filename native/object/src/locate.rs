@@ -12,6 +12,7 @@ use futures_util::FutureExt;
 use futures_util::StreamExt;
 use futures_util::future::{Either, LocalBoxFuture, select};
 use futures_util::stream::FuturesUnordered;
+use openlake_drive::sabotage::{Sabotage, is_planted};
 use openlake_drive::{Answer, Head, KeyState, Request, ShardBytes, Want};
 use openlake_peer::CallError;
 use std::pin::pin;
@@ -136,6 +137,9 @@ pub(crate) async fn locate(operation: &Rc<Operation>, need: Need) -> Result<Opti
             match gather.scan() {
                 Finding::Absent => return Ok(None),
                 Finding::Complete(found) if is_enough(&found, need) => return Ok(Some(accept(operation, found, gather.shards))),
+                Finding::Possible(found) if is_planted(Sabotage::NoWriteBack) && is_enough(&found, need) => {
+                    return Ok(Some(Located { head: found.head, holders: found.holders, shards: gather.shards }));
+                }
                 finding if gather.is_idle() && all_asked => break finding,
                 _ => {}
             }

@@ -36,6 +36,10 @@ impl NodeState {
         }
         Ballot { clock: self.clock.next_above(wall_ms, least), node, boot }
     }
+    /// A drive's floor lies at `floor`: the node's next ballots start above it, so that it refuses just once.
+    pub(crate) fn learn_floor(&self, wall_ms: u64, floor: Ballot) {
+        self.clock.merge(floor.clock, wall_ms);
+    }
     /// How far joining the cluster has come, in words.
     pub fn join_status(&self) -> String {
         self.join_status.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()

@@ -225,11 +225,11 @@ impl Proposer {
                 Either::Left((None, _)) | Either::Right(_) => return false,
             }
         };
-        if reply.publish { self.take_publish(reply).await } else { self.take_prepare(reply) }
+        if reply.publish { self.take_publish(reply) } else { self.take_prepare(reply) }
         true
     }
 
-    async fn take_publish(&mut self, reply: Reply) {
+    fn take_publish(&mut self, reply: Reply) {
         let Some(index) = self.rounds.iter().position(|round| round.ballot() == reply.ballot) else { return };
         let slot = reply.slot;
         let current = index + 1 == self.rounds.len();
@@ -238,23 +238,18 @@ impl Proposer {
             Ok(Answer::Ack) => return round.note_ack(slot),
             Ok(Answer::Refuse { floor, stable }) => {
                 self.floor = self.floor.max(floor);
+                self.operation.core.learn_floor(floor);
                 return round.note_refusal(slot, stable);
             }
             Ok(Answer::NotStaged) => {
                 round.flipped ^= bit(slot);
                 false
             }
-            // This round is what settles the key, or finishes it: only a higher ballot helps.
-            Ok(Answer::SettleFirst) if !round.own => return round.note_unsettled(slot),
-            Ok(Answer::SettleFirst) | Err(_) => false,
+            Ok(Answer::SettleFirst) => return round.note_unsettled(slot),
+            Err(_) => false,
             Ok(_) => true,
         };
-        let settle = reply.result == Ok(Answer::SettleFirst);
         if round.note_silence(slot, hopeless) && current {
-            if settle {
-                // Eight unmarked versions of one key: rare enough to stop for.
-                let _ = crate::settle::settle(&self.operation).boxed_local().await;
-            }
             let tries = self.rounds[index].tries(slot);
             if tries < MOST_TRIES {
                 self.send_publish(index, slot, RESEND_AFTER * (1 << tries.min(6)) / 2);
@@ -267,6 +262,7 @@ impl Proposer {
     fn take_prepare(&mut self, reply: Reply) {
         if let Ok(Answer::Refuse { floor, .. }) = &reply.result {
             self.floor = self.floor.max(*floor);
+            self.operation.core.learn_floor(*floor);
         }
         if reply.ballot != self.prepared || self.closed & bit(reply.slot) != 0 {
             return;

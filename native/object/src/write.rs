@@ -9,6 +9,7 @@ use crate::settle::{is_decodable, republish, scan_answers};
 use crate::stripe::shards_needed;
 use crate::StoreError;
 use openlake_drive::Ballot;
+use openlake_drive::sabotage::{Sabotage, is_planted};
 use std::rc::Rc;
 
 /// What a publish is for.
@@ -68,6 +69,9 @@ async fn after_refusal(operation: &Rc<Operation>, proposer: &mut Proposer, draft
     };
     let attempts = proposer.attempts();
     let writer = writer_of(operation, proposer, draft, true, &attempts);
+    if is_planted(Sabotage::BlindRetry) {
+        return Ok(Next::Publish(draft.clone().reusing(proposer.answers()).proposed_at(ballot, None), Goal::Propose));
+    }
     let decision = decide(&writer, &finding, finding.found().map_or(1, |found| shards_needed(&found.head)));
     let found = finding.found();
     let base = Some(found.map_or(Ballot::ZERO, |found| found.head.ballot));

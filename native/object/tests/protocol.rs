@@ -13,14 +13,14 @@ use support::body::{TestBody, collect};
 use support::world::{Faults, World};
 use support::{run, run_seeded};
 
-const KEY: Bytes = Bytes::from_static(b"key");
+static KEY: Bytes = Bytes::from_static(b"key");
 
 async fn bucket(world: &Rc<World>) -> BucketView {
     world.store(0).create_bucket("bucket").await.expect("create")
 }
 
 fn target(bucket: BucketView, condition: Condition) -> PutTarget {
-    PutTarget { bucket, key: KEY, condition }
+    PutTarget { bucket, key: KEY.clone(), condition }
 }
 
 async fn put_if(store: &Store, bucket: BucketView, bytes: &[u8], condition: Condition) -> Result<(), StoreError> {
@@ -38,7 +38,7 @@ async fn get(store: &Store, bucket: BucketView) -> Result<Vec<u8>, StoreError> {
 }
 
 fn object_key(bucket: BucketView) -> Key {
-    Key { bucket: bucket.id, space: Space::Object, name: KEY }
+    Key { bucket: bucket.id, space: Space::Object, name: KEY.clone() }
 }
 
 fn away(world: &World, slots: &[u8]) {
@@ -244,7 +244,10 @@ fn a_blank_drive_hides_nothing() {
                 assert!(seen == b"new", "{data}+{parity}: {seen:?}");
             }
             assert_eq!(store.head(bucket, &KEY).await.expect("head").size, 3);
-            put(&store, bucket, b"newest").await.expect("a blank drive takes new writes at once");
+            // Its refusal lifts the coordinator's clock; from then on it takes new writes.
+            put(&store, bucket, b"newer").await.expect("refused by one");
+            runtime.sleep(Duration::from_millis(20)).await;
+            put(&store, bucket, b"newest").await.expect("taken by all");
             assert!(get(&store, bucket).await.expect("read") == b"newest");
             assert!(world.newest(&key)[0].is_some());
         }

@@ -3,6 +3,7 @@
 use crate::faults::FaultPlan;
 use crate::random::Random;
 use crate::workload::Mix;
+use openlake_drive::sabotage::Sabotage;
 use openlake_io::{DurabilityClass, SimOptions};
 use std::time::Duration;
 
@@ -83,6 +84,8 @@ pub struct Plan {
     pub faults: FaultPlan,
     /// Speeds of disks and links, and what goes wrong with them by chance.
     pub world: SimOptions,
+    /// A bug to be found.
+    pub sabotage: Option<Sabotage>,
 }
 
 impl Plan {
@@ -107,6 +110,7 @@ impl Plan {
             mix,
             faults: FaultPlan::random(&mut random, shape.nodes, shape.writable_away()),
             world: world(&mut random),
+            sabotage: None,
         }
     }
 }

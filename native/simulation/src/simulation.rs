@@ -35,6 +35,7 @@ const CALM: Duration = Duration::from_secs(5);
 
 /// Runs a plan to its end.
 pub fn run(plan: &Plan, verbose: bool) -> Report {
+    openlake_drive::sabotage::plant(plan.sabotage);
     let history = History::new(verbose);
     let mut random = Random::new(plan.seed ^ 0x5eed);
     let mut cluster = Cluster::new(random.bits(), plan.shape, plan.world.clone(), history.clone());

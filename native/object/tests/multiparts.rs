@@ -1,0 +1,137 @@
+//! Multipart uploads from the first part to the last byte read.
+
+mod support;
+
+use bytes::Bytes;
+use futures_util::future::join;
+use openlake_object::{BucketView, CompletePart, Condition, Metadata, PutTarget, Range, Store, StoreError};
+use std::rc::Rc;
+use std::time::Duration;
+use support::body::{TestBody, collect, pattern};
+use support::run;
+use support::world::World;
+
+static KEY: Bytes = Bytes::from_static(b"videos/long.mp4");
+const PART: usize = 5 << 20;
+
+fn metadata() -> Metadata {
+    Metadata { pairs: vec![("content-type".to_owned(), "video/mp4".to_owned())] }
+}
+
+async fn start(world: &Rc<World>) -> (Store, BucketView, [u8; 16]) {
+    let store = world.store(0);
+    let bucket = store.create_bucket("bucket").await.expect("create");
+    let upload = store.create_upload(bucket, &KEY, metadata()).await.expect("upload");
+    (store, bucket, upload)
+}
+
+async fn part(store: &Store, bucket: BucketView, upload: [u8; 16], number: u16, bytes: &[u8]) -> Result<CompletePart, StoreError> {
+    let etag = openlake_checksum::md5::digest(bytes);
+    store.put_part(bucket, &KEY, upload, number, &mut TestBody::new(bytes, 200_000, etag)).await?;
+    Ok(CompletePart { number, etag })
+}
+
+#[test]
+fn parts_become_one_object_that_is_read_whole_and_in_ranges() {
+    run(async move |runtime| {
+        let world = World::new(&runtime, 1, 3, 2, 2);
+        let (store, bucket, upload) = start(&world).await;
+        let bytes = [pattern(1, PART), pattern(2, PART + 77), pattern(3, 1000)];
+        let mut parts = Vec::new();
+        // Out of order, and one sent twice: the last one counts.
+        part(&store, bucket, upload, 2, &pattern(9, PART)).await.expect("part");
+        for n in [2usize, 0, 1] {
+            parts.push(part(&store, bucket, upload, [1, 4, 10_000][n], &bytes[n]).await.expect("part"));
+        }
+        parts.sort_by_key(|part| part.number);
+        let listed = store.list_parts(bucket, &KEY, upload).await.expect("list");
+        assert_eq!(listed.iter().map(|part| part.number).collect::<Vec<_>>(), [1, 2, 4, 10_000]);
+        assert!(matches!(store.get(bucket, &KEY, None).await, Err(StoreError::NoSuchKey)), "not before Complete");
+        let info = store.complete_upload(bucket, &KEY, upload, &parts, Condition::None).await.expect("complete");
+        let whole = bytes.concat();
+        assert_eq!((info.size, info.etag_parts), (whole.len() as u64, 3));
+        let digests: Vec<u8> = bytes.iter().flat_map(|bytes| openlake_checksum::md5::digest(bytes)).collect();
+        assert_eq!(info.etag, openlake_checksum::md5::digest(&digests));
+        assert_eq!(store.head(bucket, &KEY).await.expect("head"), info);
+        assert_eq!(info.metadata, metadata());
+        let (_, _, _, body) = store.get(bucket, &KEY, None).await.expect("get");
+        assert!(collect(body).await.expect("body") == whole);
+        for (first, last) in [(0, 0), (PART - 1, PART), (PART + 10, 2 * PART + 500), (2 * PART + 76, 2 * PART + 77), (whole.len() - 5, whole.len() - 1)] {
+            let range = Range::FromTo(first as u64, last as u64);
+            let (_, _, _, body) = store.get(bucket, &KEY, Some(range)).await.expect("get");
+            assert!(collect(body).await.expect("body") == whole[first..=last], "{range:?}");
+        }
+        let page = store.list(bucket, &Bytes::new(), b"", &Bytes::new(), 10).await.expect("list");
+        assert_eq!(page.rows.len(), 1, "parts and uploads are not objects");
+        assert_eq!(page.rows[0].size, whole.len() as u64);
+        // Repeated: the same answer. Afterwards the upload takes nothing more.
+        assert_eq!(store.complete_upload(bucket, &KEY, upload, &parts, Condition::None).await, Ok(info));
+        assert_eq!(store.complete_upload(bucket, &KEY, upload, &parts[..2], Condition::None).await, Err(StoreError::NoSuchUpload));
+        assert_eq!(part(&store, bucket, upload, 5, b"late").await, Err(StoreError::NoSuchUpload));
+        assert_eq!(store.abort_upload(bucket, &KEY, upload).await, Err(StoreError::NoSuchUpload));
+        world.set_down(1, true);
+        let (_, _, _, body) = store.get(bucket, &KEY, None).await.expect("get");
+        assert!(collect(body).await.expect("body") == whole, "one drive away");
+    });
+}
+
+#[test]
+fn complete_checks_what_the_client_names() {
+    run(async move |runtime| {
+        let world = World::new(&runtime, 2, 1, 2, 1);
+        let (store, bucket, upload) = start(&world).await;
+        let one = part(&store, bucket, upload, 1, &[1; 100]).await.expect("part");
+        let two = part(&store, bucket, upload, 2, &[2; 100]).await.expect("part");
+        let complete = async |parts: &[CompletePart]| store.complete_upload(bucket, &KEY, upload, parts, Condition::None).await.map(drop);
+        assert!(matches!(complete(&[]).await, Err(StoreError::Invalid(_))));
+        assert_eq!(complete(&[two.clone(), one.clone()]).await, Err(StoreError::InvalidPartOrder));
+        assert_eq!(complete(&[one.clone(), two.clone()]).await, Err(StoreError::EntityTooSmall));
+        let wrong = CompletePart { etag: [0; 16], ..one.clone() };
+        assert!(matches!(complete(&[wrong]).await, Err(StoreError::InvalidPart(_))));
+        assert!(matches!(complete(&[CompletePart { number: 3, ..one.clone() }]).await, Err(StoreError::InvalidPart(_))));
+        assert_eq!(complete(&[one]).await, Ok(()), "the last part may be small");
+        let unknown = store.complete_upload(bucket, &KEY, [9; 16], &[two], Condition::None).await;
+        assert_eq!(unknown.map(drop), Err(StoreError::NoSuchUpload));
+    });
+}
+
+#[test]
+fn a_failed_condition_leaves_the_upload_open() {
+    run(async move |runtime| {
+        let world = World::new(&runtime, 3, 1, 2, 2);
+        let (store, bucket, upload) = start(&world).await;
+        let one = part(&store, bucket, upload, 1, b"part").await.expect("part");
+        let target = PutTarget { bucket, key: KEY.clone(), condition: Condition::None };
+        store.put(target, &mut TestBody::new(b"there already", 5, [4; 16])).await.expect("put");
+        let result = store.complete_upload(bucket, &KEY, upload, &[one.clone()], Condition::Absent).await;
+        assert_eq!(result.map(drop), Err(StoreError::PreconditionFailed));
+        store.complete_upload(bucket, &KEY, upload, &[one], Condition::Matches { etag: [4; 16], parts: 0 }).await.expect("complete");
+        let (_, _, _, body) = store.get(bucket, &KEY, None).await.expect("get");
+        assert_eq!(collect(body).await.expect("body"), b"part");
+    });
+}
+
+#[test]
+fn abort_removes_parts_and_races_with_complete() {
+    run(async move |runtime| {
+        for round in 0..20u64 {
+            let world = World::new(&runtime, round, 1, 2, 2);
+            let (store, bucket, upload) = start(&world).await;
+            let one = part(&store, bucket, upload, 1, b"part").await.expect("part");
+            let other = world.store(2);
+            let parts = [one];
+            let complete = store.complete_upload(bucket, &KEY, upload, &parts, Condition::None);
+            let abort = async {
+                runtime.sleep(Duration::from_micros(round * 50)).await;
+                other.abort_upload(bucket, &KEY, upload).await
+            };
+            let (completed, aborted) = join(complete, abort).await;
+            assert!(completed.is_ok() != aborted.is_ok(), "round {round}: {completed:?} {aborted:?}");
+            let found = store.get(bucket, &KEY, None).await;
+            assert_eq!(found.is_ok(), completed.is_ok(), "round {round}");
+            if aborted.is_ok() {
+                assert_eq!(store.list_parts(bucket, &KEY, upload).await, Err(StoreError::NoSuchUpload));
+            }
+        }
+    });
+}
