@@ -46,9 +46,9 @@ function compile() {
 
 function findLibrary() {
   const names = ['libopenlake_addon.so', 'libopenlake_addon.dylib'];
-  const library = names.map((name) => join(target, 'release', name)).find((file) => existsSync(file));
-  if (library === undefined) fail(`cargo built, but none of ${names.join(', ')} is in ${join(target, 'release')}.`);
-  return library;
+  const built = names.map((name) => join(target, 'release', name)).find((file) => existsSync(file));
+  if (built === undefined) fail(`cargo built, but none of ${names.join(', ')} is in ${join(target, 'release')}.`);
+  return built;
 }
 
 function say(text) {

@@ -123,7 +123,7 @@ function intOrString(source: Json): Json {
   const word = options.find((option) => option['const'] !== undefined)?.['const'];
   const bounds = options.find((option) => option['minimum'] !== undefined);
   const result: Json = { ...rest, anyOf: [{ type: 'integer' }, { type: 'string' }], 'x-kubernetes-int-or-string': true };
-  if (word === undefined || bounds === undefined) return { ...result, maxLength: 32 };
+  if (typeof word !== 'string' || bounds === undefined) return { ...result, maxLength: 32 };
   return {
     ...result,
     maxLength: 32,

@@ -100,15 +100,15 @@ function container(input: DesiredInput, pool: PoolSpec): V1Container {
 function probes(network: ClusterSpec['network']): Required<Pick<V1Container, 'startupProbe' | 'livenessProbe' | 'readinessProbe'>> {
   const ready = { path: '/readyz', port: network.adminPort };
   const live = { path: '/-/live', port: network.s3Port };
-  const probe = (httpGet: typeof ready, periodSeconds: number, failureThreshold: number): V1Probe => ({
+  const probe = (httpGet: typeof ready, periodSeconds: number, failureThreshold: number, timeoutSeconds = 3): V1Probe => ({
     httpGet,
     periodSeconds,
     failureThreshold,
-    timeoutSeconds: 3,
+    timeoutSeconds,
   });
   return {
     startupProbe: probe(ready, 1, 1800),
-    livenessProbe: { ...probe(live, 10, 6), timeoutSeconds: 5 },
+    livenessProbe: probe(live, 10, 6, 5),
     readinessProbe: probe(ready, 2, 2),
   };
 }

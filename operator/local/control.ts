@@ -78,7 +78,7 @@ function isAuthorized(header: string | undefined, token: string): boolean {
 
 function messageOf(body: string): string {
   try {
-    return String((JSON.parse(body) as { message?: unknown }).message ?? body);
+    return (JSON.parse(body) as { message?: string }).message ?? body;
   } catch {
     return body;
   }

@@ -32,7 +32,7 @@ export function installPackages() {
     writeFileSync(mark, lock);
   }
   const node = spawnSync(join(root, 'node_modules', '.bin', 'node'), ['--version'], { encoding: 'utf8' });
-  if (node.stdout?.startsWith('v26.') !== true) {
+  if (!(node.stdout ?? '').startsWith('v26.')) {
     // Its install script fetches the binary for this platform; some npm settings skip such scripts.
     run('npm', ['rebuild', 'node', '--foreground-scripts', '--ignore-scripts=false']);
   }

@@ -9,7 +9,7 @@ import { readSource, sourceFiles } from './sources.ts';
 function firstCells(page: string): readonly string[] {
   return readSource(page)
     .split('\n')
-    .filter((line) => line.startsWith('| ') && !line.startsWith('|---'))
+    .filter((line) => /^\| [^-]/.test(line))
     .map((line) => (line.split('|')[1] ?? '').trim().replaceAll('`', ''))
     .slice(1);
 }

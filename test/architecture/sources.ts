@@ -51,7 +51,7 @@ export function importTable(tree: 'node' | 'operator' | 'native'): ReadonlyMap<s
   for (let changed = true; changed; ) {
     changed = false;
     for (const allowed of below.values()) {
-      for (const name of [...allowed]) {
+      for (const name of Array.from(allowed)) {
         for (const further of below.get(name) ?? []) {
           if (!allowed.has(further)) changed = true;
           allowed.add(further);

@@ -1,5 +1,5 @@
 /** A real cluster for tests: started, watched and stopped through the `openlake` command alone, as a user would. */
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -131,13 +131,4 @@ export async function startCluster(resource: string = join(root, 'crds/examples/
       runProgram(join(pythonFolder, 'bin/python'), { args: [join(root, 'test/cluster/clients', script), ...args], env }),
     [Symbol.asyncDispose]: dispose,
   };
-}
-
-/** Starts a program whose output nobody reads, for work that goes on beside a test; dispose of it to end it. */
-export function startProgram(
-  file: string,
-  options: { readonly args: readonly string[]; readonly env: Readonly<Record<string, string>> },
-): Disposable {
-  const child = spawn(file, [...options.args], { env: { ...process.env, ...options.env }, stdio: 'ignore' });
-  return { [Symbol.dispose]: () => void child.kill('SIGKILL') };
 }

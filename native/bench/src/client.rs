@@ -49,7 +49,10 @@ fn invalid(message: String) -> io::Error {
 fn parse_head(bytes: &[u8], method: &str) -> io::Result<Option<ReplyHead>> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut response = httparse::Response::new(&mut headers);
-    let length = match response.parse(bytes).map_err(|error| invalid(format!("the reply's head is malformed: {error}")))? {
+    let length = match response
+        .parse(bytes)
+        .map_err(|error| invalid(format!("the reply's head is malformed: {error}")))?
+    {
         httparse::Status::Partial => return Ok(None),
         httparse::Status::Complete(length) => length,
     };
@@ -61,17 +64,29 @@ fn parse_head(bytes: &[u8], method: &str) -> io::Result<Option<ReplyHead>> {
     let bodiless = method == "HEAD" || status == 204 || status == 304;
     let body_bytes = match value("content-length") {
         _ if bodiless => 0,
-        Some(text) => text.parse().map_err(|_| invalid(format!("content-length is '{text}', expected a number")))?,
+        Some(text) => text
+            .parse()
+            .map_err(|_| invalid(format!("content-length is '{text}', expected a number")))?,
         None => return Err(invalid(format!("a reply with status {status} has no content-length"))),
     };
     let close = value("connection").is_some_and(|text| text.eq_ignore_ascii_case("close"));
-    Ok(Some(ReplyHead { length, status, body_bytes, close }))
+    Ok(Some(ReplyHead {
+        length,
+        status,
+        body_bytes,
+        close,
+    }))
 }
 
 impl Client {
     /// A client of one endpoint.
     pub fn new(runtime: &Runtime, endpoint: &Endpoint, signer: Signer) -> Client {
-        Client { runtime: runtime.clone(), endpoint: endpoint.clone(), socket: None, signer }
+        Client {
+            runtime: runtime.clone(),
+            endpoint: endpoint.clone(),
+            socket: None,
+            signer,
+        }
     }
     /// Sends a request and reads its reply. After an error the next call connects anew.
     pub async fn call(&mut self, call: Call<'_>) -> io::Result<Reply> {
@@ -82,7 +97,12 @@ impl Client {
         let exchange = exchange(&socket, self.head(&call), &call);
         let (reply, close) = match self.runtime.timeout(REQUEST_TIMEOUT, exchange).await {
             Ok(result) => result?,
-            Err(_) => return Err(io::Error::new(io::ErrorKind::TimedOut, format!("no reply within {REQUEST_TIMEOUT:?}"))),
+            Err(_) => {
+                return Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    format!("no reply within {REQUEST_TIMEOUT:?}"),
+                ));
+            }
         };
         if !close {
             self.socket = Some(socket);
@@ -91,7 +111,13 @@ impl Client {
     }
     fn head(&mut self, call: &Call<'_>) -> Bytes {
         let host = &self.endpoint.host;
-        let request = Signable { method: call.method, host, path: call.path, query: call.query, body: &call.body };
+        let request = Signable {
+            method: call.method,
+            host,
+            path: call.path,
+            query: call.query,
+            body: &call.body,
+        };
         let signed = self.signer.sign(&request, self.runtime.wall_ms());
         let question = if call.query.is_empty() { "" } else { "?" };
         let text = format!(
@@ -133,7 +159,10 @@ async fn exchange(socket: &Socket, head: Bytes, call: &Call<'_>) -> io::Result<(
         buffer.set_len(0);
         let (filled, count) = socket.receive(buffer).await?;
         if count == 0 {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, format!("the server closed after {} bytes of a reply", received.len())));
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                format!("the server closed after {} bytes of a reply", received.len()),
+            ));
         }
         received.extend_from_slice(filled.as_slice());
         buffer = filled;

@@ -29,7 +29,11 @@ pub fn body(seed: u64, key: u64, version: u64, size_bytes: u64) -> Vec<u8> {
     let start = start(seed, key, version);
     let mut index = 0u64;
     while bytes.len() < size {
-        let word = if index == 0 && size >= 16 { version } else { mix(start.wrapping_add(index.wrapping_mul(GOLDEN))) };
+        let word = if index == 0 && size >= 16 {
+            version
+        } else {
+            mix(start.wrapping_add(index.wrapping_mul(GOLDEN)))
+        };
         bytes.extend_from_slice(&word.to_le_bytes());
         index += 1;
     }
@@ -56,7 +60,10 @@ pub fn verify(seed: u64, key: u64, bytes: &[u8], size_bytes: u64, versions: std:
     let expected = body(seed, key, version, size_bytes);
     match expected.iter().zip(bytes).position(|(left, right)| left != right) {
         None => Ok(version),
-        Some(offset) => Err(format!("key {key} version {version}: byte {offset} is {}, expected {}", bytes[offset], expected[offset])),
+        Some(offset) => Err(format!(
+            "key {key} version {version}: byte {offset} is {}, expected {}",
+            bytes[offset], expected[offset]
+        )),
     }
 }
 

@@ -15,7 +15,12 @@ pub struct Histogram {
 
 impl Default for Histogram {
     fn default() -> Histogram {
-        Histogram { counts: vec![0; STEPS * 60], total: 0, sum_ns: 0, max_ns: 0 }
+        Histogram {
+            counts: vec![0; STEPS * 60],
+            total: 0,
+            sum_ns: 0,
+            max_ns: 0,
+        }
     }
 }
 
@@ -67,7 +72,11 @@ impl Histogram {
     }
     /// Their mean; 0 without any.
     pub fn mean_ns(&self) -> u64 {
-        if self.total == 0 { 0 } else { (self.sum_ns / u128::from(self.total)) as u64 }
+        if self.total == 0 {
+            0
+        } else {
+            (self.sum_ns / u128::from(self.total)) as u64
+        }
     }
     /// The duration that the fraction `quantile` (0..=1) of all stays at or below, at most 3 % too high; 0 without any.
     pub fn quantile_ns(&self, quantile: f64) -> u64 {

@@ -24,7 +24,15 @@ pub struct OperationMix {
 impl OperationMix {
     /// The mix of a name: `put`, `get`, `head`, `delete`, `list`, or `mixed` (45 % get, 30 % put, 15 % head, 5 % delete, 5 % list).
     pub fn named(name: &str) -> Option<OperationMix> {
-        let mix = |put, get, head, delete, list| Some(OperationMix { put, get, head, delete, list });
+        let mix = |put, get, head, delete, list| {
+            Some(OperationMix {
+                put,
+                get,
+                head,
+                delete,
+                list,
+            })
+        };
         match name {
             "put" => mix(1, 0, 0, 0, 0),
             "get" => mix(0, 1, 0, 0, 0),

@@ -17,7 +17,11 @@ pub struct KeyRecord {
 impl KeyRecord {
     /// A key that was never written.
     pub fn absent() -> KeyRecord {
-        KeyRecord { sent: 0, acknowledged: 0, unknown: Vec::new() }
+        KeyRecord {
+            sent: 0,
+            acknowledged: 0,
+            unknown: Vec::new(),
+        }
     }
     /// A write of `version` (0: a delete) was acknowledged.
     pub fn acknowledge(&mut self, version: u64) {
@@ -35,10 +39,20 @@ impl KeyRecord {
     }
     /// What readers may see, in words.
     pub fn expectation(&self) -> String {
-        let name = |version: &u64| if *version == 0 { "absent".to_owned() } else { format!("version {version}") };
+        let name = |version: &u64| {
+            if *version == 0 {
+                "absent".to_owned()
+            } else {
+                format!("version {version}")
+            }
+        };
         let unknown: Vec<String> = self.unknown.iter().map(name).collect();
         let acknowledged = name(&self.acknowledged);
-        if unknown.is_empty() { acknowledged } else { format!("{acknowledged}, or of unknown outcome: {}", unknown.join(", ")) }
+        if unknown.is_empty() {
+            acknowledged
+        } else {
+            format!("{acknowledged}, or of unknown outcome: {}", unknown.join(", "))
+        }
     }
     /// Whether the key is certainly there.
     pub fn is_present(&self) -> bool {

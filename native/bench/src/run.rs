@@ -67,7 +67,14 @@ fn create_bucket(options: &Arc<BenchOptions>, engine: EngineKind) -> Result<(), 
 }
 
 /// The workers `thread`, `thread + threads`, ... of a run.
-fn run_thread(runtime: &Runtime, options: &Arc<BenchOptions>, shared: &Arc<Shared>, barrier: &Barrier, thread: u64, threads: u64) -> Report {
+fn run_thread(
+    runtime: &Runtime,
+    options: &Arc<BenchOptions>,
+    shared: &Arc<Shared>,
+    barrier: &Barrier,
+    thread: u64,
+    threads: u64,
+) -> Report {
     let numbers = (thread..u64::from(options.concurrency)).step_by(threads as usize);
     let mut workers: Vec<Worker> = numbers.map(|number| Worker::new(runtime, options, shared, number)).collect();
     if options.mix.needs_objects() {
@@ -90,7 +97,10 @@ fn run_thread(runtime: &Runtime, options: &Arc<BenchOptions>, shared: &Arc<Share
     if options.cleanup {
         runtime.run(join_all(workers.iter_mut().map(Worker::clean_up)));
     }
-    let mut report = Report { elapsed: Duration::from_nanos(elapsed_ns), ..Report::default() };
+    let mut report = Report {
+        elapsed: Duration::from_nanos(elapsed_ns),
+        ..Report::default()
+    };
     for worker in workers {
         report.merge(worker.report);
     }

@@ -31,7 +31,11 @@ pub struct Signed {
 
 /// Lower-case hexadecimal.
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from_digit(u32::from(digit), 16).unwrap_or('0')).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|digit| char::from_digit(u32::from(digit), 16).unwrap_or('0'))
+        .collect()
 }
 
 fn digest(bytes: &[u8]) -> String {
@@ -52,7 +56,12 @@ pub fn timestamp(wall_ms: u64) -> String {
     let day = day_of_year - (153 * month_index + 2) / 5 + 1;
     let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!("{year:04}{month:02}{day:02}T{:02}{:02}{:02}Z", clock / 3600, clock / 60 % 60, clock % 60)
+    format!(
+        "{year:04}{month:02}{day:02}T{:02}{:02}{:02}Z",
+        clock / 3600,
+        clock / 60 % 60,
+        clock % 60
+    )
 }
 
 impl Signer {
@@ -73,12 +82,16 @@ impl Signer {
         if self.day != day {
             let key = [day.as_bytes(), self.region.as_bytes(), b"s3", b"aws4_request"]
                 .iter()
-                .fold(format!("AWS4{}", self.secret_key).into_bytes(), |key, word| sha256::hmac(&key, word).to_vec());
+                .fold(format!("AWS4{}", self.secret_key).into_bytes(), |key, word| {
+                    sha256::hmac(&key, word).to_vec()
+                });
             self.key.copy_from_slice(&key);
             self.day = day.to_owned();
         }
         let content_sha256 = digest(request.body);
-        let Signable { method, host, path, query, .. } = request;
+        let Signable {
+            method, host, path, query, ..
+        } = request;
         let names = "host;x-amz-content-sha256;x-amz-date";
         let canonical = format!(
             "{method}\n{path}\n{query}\nhost:{host}\nx-amz-content-sha256:{content_sha256}\nx-amz-date:{date}\n\n{names}\n{content_sha256}"
@@ -86,9 +99,15 @@ impl Signer {
         let scope = format!("{day}/{}/s3/aws4_request", self.region);
         let to_sign = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", digest(canonical.as_bytes()));
         let signature = hex(&sha256::hmac(&self.key, to_sign.as_bytes()));
-        let authorization =
-            format!("AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, Signature={signature}", self.access_key);
-        Signed { date, content_sha256, authorization }
+        let authorization = format!(
+            "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, Signature={signature}",
+            self.access_key
+        );
+        Signed {
+            date,
+            content_sha256,
+            authorization,
+        }
     }
 }
 
@@ -108,11 +127,18 @@ mod tests {
     #[test]
     fn the_documented_list_request_has_the_documented_signature() {
         let mut signer = Signer::new("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "us-east-1");
-        let request =
-            Signable { method: "GET", host: "examplebucket.s3.amazonaws.com", path: "/", query: "max-keys=2&prefix=J", body: b"" };
+        let request = Signable {
+            method: "GET",
+            host: "examplebucket.s3.amazonaws.com",
+            path: "/",
+            query: "max-keys=2&prefix=J",
+            body: b"",
+        };
         let signed = signer.sign(&request, 1_369_353_600_000);
         assert!(
-            signed.authorization.ends_with("34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7"),
+            signed
+                .authorization
+                .ends_with("34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7"),
             "{}",
             signed.authorization
         );

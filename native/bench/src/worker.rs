@@ -77,7 +77,11 @@ impl Worker {
     /// Worker `number` of `options.concurrency`.
     pub fn new(runtime: &Runtime, options: &Arc<BenchOptions>, shared: &Arc<Shared>, number: u64) -> Worker {
         let signer = || Signer::new(&options.access_key, &options.secret_key, &options.region);
-        let clients = options.endpoints.iter().map(|endpoint| Client::new(runtime, endpoint, signer())).collect::<Vec<_>>();
+        let clients = options
+            .endpoints
+            .iter()
+            .map(|endpoint| Client::new(runtime, endpoint, signer()))
+            .collect::<Vec<_>>();
         let concurrency = u64::from(options.concurrency.max(1));
         let owned = options.objects.saturating_sub(number).div_ceil(concurrency).max(1);
         Worker {
@@ -164,7 +168,12 @@ impl Worker {
         let mut attempt = 0;
         let moved = body.len() as u64;
         loop {
-            let call = Call { method, path, query, body: body.clone() };
+            let call = Call {
+                method,
+                path,
+                query,
+                body: body.clone(),
+            };
             let reply = match self.clients.get_mut(self.current) {
                 Some(client) => client.call(call).await,
                 None => Err(io::Error::new(io::ErrorKind::NotConnected, "there is no endpoint")),
@@ -188,7 +197,10 @@ impl Worker {
                     };
                     self.report.failure(format!("{method} {path}: {reason}"));
                 }
-                return Outcome { reply, doubtful: doubtful || !good };
+                return Outcome {
+                    reply,
+                    doubtful: doubtful || !good,
+                };
             }
             doubtful = true;
             attempt += 1;
@@ -237,7 +249,9 @@ impl Worker {
     async fn read(&mut self, index: usize, operation: Operation, name: &'static str) {
         let path = self.path(index);
         let method = if operation == Operation::Head { "HEAD" } else { "GET" };
-        let Ok(reply) = self.call(name, method, &path, "", Bytes::new()).await.reply else { return };
+        let Ok(reply) = self.call(name, method, &path, "", Bytes::new()).await.reply else {
+            return;
+        };
         match reply.status {
             200 if operation == Operation::Get && self.options.verify => self.verify(index, &reply.body),
             200 if self.options.verify && !(1..=self.keys[index].sent).any(|version| self.keys[index].allows(version)) => {
@@ -266,7 +280,11 @@ impl Worker {
 
     async fn list(&mut self, index: usize) {
         let start = format!("{}{:010}", self.options.prefix, self.key_number(index));
-        let query = format!("list-type=2&max-keys=1000&prefix={}&start-after={}", escape(&self.options.prefix), escape(&start));
+        let query = format!(
+            "list-type=2&max-keys=1000&prefix={}&start-after={}",
+            escape(&self.options.prefix),
+            escape(&start)
+        );
         let path = format!("/{}", self.options.bucket);
         let outcome = self.call("list", "GET", &path, &query, Bytes::new()).await;
         if let Ok(reply) = outcome.reply
@@ -294,7 +312,12 @@ impl Worker {
         let outcome = self.call("create-bucket", "PUT", &path, "", Bytes::new()).await;
         match outcome.reply {
             Ok(reply) if reply.status == 200 || reply.status == 409 => Ok(()),
-            Ok(reply) => Err(format!("creating bucket {}: status {}: {}", self.options.bucket, reply.status, String::from_utf8_lossy(&reply.body))),
+            Ok(reply) => Err(format!(
+                "creating bucket {}: status {}: {}",
+                self.options.bucket,
+                reply.status,
+                String::from_utf8_lossy(&reply.body)
+            )),
             Err(error) => Err(format!("creating bucket {}: {error}", self.options.bucket)),
         }
     }

@@ -14,7 +14,9 @@ use std::path::PathBuf;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let Some(folder) = arguments.first() else { return println!("no directory given, nothing measured") };
+    let Some(folder) = arguments.first() else {
+        return println!("no directory given, nothing measured");
+    };
     let number = |at: usize, default: u64| arguments.get(at).and_then(|text| text.parse().ok()).unwrap_or(default);
     let (records, in_flight, payload_bytes) = (number(1, 200_000), number(2, 64), number(3, 4096));
     let (kind, why) = Runtime::probe();
@@ -39,11 +41,27 @@ fn main() {
         let payload = Bytes::from(vec![7; payload_bytes as usize]);
         let next = Cell::new(0);
         let now_ms = runtime.wall_ms();
-        measure("put", &runtime, records, join_all((0..in_flight).map(|_| put_all(&drive, &next, records, now_ms, &payload)))).await;
+        measure(
+            "put",
+            &runtime,
+            records,
+            join_all((0..in_flight).map(|_| put_all(&drive, &next, records, now_ms, &payload))),
+        )
+        .await;
         let status = drive.status();
-        println!("{:.1} records a batch, {:.2} bytes written per byte", records as f64 / status.batches as f64, status.written_bytes as f64 / (records * payload_bytes) as f64);
+        println!(
+            "{:.1} records a batch, {:.2} bytes written per byte",
+            records as f64 / status.batches as f64,
+            status.written_bytes as f64 / (records * payload_bytes) as f64
+        );
         next.set(0);
-        measure("get", &runtime, records, join_all((0..in_flight).map(|_| get_all(&drive, &next, records)))).await;
+        measure(
+            "get",
+            &runtime,
+            records,
+            join_all((0..in_flight).map(|_| get_all(&drive, &next, records))),
+        )
+        .await;
         let status = drive.status();
         println!("cache hits {} misses {}", status.cache_hits, status.cache_misses);
         drop(drive);
@@ -56,7 +74,14 @@ fn main() {
 }
 
 fn key(number: u64) -> Key {
-    Key { bucket: 1, space: Space::Object, name: Bytes::from(format!("folder/with some depth/object {:016x}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15))) }
+    Key {
+        bucket: 1,
+        space: Space::Object,
+        name: Bytes::from(format!(
+            "folder/with some depth/object {:016x}",
+            number.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        )),
+    }
 }
 
 async fn put_all(drive: &Drive, next: &Cell<u64>, records: u64, now_ms: u64, payload: &Bytes) {
@@ -65,7 +90,11 @@ async fn put_all(drive: &Drive, next: &Cell<u64>, records: u64, now_ms: u64, pay
         if number >= records {
             return;
         }
-        let ballot = Ballot { clock: (now_ms << 16) + number, node: 1, boot: 1 };
+        let ballot = Ballot {
+            clock: (now_ms << 16) + number,
+            node: 1,
+            boot: 1,
+        };
         let mut write_id = WriteId::default();
         write_id.0[..8].copy_from_slice(&number.to_le_bytes());
         let record = Record {
@@ -79,7 +108,13 @@ async fn put_all(drive: &Drive, next: &Cell<u64>, records: u64, now_ms: u64, pay
             etag: [1; 16],
             etag_parts: 0,
             metadata: Bytes::from_static(b"\x01\x0c\x00content-type\x18\x00application/octet-stream"),
-            coding: Coding { data: 1, parity: 0, block_shift: 16, whole: true, manifest: false },
+            coding: Coding {
+                data: 1,
+                parity: 0,
+                block_shift: 16,
+                whole: true,
+                manifest: false,
+            },
             slot: 0,
             payload_size: payload.len() as u64,
             shard: Shard::Inline(payload.clone()),
@@ -95,7 +130,12 @@ async fn get_all(drive: &Drive, next: &Cell<u64>, records: u64) {
         if number >= records {
             return;
         }
-        let answer = drive.handle(Request::Read { key: key(number * 7 % records), want: Want::Blocks { first: 0, count: 1 } }).await;
+        let answer = drive
+            .handle(Request::Read {
+                key: key(number * 7 % records),
+                want: Want::Blocks { first: 0, count: 1 },
+            })
+            .await;
         assert!(matches!(answer, Answer::State { shard: Some(_), .. }));
     }
 }
@@ -104,7 +144,11 @@ async fn measure(name: &str, runtime: &Runtime, records: u64, work: impl Future)
     let (start, cpu) = (runtime.now(), cpu_us());
     work.await;
     let (elapsed, cpu) = (runtime.now().since(start), cpu_us() - cpu);
-    println!("{name}: {:.0}/s, {:.2} us of CPU each, {elapsed:?}", records as f64 / elapsed.as_secs_f64(), cpu as f64 / records as f64);
+    println!(
+        "{name}: {:.0}/s, {:.2} us of CPU each, {elapsed:?}",
+        records as f64 / elapsed.as_secs_f64(),
+        cpu as f64 / records as f64
+    );
 }
 
 /// CPU time of the process in microseconds, from the kernel's clock ticks of 10 ms.

@@ -13,9 +13,17 @@ pub struct Ballot {
 
 impl Ballot {
     /// Below every ballot ever proposed.
-    pub const ZERO: Ballot = Ballot { clock: 0, node: 0, boot: 0 };
+    pub const ZERO: Ballot = Ballot {
+        clock: 0,
+        node: 0,
+        boot: 0,
+    };
     /// Above every ballot ever proposed.
-    pub const MAX: Ballot = Ballot { clock: u64::MAX, node: u32::MAX, boot: u32::MAX };
+    pub const MAX: Ballot = Ballot {
+        clock: u64::MAX,
+        node: u32::MAX,
+        boot: u32::MAX,
+    };
 
     /// The wall-clock part, milliseconds since 1970.
     pub fn time_ms(self) -> u64 {
@@ -32,7 +40,11 @@ impl Ballot {
     /// The inverse of [`Ballot::to_bytes`].
     pub fn from_bytes(bytes: [u8; 16]) -> Ballot {
         let number = u128::from_be_bytes(bytes);
-        Ballot { clock: (number >> 64) as u64, node: (number >> 32) as u32, boot: number as u32 }
+        Ballot {
+            clock: (number >> 64) as u64,
+            node: (number >> 32) as u32,
+            boot: number as u32,
+        }
     }
 }
 

@@ -33,7 +33,12 @@ pub(crate) fn check_adoption(runtime: &Runtime, options: &DriveOptions) -> Resul
     let path = &options.path;
     let entries = runtime.list_directory(path).map_err(|error| opening(path, &error))?;
     if options.adoption == Adoption::Refuse {
-        let text = format!("{} is blank, but set {} slot {} was filled before", path.display(), options.set, options.slot);
+        let text = format!(
+            "{} is blank, but set {} slot {} was filled before",
+            path.display(),
+            options.set,
+            options.slot
+        );
         return Err(OpenError::Blank(format!("{text}; is the right device mounted there?")));
     }
     let interrupted = entries.iter().any(|name| name == names::FORMATTING);
@@ -64,10 +69,18 @@ pub(crate) async fn format(runtime: &Runtime, options: &DriveOptions, tuning: Tu
 
 async fn write(runtime: &Runtime, options: &DriveOptions, geometry: Geometry) -> io::Result<()> {
     let path = &options.path;
-    let create = OpenOptions { write: true, create: true, ..OpenOptions::default() };
+    let create = OpenOptions {
+        write: true,
+        create: true,
+        ..OpenOptions::default()
+    };
     drop(runtime.open(&path.join(names::FORMATTING), &create)?);
     runtime.sync_directory(path)?;
-    for name in runtime.list_directory(path)?.iter().filter(|name| name.starts_with(names::CONTAINER_PREFIX)) {
+    for name in runtime
+        .list_directory(path)?
+        .iter()
+        .filter(|name| name.starts_with(names::CONTAINER_PREFIX))
+    {
         runtime.remove(&path.join(name))?;
     }
     let medium = Medium::open(runtime, path, geometry, Rc::new(Counters::default())).await?;
@@ -76,9 +89,20 @@ async fn write(runtime: &Runtime, options: &DriveOptions, geometry: Geometry) ->
     runtime.fill_random(&mut drive);
     let salt = runtime.random_u64();
     write_roots(runtime, path, salt).await?;
-    let identity =
-        Identity { cluster: options.cluster, drive, set: options.set, slot: options.slot, generation: 1, set_epoch: options.set_epoch };
-    let superblock = Superblock { sequence: 1, identity, salt, geometry };
+    let identity = Identity {
+        cluster: options.cluster,
+        drive,
+        set: options.set,
+        slot: options.slot,
+        generation: 1,
+        set_epoch: options.set_epoch,
+    };
+    let superblock = Superblock {
+        sequence: 1,
+        identity,
+        salt,
+        geometry,
+    };
     for name in names::SUPERBLOCKS {
         let unfinished = path.join(format!("{name}.new"));
         write_page(runtime, &unfinished, &superblock).await?;
@@ -90,7 +114,11 @@ async fn write(runtime: &Runtime, options: &DriveOptions, geometry: Geometry) ->
 }
 
 async fn write_roots(runtime: &Runtime, path: &Path, salt: u64) -> io::Result<()> {
-    let create = OpenOptions { write: true, create: true, ..OpenOptions::default() };
+    let create = OpenOptions {
+        write: true,
+        create: true,
+        ..OpenOptions::default()
+    };
     let file = runtime.open(&path.join(names::ROOTS), &create)?;
     let length = ROOT_BYTES * ROOT_SLOTS as usize;
     let mut zeros = AlignedBuffer::with_capacity(length);
@@ -119,7 +147,14 @@ pub(crate) async fn write_superblock(runtime: &Runtime, path: &Path, superblock:
 }
 
 async fn write_page(runtime: &Runtime, path: &Path, superblock: &Superblock) -> io::Result<()> {
-    let file = runtime.open(path, &OpenOptions { write: true, create: true, ..OpenOptions::default() })?;
+    let file = runtime.open(
+        path,
+        &OpenOptions {
+            write: true,
+            create: true,
+            ..OpenOptions::default()
+        },
+    )?;
     let bytes = superblock.encode();
     let mut page = AlignedBuffer::with_capacity(bytes.len());
     page.append(&bytes);

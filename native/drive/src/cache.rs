@@ -27,7 +27,13 @@ impl Cache {
     /// A cache of at most `limit_bytes`.
     pub fn new(limit_bytes: u64) -> Cache {
         let limit_bytes = usize::try_from(limit_bytes).unwrap_or(usize::MAX);
-        Cache { limit_bytes, held_bytes: 0, slots: Vec::new(), by_place: HashMap::new(), hand: 0 }
+        Cache {
+            limit_bytes,
+            held_bytes: 0,
+            slots: Vec::new(),
+            by_place: HashMap::new(),
+            hand: 0,
+        }
     }
     /// Whether an item of this size would be taken: one item may not push out most of the others.
     pub fn takes(&self, bytes: usize) -> bool {

@@ -12,7 +12,17 @@ impl Core {
         let (log_start, log_start_generation) = self.log_start;
         let (generation, last_sequence) = (end.generation, end.sequence);
         let state = self.acceptor.get();
-        self.roots.write(Root { sequence: 0, clean, log_start, log_start_generation, generation, last_sequence, state }).await
+        self.roots
+            .write(Root {
+                sequence: 0,
+                clean,
+                log_start,
+                log_start_generation,
+                generation,
+                last_sequence,
+                state,
+            })
+            .await
     }
     /// Writes pending marks, the bound as low as promises allow, and a clean root.
     pub async fn close(self: &Rc<Core>) {

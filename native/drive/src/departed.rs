@@ -37,7 +37,10 @@ impl Departed {
                 break;
             }
             if let Some((_, entry)) = self.by_time.pop_front()
-                && self.by_write_id.get(&entry.head.write_id).is_some_and(|held| Rc::ptr_eq(held, &entry))
+                && self
+                    .by_write_id
+                    .get(&entry.head.write_id)
+                    .is_some_and(|held| Rc::ptr_eq(held, &entry))
             {
                 self.by_write_id.remove(&entry.head.write_id);
             }

@@ -124,7 +124,9 @@ impl Drive {
     }
     pub(crate) async fn open_tuned(runtime: &Runtime, options: DriveOptions, tuning: Tuning) -> Result<Drive, OpenError> {
         let core = open(runtime, options, tuning).await?;
-        Ok(Drive { handle: Rc::new(Handle { core }) })
+        Ok(Drive {
+            handle: Rc::new(Handle { core }),
+        })
     }
     /// Decides one request (atomically per key) and answers when the answer is durable where it must be.
     pub async fn handle(&self, request: Request) -> Answer {
@@ -134,9 +136,31 @@ impl Drive {
         }
         match request {
             Request::Read { key, want } => core.read(key, want).await,
-            Request::Blocks { key, write_id, first, count } => core.read_by_write_id(key, write_id, first, count).await,
-            Request::Stage { key, write_id, block_shift, shard_length, offset, bytes } => {
-                core.stage(key, StagePart { write_id, block_shift, shard_length, offset, bytes }).await
+            Request::Blocks {
+                key,
+                write_id,
+                first,
+                count,
+            } => core.read_by_write_id(key, write_id, first, count).await,
+            Request::Stage {
+                key,
+                write_id,
+                block_shift,
+                shard_length,
+                offset,
+                bytes,
+            } => {
+                core.stage(
+                    key,
+                    StagePart {
+                        write_id,
+                        block_shift,
+                        shard_length,
+                        offset,
+                        bytes,
+                    },
+                )
+                .await
             }
             Request::Unstage { write_id } => {
                 core.staged.borrow_mut().remove(write_id);
@@ -149,7 +173,13 @@ impl Drive {
                 core.start_mark_timer();
                 Answer::Nothing
             }
-            Request::Scan { bucket, space, prefix, from, limit } => core.scan(bucket, space, &prefix, &from, limit),
+            Request::Scan {
+                bucket,
+                space,
+                prefix,
+                from,
+                limit,
+            } => core.scan(bucket, space, &prefix, &from, limit),
         }
     }
     /// Who it is.

@@ -1,8 +1,8 @@
 //! A record as the index holds it: its head in memory, its bytes by place.
 
-use crate::{Head, Key};
 use crate::format::block_count;
 use crate::space::{ExtentSet, Place};
+use crate::{Head, Key};
 use openlake_io::Instant;
 use std::cell::Cell;
 use std::rc::Rc;

@@ -30,7 +30,11 @@ impl Index {
     }
     /// The key as the index holds it, or a copy of it.
     pub fn own_key(&self, key: &Key) -> Key {
-        let copied = || Key { bucket: key.bucket, space: key.space, name: Bytes::copy_from_slice(&key.name) };
+        let copied = || Key {
+            bucket: key.bucket,
+            space: key.space,
+            name: Bytes::copy_from_slice(&key.name),
+        };
         self.rows.get_key_value(key).map_or_else(copied, |(own, _)| own.clone())
     }
     /// Number of rows.
@@ -39,13 +43,19 @@ impl Index {
     }
     /// Rows of one space of a bucket from a name (inclusive) on, in order.
     pub fn range(&self, bucket: u64, space: NameSpace, from: &Bytes) -> impl Iterator<Item = (&Key, &Row)> {
-        let start = Key { bucket, space, name: from.clone() };
+        let start = Key {
+            bucket,
+            space,
+            name: from.clone(),
+        };
         let same = move |(key, _): &(&Key, &Row)| key.bucket == bucket && key.space == space;
         self.rows.range((Bound::Included(start), Bound::Unbounded)).take_while(same)
     }
     /// Every record of every key.
     pub fn entries(&self) -> impl Iterator<Item = (&Key, &Rc<Entry>)> {
-        self.rows.iter().flat_map(|(key, row)| row.entries().iter().map(move |entry| (key, entry)))
+        self.rows
+            .iter()
+            .flat_map(|(key, row)| row.entries().iter().map(move |entry| (key, entry)))
     }
     /// Every row.
     pub fn rows(&self) -> impl Iterator<Item = (&Key, &Row)> {

@@ -35,7 +35,11 @@ fn container_name(number: u32) -> String {
 }
 
 fn options() -> OpenOptions {
-    OpenOptions { write: true, lock: true, ..OpenOptions::default() }
+    OpenOptions {
+        write: true,
+        lock: true,
+        ..OpenOptions::default()
+    }
 }
 
 /// Opens with a lock, waiting a moment for a dying holder.
@@ -65,7 +69,15 @@ impl Medium {
         }
         let dirty = RefCell::new(vec![false; containers.len()]);
         let (runtime, directory) = (runtime.clone(), directory.to_owned());
-        Ok(Medium { runtime, directory, geometry, containers: RefCell::new(containers), dirty, grown: Cell::new(false), counters })
+        Ok(Medium {
+            runtime,
+            directory,
+            geometry,
+            containers: RefCell::new(containers),
+            dirty,
+            grown: Cell::new(false),
+            counters,
+        })
     }
     /// The cut of the space.
     pub fn geometry(&self) -> &Geometry {
@@ -108,7 +120,10 @@ impl Medium {
         let within = u64::from(place.segment() % per_container) * u64::from(self.geometry.segment_bytes);
         match self.containers.borrow().get(container) {
             Some(file) => Ok((file.clone(), container, within + u64::from(place.offset()))),
-            None => Err(io::Error::new(io::ErrorKind::NotFound, format!("segment {} lies in no container", place.segment()))),
+            None => Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("segment {} lies in no container", place.segment()),
+            )),
         }
     }
     /// Reads `length` bytes; place and length are whole pages. A short read is an error.
@@ -118,7 +133,12 @@ impl Medium {
         self.counters.read_bytes.add(length as u64);
         let buffer = file.read(offset, length).await?;
         if buffer.len() < length {
-            let text = format!("read {} of {length} bytes of segment {} at {}", buffer.len(), place.segment(), place.offset());
+            let text = format!(
+                "read {} of {length} bytes of segment {} at {}",
+                buffer.len(),
+                place.segment(),
+                place.offset()
+            );
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
         }
         Ok(buffer)
@@ -141,7 +161,10 @@ impl Medium {
     pub async fn flush(&self) -> io::Result<()> {
         let written: Vec<File> = {
             let (containers, mut dirty) = (self.containers.borrow(), self.dirty.borrow_mut());
-            let marked = containers.iter().zip(dirty.iter_mut()).filter_map(|(file, dirty)| std::mem::take(dirty).then(|| file.clone()));
+            let marked = containers
+                .iter()
+                .zip(dirty.iter_mut())
+                .filter_map(|(file, dirty)| std::mem::take(dirty).then(|| file.clone()));
             marked.collect()
         };
         self.counters.flushes.add(written.len() as u64);
@@ -152,7 +175,8 @@ impl Medium {
         let length = ZEROS_BYTES.min((self.geometry.segment_bytes - offset) as usize);
         let mut zeros = AlignedBuffer::with_capacity(length);
         zeros.set_len(length);
-        self.write(Place::new(segment, offset), vec![zeros.freeze()], Durability::Sync).await?;
+        self.write(Place::new(segment, offset), vec![zeros.freeze()], Durability::Sync)
+            .await?;
         Ok(length as u32)
     }
 }

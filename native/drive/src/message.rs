@@ -15,20 +15,52 @@ pub enum Want {
 /// A request to one drive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
-    Read { key: Key, want: Want },
+    Read {
+        key: Key,
+        want: Want,
+    },
     /// Blocks of the shard of a version named by its write id (later chunks of a GET; repair).
-    Blocks { key: Key, write_id: WriteId, first: u32, count: u32 },
+    Blocks {
+        key: Key,
+        write_id: WriteId,
+        first: u32,
+        count: u32,
+    },
     /// Bytes of a bulk shard, staged invisibly. `offset` is a multiple of the block size; every call but the last of a shard
     /// carries whole blocks. `shard_length` is the final length if known, else 0.
-    Stage { key: Key, write_id: WriteId, block_shift: u8, shard_length: u64, offset: u64, bytes: Bytes },
+    Stage {
+        key: Key,
+        write_id: WriteId,
+        block_shift: u8,
+        shard_length: u64,
+        offset: u64,
+        bytes: Bytes,
+    },
     /// Staged bytes that no publish will follow: free them.
-    Unstage { write_id: WriteId },
-    Prepare { key: Key, ballot: Ballot },
-    Publish { key: Key, record: Record },
+    Unstage {
+        write_id: WriteId,
+    },
+    Prepare {
+        key: Key,
+        ballot: Ballot,
+    },
+    Publish {
+        key: Key,
+        record: Record,
+    },
     /// Known complete; no answer is waited for.
-    Stable { key: Key, ballot: Ballot },
+    Stable {
+        key: Key,
+        ballot: Ballot,
+    },
     /// Keys of one space in order, from `from` (inclusive), names starting with `prefix`, at most `limit` rows, tombstones included.
-    Scan { bucket: u64, space: Space, prefix: Bytes, from: Bytes, limit: u32 },
+    Scan {
+        bucket: u64,
+        space: Space,
+        prefix: Bytes,
+        from: Bytes,
+        limit: u32,
+    },
 }
 
 /// A version without its bytes.
@@ -96,13 +128,25 @@ pub struct ScanRow {
 /// A drive's answer. Only `Refuse` is a refusal; everything from `NotStaged` on is "no answer" for the protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    State { state: KeyState, shard: Option<ShardBytes> },
+    State {
+        state: KeyState,
+        shard: Option<ShardBytes>,
+    },
     Blocks(ShardBytes),
-    Staged { floor: Ballot },
+    Staged {
+        floor: Ballot,
+    },
     Promise(KeyState),
     Ack,
-    Refuse { floor: Ballot, stable: Option<Ballot> },
-    Page { rows: Vec<ScanRow>, covers: Covers, dirty: bool },
+    Refuse {
+        floor: Ballot,
+        stable: Option<Ballot>,
+    },
+    Page {
+        rows: Vec<ScanRow>,
+        covers: Covers,
+        dirty: bool,
+    },
     /// Nothing was to be said (`Stable`, `Unstage`).
     Nothing,
     NotStaged,
@@ -111,7 +155,9 @@ pub enum Answer {
     /// The write id asked for is not held (any more).
     Gone,
     /// The ballot lies too far ahead of the drive's clock.
-    Clock { now_ms: u64 },
+    Clock {
+        now_ms: u64,
+    },
     /// No space.
     Full,
     /// The drive failed; the text says how.

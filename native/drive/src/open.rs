@@ -11,8 +11,8 @@ use crate::index::Index;
 use crate::log::{Log, Recovered, recover};
 use crate::medium::{Medium, open_locked};
 use crate::roots::Roots;
-use crate::sabotage::{Sabotage, is_planted};
 use crate::row::CLOCK_LIMIT_MS;
+use crate::sabotage::{Sabotage, is_planted};
 use crate::settle::SWEEP_LENGTH;
 use crate::space::{ExtentSet, Place, Returned, Space};
 use crate::{Ballot, DriveOptions, DriveState, Key, MountCheck, OpenError};
@@ -38,8 +38,15 @@ pub(crate) async fn open(runtime: &Runtime, options: DriveOptions, tuning: Tunin
     if is_blank {
         blank::check_adoption(runtime, &options)?;
     }
-    let lock_options = OpenOptions { write: true, create: true, lock: true, ..OpenOptions::default() };
-    let lock = open_locked(runtime, &options.path.join(names::LOCK), &lock_options).await.map_err(|error| opening(&options.path, &error))?;
+    let lock_options = OpenOptions {
+        write: true,
+        create: true,
+        lock: true,
+        ..OpenOptions::default()
+    };
+    let lock = open_locked(runtime, &options.path.join(names::LOCK), &lock_options)
+        .await
+        .map_err(|error| opening(&options.path, &error))?;
     if is_blank {
         blank::format(runtime, &options, tuning).await?;
     }
@@ -47,18 +54,30 @@ pub(crate) async fn open(runtime: &Runtime, options: DriveOptions, tuning: Tunin
     let counters = Rc::new(Counters::default());
     let medium = Medium::open(runtime, &options.path, superblock.geometry, counters.clone());
     let medium = medium.await.map_err(|error| opening(&options.path, &error))?;
-    let roots_options = OpenOptions { write: true, ..OpenOptions::default() };
-    let roots = runtime.open(&options.path.join(names::ROOTS), &roots_options).map_err(|error| opening(&options.path, &error))?;
+    let roots_options = OpenOptions {
+        write: true,
+        ..OpenOptions::default()
+    };
+    let roots = runtime
+        .open(&options.path.join(names::ROOTS), &roots_options)
+        .map_err(|error| opening(&options.path, &error))?;
     let (roots, root) = Roots::open(roots, superblock.salt).await;
     let root = root.ok_or_else(|| OpenError::Damaged(format!("{}: no root is readable", options.path.display())))?;
-    let seed = DriveSeed { salt: superblock.salt, drive: superblock.identity.drive };
+    let seed = DriveSeed {
+        salt: superblock.salt,
+        drive: superblock.identity.drive,
+    };
 
     let returned = Returned::default();
     let mut index = Index::default();
     let mut replay = |record: StoredRecord<'_>, place: Place, _sequence: u64| apply(&mut index, &returned, record, place);
     let recovered = recover(&medium, seed, &root, &mut replay).await;
     if recovered.segments.is_empty() && root.last_sequence > 0 {
-        let text = format!("{}: the log is gone; batch {} had been written", options.path.display(), root.last_sequence);
+        let text = format!(
+            "{}: the log is gone; batch {} had been written",
+            options.path.display(),
+            root.last_sequence
+        );
         return Err(OpenError::Damaged(text));
     }
     returned.borrow_mut().clear();
@@ -149,16 +168,26 @@ fn check_path(runtime: &Runtime, options: &DriveOptions) -> Result<(), OpenError
         _ => opening(path, &error),
     })?;
     if info.is_block_device {
-        return Err(OpenError::Unavailable(format!("{} is a block device; this version takes directories", path.display())));
+        return Err(OpenError::Unavailable(format!(
+            "{} is a block device; this version takes directories",
+            path.display()
+        )));
     }
     if !info.is_directory {
         return Err(OpenError::Unavailable(format!("{} is not a directory", path.display())));
     }
     if options.mount_check == MountCheck::Strict {
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".."));
+        let parent = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+            .unwrap_or(Path::new(".."));
         let above = runtime.info(parent).map_err(|error| opening(parent, &error))?;
         if above.device == info.device {
-            let text = format!("{} is not a mount of its own (it lies on the device of {})", path.display(), parent.display());
+            let text = format!(
+                "{} is not a mount of its own (it lies on the device of {})",
+                path.display(),
+                parent.display()
+            );
             return Err(OpenError::Unavailable(text));
         }
     }
@@ -190,14 +219,19 @@ async fn own_superblock(runtime: &Runtime, options: &DriveOptions) -> Result<Sup
     let mut newest: Option<Superblock> = None;
     let mut copies = [None, None];
     for (copy, name) in copies.iter_mut().zip(names::SUPERBLOCKS) {
-        let Ok(file) = runtime.open(&path.join(name), &OpenOptions::default()) else { continue };
+        let Ok(file) = runtime.open(&path.join(name), &OpenOptions::default()) else {
+            continue;
+        };
         let Ok(page) = file.read(0, SUPERBLOCK_BYTES).await else { continue };
         match Superblock::decode(page.as_slice()) {
             Ok(found) => *copy = Some(found),
             Err(SuperblockError::TooNew(text)) => return Err(OpenError::Damaged(format!("{}: {text}", path.display()))),
             Err(SuperblockError::Invalid) => {}
         }
-        if let Some(found) = copy.as_ref().filter(|found| newest.as_ref().is_none_or(|newest| found.sequence > newest.sequence)) {
+        if let Some(found) = copy
+            .as_ref()
+            .filter(|found| newest.as_ref().is_none_or(|newest| found.sequence > newest.sequence))
+        {
             newest = Some(found.clone());
         }
     }
@@ -207,7 +241,10 @@ async fn own_superblock(runtime: &Runtime, options: &DriveOptions) -> Result<Sup
     let identity = &superblock.identity;
     if identity.cluster != options.cluster {
         let (own, wanted) = (hexadecimal(&identity.cluster), hexadecimal(&options.cluster));
-        return Err(OpenError::Foreign(format!("{} belongs to cluster {own}, this is cluster {wanted}", path.display())));
+        return Err(OpenError::Foreign(format!(
+            "{} belongs to cluster {own}, this is cluster {wanted}",
+            path.display()
+        )));
     }
     if (identity.set, identity.slot) != (options.set, options.slot) {
         return Err(OpenError::Foreign(format!(
@@ -223,7 +260,9 @@ async fn own_superblock(runtime: &Runtime, options: &DriveOptions) -> Result<Sup
     if newer_epoch || copies.iter().any(|copy| copy.as_ref() != Some(&superblock)) {
         superblock.sequence += 1;
         superblock.identity.set_epoch = superblock.identity.set_epoch.max(options.set_epoch);
-        blank::write_superblock(runtime, path, &superblock).await.map_err(|error| opening(path, &error))?;
+        blank::write_superblock(runtime, path, &superblock)
+            .await
+            .map_err(|error| opening(path, &error))?;
     }
     Ok(superblock)
 }
@@ -234,7 +273,11 @@ fn hexadecimal(bytes: &[u8]) -> String {
 
 /// Puts one record of the log into the index.
 fn apply(index: &mut Index, returned: &Returned, record: StoredRecord<'_>, place: Place) {
-    let key = Key { bucket: record.bucket, space: record.space, name: Bytes::copy_from_slice(record.name) };
+    let key = Key {
+        bucket: record.bucket,
+        space: record.space,
+        name: Bytes::copy_from_slice(record.name),
+    };
     let key = index.own_key(&key);
     let row = index.get_or_insert(key.clone());
     if record.kind == RecordType::Settled {
@@ -270,7 +313,10 @@ fn rebuild_space(medium: &Medium, recovered: &Recovered, index: &Index) -> (Spac
             continue;
         }
         for extent in extents.to_vec().into_iter().filter(|extent| !space.claim_extent(*extent)) {
-            conflicts.push(format!("segment {} granule {} belongs to more than one record", extent.segment, extent.first));
+            conflicts.push(format!(
+                "segment {} granule {} belongs to more than one record",
+                extent.segment, extent.first
+            ));
         }
     }
     (space, conflicts)
@@ -281,15 +327,28 @@ fn rebuild_space(medium: &Medium, recovered: &Recovered, index: &Index) -> (Spac
 fn next_state(runtime: &Runtime, recovered: &Recovered, root: &Root, options: &DriveOptions, damaged: bool) -> AcceptorState {
     let before = recovered.state;
     let boot = before.boot.max(root.state.boot).saturating_add(1).max(options.boot_at_least);
-    let bound = if is_planted(Sabotage::VolatilePromise) { before.drive_floor } else { before.bound() };
+    let bound = if is_planted(Sabotage::VolatilePromise) {
+        before.drive_floor
+    } else {
+        before.bound()
+    };
     let mut drive_floor = before.drive_floor.max(bound);
     let mut dirty = before.dirty;
     if damaged {
         let clock = (runtime.wall_ms() + CLOCK_LIMIT_MS) << 16 | 0xffff;
-        drive_floor = drive_floor.max(root.state.bound()).max(Ballot { clock, node: u32::MAX, boot: u32::MAX });
+        drive_floor = drive_floor.max(root.state.bound()).max(Ballot {
+            clock,
+            node: u32::MAX,
+            boot: u32::MAX,
+        });
         dirty = Some(drive_floor);
     }
-    AcceptorState { drive_floor, dirty, bound_clock: drive_floor.clock, boot }
+    AcceptorState {
+        drive_floor,
+        dirty,
+        bound_clock: drive_floor.clock,
+        boot,
+    }
 }
 
 fn unsettled(index: &Index, runtime: &Runtime) -> VecDeque<std::rc::Weak<Entry>> {

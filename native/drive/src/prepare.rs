@@ -64,7 +64,11 @@ impl Core {
             return (row.state(acceptor.drive_floor, acceptor.dirty, true), row.has_pending());
         }
         let mut promises = self.promises.borrow_mut();
-        let own = Key { bucket: key.bucket, space: key.space, name: bytes::Bytes::copy_from_slice(&key.name) };
+        let own = Key {
+            bucket: key.bucket,
+            space: key.space,
+            name: bytes::Bytes::copy_from_slice(&key.name),
+        };
         promises.insert(own, ballot);
         let mut acceptor = self.acceptor.get();
         if promises.len() > PROMISES_LIMIT {
@@ -74,7 +78,15 @@ impl Core {
             promises.clear();
         }
         let floor = acceptor.drive_floor.max(ballot);
-        (KeyState { records: Vec::new(), stable: None, dirty: acceptor.dirty, floor }, false)
+        (
+            KeyState {
+                records: Vec::new(),
+                stable: None,
+                dirty: acceptor.dirty,
+                floor,
+            },
+            false,
+        )
     }
     /// A refusal is final for its ballot, so it is given only when what it rests on is durable.
     pub async fn refuse(self: &Rc<Core>, key: &Key) -> Answer {
@@ -88,7 +100,11 @@ impl Core {
     /// `Clock` when a ballot lies too far ahead.
     pub fn check_clock(&self, key: &Key, ballot: Ballot) -> Option<Answer> {
         let now_ms = self.runtime.wall_ms();
-        let newest = self.index.borrow().get(key).and_then(|row| row.entries().last().map(|entry| entry.head.ballot));
+        let newest = self
+            .index
+            .borrow()
+            .get(key)
+            .and_then(|row| row.entries().last().map(|entry| entry.head.ballot));
         (!clock_allows(ballot, newest, now_ms)).then_some(Answer::Clock { now_ms })
     }
 }

@@ -11,7 +11,9 @@ impl Core {
     /// Works as long as the drive is open.
     pub async fn run_provision(self: Rc<Core>) {
         loop {
-            self.provision.until(|| (self.closed.get() || self.wants_segments()).then_some(())).await;
+            self.provision
+                .until(|| (self.closed.get() || self.wants_segments()).then_some(()))
+                .await;
             if self.failure().is_some() {
                 return;
             }
@@ -19,7 +21,9 @@ impl Core {
                 // Freed bulk segments may serve the log later: look again when something was written.
                 self.exhausted.set(true);
                 self.log_changed.notify();
-                self.provision.until(|| (self.closed.get() || self.space.borrow().free_segments() > 0).then_some(())).await;
+                self.provision
+                    .until(|| (self.closed.get() || self.space.borrow().free_segments() > 0).then_some(()))
+                    .await;
             }
         }
     }

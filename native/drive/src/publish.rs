@@ -113,14 +113,28 @@ impl Core {
                 };
             }
             let extents = Some(staged.extents.clone());
-            return Sourced::Ready(Bytewise { checksums: complete.checksums, payload: Bytes::new(), shard_length: complete.length, extents });
+            return Sourced::Ready(Bytewise {
+                checksums: complete.checksums,
+                payload: Bytes::new(),
+                shard_length: complete.length,
+                extents,
+            });
         }
-        let held = self.index.borrow().get(key).and_then(|row| row.of_write_id(record.write_id).cloned());
+        let held = self
+            .index
+            .borrow()
+            .get(key)
+            .and_then(|row| row.of_write_id(record.write_id).cloned());
         let Some(held) = held.filter(|held| length.is_none_or(|length| held.shard_length == length)) else {
             return Sourced::Answer(Answer::NotStaged);
         };
         if held.shard_length == 0 {
-            return Sourced::Ready(Bytewise { checksums: Bytes::new(), payload: Bytes::new(), shard_length: 0, extents: None });
+            return Sourced::Ready(Bytewise {
+                checksums: Bytes::new(),
+                payload: Bytes::new(),
+                shard_length: 0,
+                extents: None,
+            });
         }
         let cached = held.place().and_then(|place| self.cache.borrow_mut().get(place));
         let tail = match cached {
@@ -144,7 +158,12 @@ impl Core {
         if payload.len() != held.payload as usize {
             return Sourced::Answer(Answer::NotStaged);
         }
-        Sourced::Ready(Bytewise { checksums, payload, shard_length: held.shard_length, extents: held.extents.clone() })
+        Sourced::Ready(Bytewise {
+            checksums,
+            payload,
+            shard_length: held.shard_length,
+            extents: held.extents.clone(),
+        })
     }
 
     /// Appends in one step with the verdict: no await lies between. `Err`: the bytes that need room first.
@@ -226,7 +245,12 @@ fn inline_bytes(record: &Record) -> Option<Bytewise> {
         shift => 1_usize << shift,
     };
     let checksums: Vec<u8> = payload.chunks(block).flat_map(|block| crc64(block).to_le_bytes()).collect();
-    Some(Bytewise { checksums: checksums.into(), shard_length: payload.len() as u64, payload, extents: None })
+    Some(Bytewise {
+        checksums: checksums.into(),
+        shard_length: payload.len() as u64,
+        payload,
+        extents: None,
+    })
 }
 
 /// Why a record cannot be stored whatever the state, if so.
@@ -236,13 +260,21 @@ fn unfit(key: &Key, record: &Record) -> Option<String> {
         _ => 0,
     };
     if payload > INLINE_LIMIT_BYTES {
-        return Some(format!("an inline shard holds at most {INLINE_LIMIT_BYTES} bytes, this one has {payload}"));
+        return Some(format!(
+            "an inline shard holds at most {INLINE_LIMIT_BYTES} bytes, this one has {payload}"
+        ));
     }
     if record.metadata.len() > METADATA_LIMIT_BYTES {
-        return Some(format!("metadata holds at most {METADATA_LIMIT_BYTES} bytes, this one has {}", record.metadata.len()));
+        return Some(format!(
+            "metadata holds at most {METADATA_LIMIT_BYTES} bytes, this one has {}",
+            record.metadata.len()
+        ));
     }
     if key.name.len() > NAME_LIMIT_BYTES {
-        return Some(format!("a name has at most {NAME_LIMIT_BYTES} bytes, this one has {}", key.name.len()));
+        return Some(format!(
+            "a name has at most {NAME_LIMIT_BYTES} bytes, this one has {}",
+            key.name.len()
+        ));
     }
     if !matches!(record.coding.block_shift, 0 | 9..=30) {
         return Some(format!("block shift {} is neither 0 nor within 9 to 30", record.coding.block_shift));

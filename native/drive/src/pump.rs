@@ -49,7 +49,11 @@ impl Core {
         if let Err(error) = &result {
             self.counters.errors.add(1);
             let place = write.place;
-            let text = format!("a write of the log failed in segment {} at {}: {error}", place.segment(), place.offset());
+            let text = format!(
+                "a write of the log failed in segment {} at {}: {error}",
+                place.segment(),
+                place.offset()
+            );
             self.suspect(text);
         }
         let acknowledged = self.log.borrow_mut().complete(write.sequence, result.is_ok());
@@ -70,7 +74,10 @@ impl Core {
             return;
         }
         let now = self.runtime.now();
-        let again = self.last_log_error.replace(Some(now)).is_some_and(|last| now.0.saturating_sub(last.0) < SECOND_ERROR.as_nanos() as u64);
+        let again = self
+            .last_log_error
+            .replace(Some(now))
+            .is_some_and(|last| now.0.saturating_sub(last.0) < SECOND_ERROR.as_nanos() as u64);
         let relocated = !again && self.log.borrow_mut().relocate();
         if !relocated {
             let text = match &*self.health.borrow() {
@@ -89,7 +96,9 @@ impl Core {
                 Effect::Accepted(entry) => {
                     let place = Place::new(batch.place.segment(), batch.place.offset() + offset);
                     entry.set_durable(place, now);
-                    self.space.borrow_mut().add_live(place.segment(), u64::from(entry.total), batch.sequence);
+                    self.space
+                        .borrow_mut()
+                        .add_live(place.segment(), u64::from(entry.total), batch.sequence);
                     let tail = offset as usize + entry.tail_offset as usize;
                     let tail_bytes = entry.tail_bytes();
                     let mut cache = self.cache.borrow_mut();
@@ -130,7 +139,9 @@ impl Core {
                 }
             }
         });
-        decided.await.map_err(|LogFailed| Answer::Failed(self.failure().unwrap_or_default()))
+        decided
+            .await
+            .map_err(|LogFailed| Answer::Failed(self.failure().unwrap_or_default()))
     }
     /// Waits until everything appended so far is durable.
     pub async fn all_durable(&self) -> Result<(), Answer> {
@@ -152,7 +163,10 @@ impl Core {
     fn append_bound_ahead(&self) {
         let now = self.runtime.wall_ms();
         let in_use = !self.closing.get() && now.saturating_sub(self.last_prepare_ms.get()) < crate::prepare::BOUND_IN_USE_MS;
-        let bound = Ballot { clock: self.acceptor.get().bound_clock, ..Ballot::ZERO };
+        let bound = Ballot {
+            clock: self.acceptor.get().bound_clock,
+            ..Ballot::ZERO
+        };
         let short = bound.time_ms() < now + crate::prepare::BOUND_AHEAD_MS / 2;
         if in_use && short && self.log.borrow().fits_beside(STATE_RECORD_BYTES) {
             // The open batch has room, so nothing can fail here but a log that has failed for everybody.

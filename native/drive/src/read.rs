@@ -28,7 +28,15 @@ impl Core {
             None => {
                 let promised = self.promises.borrow().get(&key).copied().unwrap_or_default();
                 let floor = acceptor.drive_floor.max(promised);
-                (KeyState { records: Vec::new(), stable: None, dirty: acceptor.dirty, floor }, None)
+                (
+                    KeyState {
+                        records: Vec::new(),
+                        stable: None,
+                        dirty: acceptor.dirty,
+                        floor,
+                    },
+                    None,
+                )
             }
         };
         let shard = match (want, newest) {
@@ -42,7 +50,9 @@ impl Core {
     /// Blocks of a version named by its write id.
     pub async fn read_by_write_id(&self, key: Key, write_id: WriteId, first: u32, count: u32) -> Answer {
         let held = self.index.borrow().get(&key).and_then(|row| row.of_write_id(write_id).cloned());
-        let held = held.filter(|entry| entry.is_durable()).or_else(|| self.departed.borrow().get(write_id).filter(|entry| entry.key == key));
+        let held = held
+            .filter(|entry| entry.is_durable())
+            .or_else(|| self.departed.borrow().get(write_id).filter(|entry| entry.key == key));
         match held {
             Some(entry) => Answer::Blocks(self.read_blocks(&entry, first, count).await),
             None => Answer::Gone,
@@ -63,7 +73,11 @@ impl Core {
         };
         let corrupt = blocks.iter().filter(|block| block.is_none()).count();
         self.counters.corrupt_blocks.add(corrupt as u64);
-        ShardBytes { write_id: entry.head.write_id, first, blocks }
+        ShardBytes {
+            write_id: entry.head.write_id,
+            first,
+            blocks,
+        }
     }
 
     /// Checksums and inline payload of a record, from memory or the device.
@@ -109,7 +123,12 @@ impl Core {
         for block in first..first + count {
             let (from, to) = bounds(block);
             let checksum = checksum_at(checksums, block as usize);
-            let good = |bytes: Bytes| (Some(crc64(&bytes)) == checksum).then(|| Block { checksum: crc64_of(checksum), bytes });
+            let good = |bytes: Bytes| {
+                (Some(crc64(&bytes)) == checksum).then(|| Block {
+                    checksum: crc64_of(checksum),
+                    bytes,
+                })
+            };
             let mut found = gather(&runs, from, to - from).and_then(good);
             if found.is_none() && count > 1 {
                 // The read around it failed, perhaps not because of this block.
@@ -132,8 +151,16 @@ impl Core {
                 let step = READ_LIMIT_BYTES.min(length - done);
                 let (place, offset) = (Place::new(segment, start + done as u32), position + done);
                 reads.push(async move {
-                    let read = self.medium.read(place, step as usize).await.inspect_err(|_| self.counters.errors.add(1));
-                    Run { offset, length: step, bytes: read.ok().map(|buffer| buffer.freeze()) }
+                    let read = self
+                        .medium
+                        .read(place, step as usize)
+                        .await
+                        .inspect_err(|_| self.counters.errors.add(1));
+                    Run {
+                        offset,
+                        length: step,
+                        bytes: read.ok().map(|buffer| buffer.freeze()),
+                    }
                 });
                 done += step;
             }

@@ -69,7 +69,11 @@ impl Row {
             return Verdict::Refuse;
         }
         let unstable = self.entries.iter().filter(|entry| Some(entry.head.ballot) > self.stable).count();
-        if unstable >= if prepared { PREPARED_LIMIT } else { UNSTABLE_LIMIT } { Verdict::SettleFirst } else { Verdict::Accept }
+        if unstable >= if prepared { PREPARED_LIMIT } else { UNSTABLE_LIMIT } {
+            Verdict::SettleFirst
+        } else {
+            Verdict::Accept
+        }
     }
     /// Adds an accepted record.
     pub fn accept(&mut self, entry: Rc<Entry>) {
@@ -105,7 +109,12 @@ impl Row {
     pub fn state(&self, drive_floor: Ballot, dirty: Option<Ballot>, pending: bool) -> KeyState {
         let told = self.entries.iter().rev().filter(|entry| pending || entry.is_durable());
         let records = told.map(|entry| entry.head.clone()).collect();
-        KeyState { records, stable: self.stable, dirty, floor: self.floor.max(drive_floor) }
+        KeyState {
+            records,
+            stable: self.stable,
+            dirty,
+            floor: self.floor.max(drive_floor),
+        }
     }
 }
 

@@ -22,6 +22,20 @@ pub enum Sabotage {
     EarlyAcknowledge,
 }
 
+impl Sabotage {
+    /// All of them.
+    pub const ALL: [Sabotage; 8] = [
+        Sabotage::NoWriteBack,
+        Sabotage::BlindRetry,
+        Sabotage::EarlySuccess,
+        Sabotage::ConditionOnRead,
+        Sabotage::EarlyDiscard,
+        Sabotage::VolatilePromise,
+        Sabotage::PublishBeforeFlush,
+        Sabotage::EarlyAcknowledge,
+    ];
+}
+
 #[cfg(feature = "sabotage")]
 mod planted {
     use super::Sabotage;

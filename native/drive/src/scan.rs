@@ -32,8 +32,15 @@ impl Core {
             }
             let state = row.state(acceptor.drive_floor, acceptor.dirty, false);
             bytes += key.name.len() + state.records.iter().map(|head| HEAD_BYTES + head.metadata.len()).sum::<usize>();
-            rows.push(ScanRow { name: key.name.clone(), state });
+            rows.push(ScanRow {
+                name: key.name.clone(),
+                state,
+            });
         }
-        Answer::Page { rows, covers, dirty: acceptor.dirty.is_some() }
+        Answer::Page {
+            rows,
+            covers,
+            dirty: acceptor.dirty.is_some(),
+        }
     }
 }

@@ -32,7 +32,12 @@ impl Core {
             }
         }
         let key = own_key.unwrap_or_else(|| key.clone());
-        self.marks.borrow_mut().queue.push_back(Mark { key, stable: ballot, floor, dropped });
+        self.marks.borrow_mut().queue.push_back(Mark {
+            key,
+            stable: ballot,
+            floor,
+            dropped,
+        });
     }
     /// Makes sure that marks do not wait for traffic that never comes.
     pub fn start_mark_timer(self: &Rc<Core>) {
@@ -56,7 +61,9 @@ impl Core {
     /// Appends waiting marks to the open batch as long as they fit into it.
     pub fn append_marks(&self) {
         loop {
-            let Some(mark) = self.marks.borrow_mut().queue.pop_front() else { return };
+            let Some(mark) = self.marks.borrow_mut().queue.pop_front() else {
+                return;
+            };
             if let Err(mark) = self.append_mark(mark) {
                 self.marks.borrow_mut().queue.push_front(mark);
                 return;
@@ -91,8 +98,16 @@ impl Core {
     /// Extents that only the dropped records held.
     fn freed_by(&self, mark: &Mark) -> Vec<Extent> {
         let index = self.index.borrow();
-        let still_held = |entry: &Rc<Entry>| index.get(&mark.key).is_some_and(|row| row.of_write_id(entry.head.write_id).is_some());
-        let freed = mark.dropped.iter().filter(|entry| !still_held(entry)).filter_map(|entry| entry.extents.as_ref());
+        let still_held = |entry: &Rc<Entry>| {
+            index
+                .get(&mark.key)
+                .is_some_and(|row| row.of_write_id(entry.head.write_id).is_some())
+        };
+        let freed = mark
+            .dropped
+            .iter()
+            .filter(|entry| !still_held(entry))
+            .filter_map(|entry| entry.extents.as_ref());
         freed.flat_map(|extents| extents.to_vec()).take(NAMED_EXTENTS_LIMIT).collect()
     }
     /// Keys whose newest record is durable here for longer than `age` and not known complete, oldest first.
@@ -115,7 +130,11 @@ impl Core {
             if u128::from(now.0.saturating_sub(entry.since.get().0)) < age.as_nanos() {
                 break;
             }
-            let newest = self.index.borrow().get(&entry.key).and_then(|row| row.newest().map(|newest| newest.head.ballot));
+            let newest = self
+                .index
+                .borrow()
+                .get(&entry.key)
+                .and_then(|row| row.newest().map(|newest| newest.head.ballot));
             if newest == Some(entry.head.ballot) {
                 found.push((entry.key.clone(), entry.head.ballot));
             }

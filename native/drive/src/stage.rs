@@ -57,8 +57,17 @@ impl Staged {
         let gapless = whole.iter().all(|block| u64::from(block.bytes) == 1 << self.block_shift) && last.bytes > 0;
         let settled = self.writes_under_way.get() == 0 && !self.poisoned.get();
         let fits = held == length && block_shift == self.block_shift && block_count(length, block_shift) == blocks.len() as u64;
-        let checksums = || blocks.iter().flat_map(|block| block.checksum.to_le_bytes()).collect::<Vec<u8>>().into();
-        (gapless && settled && fits).then(|| CompleteShard { length, checksums: checksums() })
+        let checksums = || {
+            blocks
+                .iter()
+                .flat_map(|block| block.checksum.to_le_bytes())
+                .collect::<Vec<u8>>()
+                .into()
+        };
+        (gapless && settled && fits).then(|| CompleteShard {
+            length,
+            checksums: checksums(),
+        })
     }
 }
 
@@ -144,9 +153,19 @@ impl Core {
         loop {
             let known = self.staged.borrow().get(part.write_id);
             let held = known.as_ref().map_or(0, |staged| staged.extents.granules() * granule);
-            let wanted = if part.shard_length > 0 { part.shard_length.max(end) } else { end.next_multiple_of(STEP_BYTES) };
-            if let Some(staged) = known.as_ref().filter(|staged| staged.block_shift != part.block_shift || staged.poisoned.get()) {
-                let text = format!("the shard was staged in blocks of 1 << {}, or a write of it failed: stage it anew", staged.block_shift);
+            let wanted = if part.shard_length > 0 {
+                part.shard_length.max(end)
+            } else {
+                end.next_multiple_of(STEP_BYTES)
+            };
+            if let Some(staged) = known
+                .as_ref()
+                .filter(|staged| staged.block_shift != part.block_shift || staged.poisoned.get())
+            {
+                let text = format!(
+                    "the shard was staged in blocks of 1 << {}, or a write of it failed: stage it anew",
+                    staged.block_shift
+                );
                 return Err(Answer::Failed(text));
             }
             if let Some(staged) = known.as_ref().filter(|_| held >= end) {
@@ -196,8 +215,14 @@ impl Core {
     async fn write_part(self: &Rc<Core>, staged: &Rc<Staged>, part: StagePart) -> io::Result<()> {
         let block = 1_usize << part.block_shift;
         let first = (part.offset >> part.block_shift) as usize;
-        let blocks: Vec<StagedBlock> =
-            part.bytes.chunks(block).map(|bytes| StagedBlock { checksum: crc64(bytes), bytes: bytes.len() as u32 }).collect();
+        let blocks: Vec<StagedBlock> = part
+            .bytes
+            .chunks(block)
+            .map(|bytes| StagedBlock {
+                checksum: crc64(bytes),
+                bytes: bytes.len() as u32,
+            })
+            .collect();
         let granule = self.medium.geometry().granule_bytes;
         let length = round_to_page(part.bytes.len()) as u64;
         let targets = pieces(&staged.extents.to_vec(), granule, part.offset, length);

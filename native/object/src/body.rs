@@ -41,7 +41,10 @@ pub(crate) struct HeldBody {
 
 impl HeldBody {
     pub fn new(bytes: Bytes) -> HeldBody {
-        HeldBody { length: bytes.len() as u64, bytes: Some(bytes) }
+        HeldBody {
+            length: bytes.len() as u64,
+            bytes: Some(bytes),
+        }
     }
 }
 
@@ -54,7 +57,10 @@ impl Body for HeldBody {
         async move { Ok(bytes) }.boxed_local()
     }
     fn finish(&mut self) -> Finish {
-        Finish { etag: [0; 16], metadata: Bytes::new() }
+        Finish {
+            etag: [0; 16],
+            metadata: Bytes::new(),
+        }
     }
 }
 
@@ -74,10 +80,14 @@ impl ObjectBody {
         ObjectBody { source: Source::Empty }
     }
     pub(crate) fn of_stripes(reader: StripeReader) -> ObjectBody {
-        ObjectBody { source: Source::Stripes(Box::new(reader)) }
+        ObjectBody {
+            source: Source::Stripes(Box::new(reader)),
+        }
     }
     pub(crate) fn of_parts(reader: PartReader) -> ObjectBody {
-        ObjectBody { source: Source::Parts(Box::new(reader)) }
+        ObjectBody {
+            source: Source::Parts(Box::new(reader)),
+        }
     }
     /// The next bytes; `None` at the end. An error after the first bytes means: close the connection.
     pub async fn next(&mut self) -> Option<Result<Bytes, StoreError>> {

@@ -36,11 +36,18 @@ pub(crate) struct BucketRecord {
 }
 
 /// The view under which requests on the reserved bucket are made.
-pub(crate) const RESERVED_VIEW: BucketView = BucketView { id: RESERVED_BUCKET, revision: Ballot::ZERO };
+pub(crate) const RESERVED_VIEW: BucketView = BucketView {
+    id: RESERVED_BUCKET,
+    revision: Ballot::ZERO,
+};
 
 /// A key of the reserved bucket.
 pub(crate) fn reserved_key(name: String) -> Key {
-    Key { bucket: RESERVED_BUCKET, space: Space::Object, name: name.into() }
+    Key {
+        bucket: RESERVED_BUCKET,
+        space: Space::Object,
+        name: name.into(),
+    }
 }
 
 impl Core {
@@ -55,7 +62,9 @@ impl Core {
     pub(crate) async fn renewed_view(self: &Rc<Self>, bucket: u64) -> Result<BucketView, StoreError> {
         match self.options.state.buckets.name_of(bucket) {
             Some(name) => self.read_live(&name).await,
-            None => Err(StoreError::Unavailable(format!("the name of bucket {bucket:016x} is not known here"))),
+            None => Err(StoreError::Unavailable(format!(
+                "the name of bucket {bucket:016x} is not known here"
+            ))),
         }
     }
     async fn read_live(self: &Rc<Self>, name: &str) -> Result<BucketView, StoreError> {
@@ -109,10 +118,16 @@ fn parse(name: &str, head: &Head) -> Result<BucketRecord, StoreError> {
     };
     let created_ms = metadata.get("created").and_then(|created| created.parse().ok());
     match (id, state, created_ms) {
-        (Some(id), Some(state), Some(created_ms)) => {
-            Ok(BucketRecord { view: BucketView { id, revision: head.origin }, state, created_ms, etag: head.etag })
-        }
-        _ => Err(StoreError::Unavailable(format!("the record of bucket {name} cannot be read: {:?}", metadata.pairs))),
+        (Some(id), Some(state), Some(created_ms)) => Ok(BucketRecord {
+            view: BucketView { id, revision: head.origin },
+            state,
+            created_ms,
+            etag: head.etag,
+        }),
+        _ => Err(StoreError::Unavailable(format!(
+            "the record of bucket {name} cannot be read: {:?}",
+            metadata.pairs
+        ))),
     }
 }
 
@@ -127,12 +142,27 @@ async fn write_record(
 ) -> Result<BucketRecord, StoreError> {
     let operation = Operation::new(core, reserved_key(format!("{PREFIX}{name}")), None)?;
     let state_name = if state == BucketState::Live { "live" } else { "deleting" };
-    let pairs = [("id", format!("{id:016x}")), ("state", state_name.to_owned()), ("created", created_ms.to_string())];
-    let metadata = Metadata { pairs: pairs.map(|(name, value)| (name.to_owned(), value)).to_vec() };
+    let pairs = [
+        ("id", format!("{id:016x}")),
+        ("state", state_name.to_owned()),
+        ("created", created_ms.to_string()),
+    ];
+    let metadata = Metadata {
+        pairs: pairs.map(|(name, value)| (name.to_owned(), value)).to_vec(),
+    };
     let etag = core.new_write_id().0;
-    let label = Label { etag, metadata: metadata.encode(), ..Label::default() };
+    let label = Label {
+        etag,
+        metadata: metadata.encode(),
+        ..Label::default()
+    };
     let revision = put_payload(&operation, core.new_write_id(), &Bytes::new(), &label, condition).await?;
-    let record = BucketRecord { view: BucketView { id, revision }, state, created_ms, etag };
+    let record = BucketRecord {
+        view: BucketView { id, revision },
+        state,
+        created_ms,
+        etag,
+    };
     core.learn(name, &record);
     Ok(record)
 }
@@ -148,7 +178,12 @@ pub(crate) async fn create(core: &Rc<Core>, name: &str) -> Result<BucketView, St
 pub(crate) async fn list_records(core: &Rc<Core>) -> Result<Vec<(String, BucketRecord)>, StoreError> {
     let (prefix, mut after, mut records) = (Bytes::from_static(PREFIX.as_bytes()), Bytes::new(), Vec::new());
     loop {
-        let listing = Listing { prefix: &prefix, delimiter: b"", after: &after, limit: 1000 };
+        let listing = Listing {
+            prefix: &prefix,
+            delimiter: b"",
+            after: &after,
+            limit: 1000,
+        };
         let page = list_heads(core, RESERVED_VIEW, &listing).await?;
         for (key, head) in &page.rows {
             let name = String::from_utf8_lossy(key.get(PREFIX.len()..).unwrap_or_default()).into_owned();
@@ -171,12 +206,20 @@ pub(crate) async fn delete(core: &Rc<Core>, name: &str) -> Result<bool, StoreErr
     }
     touch_everywhere(core, name, record.view).await?;
     let empty = Bytes::new();
-    let listing = Listing { prefix: &empty, delimiter: b"", after: &empty, limit: 1 };
+    let listing = Listing {
+        prefix: &empty,
+        delimiter: b"",
+        after: &empty,
+        limit: 1,
+    };
     let page = list_heads(core, record.view, &listing).await?;
     let is_empty = page.rows.is_empty();
     if is_empty {
         let operation = Operation::new(core, reserved_key(format!("{PREFIX}{name}")), None)?;
-        let condition = Condition::Matches { etag: record.etag, parts: 0 };
+        let condition = Condition::Matches {
+            etag: record.etag,
+            parts: 0,
+        };
         put_tombstone(&operation, &condition).await.map_err(raced)?;
         core.options.state.buckets.doubt(name);
     } else {
@@ -189,19 +232,29 @@ pub(crate) async fn delete(core: &Rc<Core>, name: &str) -> Result<bool, StoreErr
 
 async fn replace(core: &Rc<Core>, name: &str, old: &BucketRecord, state: BucketState) -> Result<BucketRecord, StoreError> {
     let condition = Condition::Matches { etag: old.etag, parts: 0 };
-    write_record(core, name, old.view.id, state, old.created_ms, &condition).await.map_err(raced)
+    write_record(core, name, old.view.id, state, old.created_ms, &condition)
+        .await
+        .map_err(raced)
 }
 
 /// Another change of the same record came first.
 fn raced(error: StoreError) -> StoreError {
-    if error == StoreError::PreconditionFailed { StoreError::ConditionalConflict } else { error }
+    if error == StoreError::PreconditionFailed {
+        StoreError::ConditionalConflict
+    } else {
+        error
+    }
 }
 
 /// Rule 3: a revision is in force once nodes that hold W drives of every set know it.
 async fn touch_everywhere(core: &Rc<Core>, name: &str, view: BucketView) -> Result<(), StoreError> {
     let layout = core.slots.layout();
     let calls = layout.nodes.iter().map(|node| {
-        let request = NodeRequest::Touched { bucket: view.id, revision: view.revision, name: name.to_owned() };
+        let request = NodeRequest::Touched {
+            bucket: view.id,
+            revision: view.revision,
+            name: name.to_owned(),
+        };
         let call = core.slots.call_node(node.id, request, core.options.deadline / 2);
         async move { (node.id, matches!(call.await, Ok(NodeAnswer::Done))) }
     });

@@ -31,7 +31,9 @@ pub(crate) async fn read_coalesced(core: &Rc<Core>, name: &str) -> Reading {
                 false
             }
             None if names >= MOST_NAMES => {
-                return Err(StoreError::Unavailable(format!("more than {MOST_NAMES} bucket names are being looked up: slow down")));
+                return Err(StoreError::Unavailable(format!(
+                    "more than {MOST_NAMES} bucket names are being looked up: slow down"
+                )));
             }
             None => {
                 waiting.insert(name.to_owned(), vec![sender]);
@@ -60,5 +62,7 @@ pub(crate) async fn read_coalesced(core: &Rc<Core>, name: &str) -> Reading {
             }
         });
     }
-    receiver.await.unwrap_or_else(|_| Err(StoreError::Unavailable("the runtime is shutting down".to_owned())))
+    receiver
+        .await
+        .unwrap_or_else(|_| Err(StoreError::Unavailable("the runtime is shutting down".to_owned())))
 }

@@ -29,7 +29,10 @@ impl BucketTable {
     }
     /// The name under which a bucket id was last seen.
     pub fn name_of(&self, bucket: u64) -> Option<String> {
-        self.read().iter().find(|(_, row)| row.view.id == bucket).map(|(name, _)| name.clone())
+        self.read()
+            .iter()
+            .find(|(_, row)| row.view.id == bucket)
+            .map(|(name, _)| name.clone())
     }
     /// A record read by quorum says that the bucket lives at this revision. An older reading than the row changes nothing.
     pub fn learn(&self, name: &str, view: BucketView) {

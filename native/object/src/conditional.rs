@@ -2,6 +2,7 @@
 //!
 //! The promises of W drives make the judgement hold: nothing older can be completed below the ballot, and a newer writer is met by a refusal.
 
+use crate::StoreError;
 use crate::decide::{Decision, decide, provably_without_effect};
 use crate::locate::{Need, locate};
 use crate::operation::Operation;
@@ -11,8 +12,7 @@ use crate::scan::{Finding, Found};
 use crate::settle::republish;
 use crate::store::Condition;
 use crate::stripe::shards_needed;
-use crate::write::{Promises, outcome_unknown, promises, writer_of, write};
-use crate::StoreError;
+use crate::write::{Promises, outcome_unknown, promises, write, writer_of};
 use openlake_drive::sabotage::{Sabotage, is_planted};
 use openlake_drive::{Ballot, Head, Kind};
 use std::rc::Rc;
@@ -38,7 +38,11 @@ pub(crate) async fn write_if(
     operation.restart_clock();
     if is_planted(Sabotage::ConditionOnRead) {
         let head = locate(operation, Need::Head).await?.map(|located| located.head);
-        return if allows(condition, head.as_ref()) { write(operation, draft, floor).await } else { Err(StoreError::PreconditionFailed) };
+        return if allows(condition, head.as_ref()) {
+            write(operation, draft, floor).await
+        } else {
+            Err(StoreError::PreconditionFailed)
+        };
     }
     let mut proposer = Proposer::new(operation.clone(), floor);
     let mut last: Option<Finding> = None;
@@ -60,7 +64,11 @@ pub(crate) async fn write_if(
         match proposer.publish(proposal, 0, goal == Goal::Propose).await {
             Published::Complete => {
                 proposer.mark_stable(at);
-                return if goal == Goal::Fail { Err(StoreError::PreconditionFailed) } else { Ok(origin) };
+                return if goal == Goal::Fail {
+                    Err(StoreError::PreconditionFailed)
+                } else {
+                    Ok(origin)
+                };
             }
             Published::OwnComplete(own) => {
                 proposer.mark_stable(own);
@@ -99,7 +107,10 @@ async fn judge(
             return Ok(Judgement::Done(found.head.origin));
         }
         (Decision::FinishOwn, Some(found)) => {
-            return Ok(Judgement::Publish(reusing().published_at(ballot, found.head.origin, base), Goal::FinishOwn));
+            return Ok(Judgement::Publish(
+                reusing().published_at(ballot, found.head.origin, base),
+                Goal::FinishOwn,
+            ));
         }
         (Decision::Propose, _) => {}
         _ if proposer.has_proposed() => {
@@ -117,10 +128,12 @@ async fn judge(
     match (finding, found) {
         (Finding::Complete(_) | Finding::Absent, _) if own_are_dead => Err(StoreError::PreconditionFailed),
         (_, Some(found)) => {
-            let proposal = republish(operation, found, ballot).await.map_err(|error| match proposer.has_proposed() {
-                true => outcome_unknown(operation, proposer),
-                false => error,
-            })?;
+            let proposal = republish(operation, found, ballot)
+                .await
+                .map_err(|error| match proposer.has_proposed() {
+                    true => outcome_unknown(operation, proposer),
+                    false => error,
+                })?;
             Ok(Judgement::Publish(proposal, Goal::Fail))
         }
         (_, None) => Err(outcome_unknown(operation, proposer)),

@@ -1,10 +1,10 @@
 //! What all operations of one core share.
 
-use crate::key_queue::KeyQueue;
+use crate::StoreError;
 use crate::bucket_reads::BucketReads;
+use crate::key_queue::KeyQueue;
 use crate::slots::Slots;
 use crate::store::StoreOptions;
-use crate::StoreError;
 use openlake_drive::{Ballot, WriteId};
 use openlake_erasure::Code;
 use openlake_io::{Instant, Runtime};
@@ -45,7 +45,9 @@ impl Core {
     }
     /// A ballot never used before, above `floor`.
     pub fn next_ballot(&self, floor: Ballot) -> Ballot {
-        self.options.state.next_ballot(self.runtime.wall_ms(), floor, self.options.node, self.options.boot)
+        self.options
+            .state
+            .next_ballot(self.runtime.wall_ms(), floor, self.options.node, self.options.boot)
     }
     /// A drive refused because of `floor`.
     pub fn learn_floor(&self, floor: Ballot) {
@@ -60,7 +62,9 @@ impl Core {
     /// A random wait that doubles with each round, to part racers: up to 4 ms at first, up to half a second.
     pub async fn back_off(&self, round: u32) {
         let most_us = (4_000u64 << round.min(7)).min(500_000);
-        self.runtime.sleep(Duration::from_micros(self.runtime.random_u64() % most_us + 200)).await;
+        self.runtime
+            .sleep(Duration::from_micros(self.runtime.random_u64() % most_us + 200))
+            .await;
     }
     /// The code of k data and m parity shards; tables are built once a core.
     pub fn code(&self, data: u8, parity: u8) -> Result<Rc<Code>, StoreError> {

@@ -15,7 +15,9 @@ pub enum StoreError {
     /// 409 ConditionalRequestConflict: lost its races, provably no effect.
     ConditionalConflict,
     /// 416; the object's size.
-    InvalidRange { size: u64 },
+    InvalidRange {
+        size: u64,
+    },
     /// 503, no effect: too few drives answered. The text says how many of how many, and why.
     Unavailable(String),
     /// 503, outcome unknown.

@@ -1,5 +1,6 @@
 //! GET and HEAD: decide a version once, then stream it.
 
+use crate::StoreError;
 use crate::body::ObjectBody;
 use crate::core::Core;
 use crate::locate::{Located, Need, locate};
@@ -11,7 +12,6 @@ use crate::store::{ObjectInfo, Range};
 use crate::stripe::BLOCK_SHIFT;
 use crate::stripe_reader::StripeReader;
 use crate::version::{ReadError, Version};
-use crate::StoreError;
 use bytes::{Bytes, BytesMut};
 use openlake_drive::{Head, Key, Kind};
 use openlake_peer::Fence;
@@ -79,7 +79,9 @@ pub(crate) async fn get(
         let body = if head.coding.manifest {
             open_parts(&operation, located, first, length).await
         } else {
-            StripeReader::open(Version::new(&operation, located), first, length).await.map(ObjectBody::of_stripes)
+            StripeReader::open(Version::new(&operation, located), first, length)
+                .await
+                .map(ObjectBody::of_stripes)
         };
         match body {
             Ok(body) => return Ok((head, first, length, body)),
@@ -87,7 +89,9 @@ pub(crate) async fn get(
             Err(ReadError::Failed(error)) => return Err(error),
         }
     }
-    Err(StoreError::Unavailable(format!("read: the object was overwritten {RESTARTS} times while it was being opened")))
+    Err(StoreError::Unavailable(format!(
+        "read: the object was overwritten {RESTARTS} times while it was being opened"
+    )))
 }
 
 /// The blocks of the range's first stripes, guessed before anything is known of the object.
@@ -101,7 +105,10 @@ fn first_blocks(operation: &Operation, range: Option<Range>) -> Need {
         Some(Range::Last(_)) => return Need::Data { first: 0, count: 0 },
     };
     let count = last.saturating_sub(first).saturating_add(1).min(u64::from(FIRST_BLOCKS)) as u32;
-    Need::Data { first: u32::try_from(first).unwrap_or(u32::MAX), count }
+    Need::Data {
+        first: u32::try_from(first).unwrap_or(u32::MAX),
+        count,
+    }
 }
 
 /// Reads the manifest and opens the parts that hold the range.

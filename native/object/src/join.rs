@@ -32,13 +32,17 @@ pub(crate) async fn join(core: &Rc<Core>, cluster: [u8; 16], bootstrap: bool) ->
         };
         match &error {
             StoreError::Unavailable(text) | StoreError::Unknown(text) => state.set_join_status(format!("waiting: {text}")),
-            StoreError::ConditionalConflict | StoreError::PreconditionFailed => state.set_join_status("waiting: raced by another node".to_owned()),
+            StoreError::ConditionalConflict | StoreError::PreconditionFailed => {
+                state.set_join_status("waiting: raced by another node".to_owned())
+            }
             other => {
                 state.set_join_status(format!("failed: {other:?}"));
                 return Err(error);
             }
         }
-        core.runtime.sleep(std::time::Duration::from_millis(pause_ms + core.runtime.random_u64() % pause_ms)).await;
+        core.runtime
+            .sleep(std::time::Duration::from_millis(pause_ms + core.runtime.random_u64() % pause_ms))
+            .await;
         pause_ms = (pause_ms * 2).min(LONGEST_PAUSE_MS);
     }
 }
@@ -48,7 +52,11 @@ async fn attempt(core: &Rc<Core>, cluster: [u8; 16], bootstrap: bool) -> Result<
     state.set_join_status("reading the cluster record".to_owned());
     let found = agree(core, "cluster".to_owned(), &[("cluster", hex(&cluster))], bootstrap).await?;
     if let Some(found) = found {
-        let text = format!("cluster: the drives belong to cluster {}, this node is configured for {}", found.join(" "), hex(&cluster));
+        let text = format!(
+            "cluster: the drives belong to cluster {}, this node is configured for {}",
+            found.join(" "),
+            hex(&cluster)
+        );
         return Err(StoreError::Invalid(text));
     }
     for local in &core.options.slots {
@@ -86,15 +94,21 @@ async fn agree(core: &Rc<Core>, name: String, pairs: &[(&str, String)], create: 
             Ok(if same { None } else { Some(found) })
         }
         Err(StoreError::NoSuchKey) if create => {
-            let metadata = Metadata { pairs: pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect() };
-            let label = Label { etag: core.new_write_id().0, metadata: metadata.encode(), ..Label::default() };
+            let metadata = Metadata {
+                pairs: pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+            };
+            let label = Label {
+                etag: core.new_write_id().0,
+                metadata: metadata.encode(),
+                ..Label::default()
+            };
             operation.restart_clock();
             put_payload(&operation, core.new_write_id(), &Bytes::new(), &label, &Condition::Absent).await?;
             Ok(None)
         }
-        Err(StoreError::NoSuchKey) => {
-            Err(StoreError::Invalid(format!("there is no record `{name}`: the cluster was never bootstrapped, or these drives are not its own")))
-        }
+        Err(StoreError::NoSuchKey) => Err(StoreError::Invalid(format!(
+            "there is no record `{name}`: the cluster was never bootstrapped, or these drives are not its own"
+        ))),
         Err(error) => Err(error),
     }
 }

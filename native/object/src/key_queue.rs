@@ -43,7 +43,10 @@ impl KeyQueue {
         {
             return turn;
         }
-        Turn { waiting: Some(self.waiting.clone()), key: key.clone() }
+        Turn {
+            waiting: Some(self.waiting.clone()),
+            key: key.clone(),
+        }
     }
 }
 
@@ -53,7 +56,10 @@ impl Drop for Turn {
         loop {
             let next = waiting.borrow_mut().get_mut(&self.key).and_then(VecDeque::pop_front);
             let Some(next) = next else { break };
-            let turn = Turn { waiting: Some(waiting.clone()), key: self.key.clone() };
+            let turn = Turn {
+                waiting: Some(waiting.clone()),
+                key: self.key.clone(),
+            };
             match next.send(turn) {
                 Ok(()) => return,
                 // That waiter gave up: the turn is ours again, to be given to the next.

@@ -3,11 +3,11 @@
 //! Every set keeps a cursor; the smallest name of all is taken, over and over. A common prefix is emitted once, and then every cursor goes
 //! on behind it instead of stepping over its keys.
 
+use crate::StoreError;
 use crate::core::Core;
 use crate::operation::Operation;
 use crate::set_cursor::{SetCursor, after, after_prefix};
 use crate::store::{BucketView, ListPage, ListRow, RESERVED_BUCKET};
-use crate::StoreError;
 use bytes::Bytes;
 use openlake_drive::{Head, Key, Space};
 use openlake_peer::Fence;
@@ -45,7 +45,11 @@ pub(crate) async fn list(core: &Rc<Core>, bucket: BucketView, listing: &Listing<
         etag_parts: head.etag_parts,
         last_modified_ms: head.origin.time_ms(),
     };
-    Ok(ListPage { rows: page.rows.into_iter().map(row).collect(), prefixes: page.prefixes, next: page.next })
+    Ok(ListPage {
+        rows: page.rows.into_iter().map(row).collect(),
+        prefixes: page.prefixes,
+        next: page.next,
+    })
 }
 
 /// Lists objects of a bucket.
@@ -56,10 +60,17 @@ pub(crate) async fn list_heads(core: &Rc<Core>, bucket: BucketView, listing: &Li
         return Ok(page);
     }
     let layout = core.slots.layout();
-    let fence = (bucket.id != RESERVED_BUCKET).then_some(Fence { bucket: bucket.id, revision: bucket.revision });
+    let fence = (bucket.id != RESERVED_BUCKET).then_some(Fence {
+        bucket: bucket.id,
+        revision: bucket.revision,
+    });
     let mut cursors = Vec::with_capacity(layout.sets.len());
     for position in 0..layout.sets.len() {
-        let key = Key { bucket: bucket.id, space: Space::Object, name: listing.prefix.clone() };
+        let key = Key {
+            bucket: bucket.id,
+            space: Space::Object,
+            name: listing.prefix.clone(),
+        };
         let operation = Operation::in_set(core, key, fence, layout.clone(), position)?;
         cursors.push(SetCursor::new(operation, listing.prefix.clone(), start.clone()));
     }
@@ -67,11 +78,16 @@ pub(crate) async fn list_heads(core: &Rc<Core>, bucket: BucketView, listing: &Li
     loop {
         let count = page.rows.len() + page.prefixes.len();
         let missing = listing.limit.saturating_sub(count) + 1;
-        let share = (missing / cursors.len().max(1) * 5 / 4 + LEAST_ROWS).min(missing.max(LEAST_ROWS)).min(MOST_ROWS);
+        let share = (missing / cursors.len().max(1) * 5 / 4 + LEAST_ROWS)
+            .min(missing.max(LEAST_ROWS))
+            .min(MOST_ROWS);
         for result in futures_util::future::join_all(cursors.iter_mut().map(|cursor| cursor.fill(share))).await {
             result?;
         }
-        let smallest = cursors.iter_mut().filter(|cursor| cursor.peek().is_some()).min_by(|one, other| one.peek().cmp(&other.peek()));
+        let smallest = cursors
+            .iter_mut()
+            .filter(|cursor| cursor.peek().is_some())
+            .min_by(|one, other| one.peek().cmp(&other.peek()));
         let Some(cursor) = smallest else { return Ok(page) };
         if count >= listing.limit {
             page.next = last;
@@ -136,7 +152,12 @@ mod tests {
     fn a_page_goes_on_behind_its_last_key_or_prefix() {
         let start = |after: &'static str| {
             let (prefix, after) = (Bytes::new(), Bytes::from_static(after.as_bytes()));
-            start_of(&Listing { prefix: &prefix, delimiter: b"/", after: &after, limit: 1 })
+            start_of(&Listing {
+                prefix: &prefix,
+                delimiter: b"/",
+                after: &after,
+                limit: 1,
+            })
         };
         assert_eq!(start("").as_deref(), Some(&b""[..]));
         assert_eq!(start("a").as_deref(), Some(&b"a\0"[..]));

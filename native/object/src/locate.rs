@@ -3,11 +3,11 @@
 //! In the good case this is one round to M (HEAD) or R drives (GET, with the first blocks): the newest version they show carries a stable
 //! mark. On any gap, doubt or delay the other slots are asked too.
 
+use crate::StoreError;
 use crate::operation::Operation;
 use crate::scan::{Finding, Found, SlotMask, bit, count, scan};
 use crate::settle::settle;
 use crate::stripe::shards_needed;
-use crate::StoreError;
 use futures_util::FutureExt;
 use futures_util::StreamExt;
 use futures_util::future::{Either, LocalBoxFuture, select};
@@ -55,12 +55,24 @@ impl Gather {
     }
     pub fn ask(&mut self, slot: u8) {
         self.asked |= bit(slot);
-        let call = self.operation.call(slot, Request::Read { key: self.operation.key.clone(), want: self.want });
+        let call = self.operation.call(
+            slot,
+            Request::Read {
+                key: self.operation.key.clone(),
+                want: self.want,
+            },
+        );
         self.pending.push(async move { (slot, call.await) }.boxed_local());
     }
     /// Asks up to `most` slots not asked yet; how many were.
     pub fn ask_more(&mut self, most: usize) -> usize {
-        let slots: Vec<u8> = self.operation.preferred().into_iter().filter(|slot| self.asked & bit(*slot) == 0).take(most).collect();
+        let slots: Vec<u8> = self
+            .operation
+            .preferred()
+            .into_iter()
+            .filter(|slot| self.asked & bit(*slot) == 0)
+            .take(most)
+            .collect();
         for slot in &slots {
             self.ask(*slot);
         }
@@ -89,7 +101,9 @@ impl Gather {
                 Either::Left((None, _)) | Either::Right(_) => return None,
             }
         };
-        let Ok(Answer::State { state, shard }) = result else { return Some(false) };
+        let Ok(Answer::State { state, shard }) = result else {
+            return Some(false);
+        };
         self.answers.push((slot, state));
         if let Some(shard) = shard {
             self.shards.push((slot, shard));
@@ -102,7 +116,11 @@ impl Gather {
         gather.ask_more(usize::MAX);
         while !gather.is_idle() {
             let enough = gather.answers.len() >= operation.quorum.write();
-            let wait = if enough { operation.patience() * STRAGGLER_PATIENCE } else { operation.remaining() };
+            let wait = if enough {
+                operation.patience() * STRAGGLER_PATIENCE
+            } else {
+                operation.remaining()
+            };
             if gather.next(wait).await.is_none() {
                 break;
             }
@@ -131,14 +149,22 @@ pub(crate) async fn locate(operation: &Rc<Operation>, need: Need) -> Result<Opti
     gather.ask_more(first_ask);
     let mut all_asked = false;
     let last = loop {
-        let wait = if all_asked { operation.patience() * STRAGGLER_PATIENCE } else { operation.patience() };
+        let wait = if all_asked {
+            operation.patience() * STRAGGLER_PATIENCE
+        } else {
+            operation.patience()
+        };
         let reply = gather.next(wait).await;
         if reply == Some(true) && gather.answers.len() >= quorum.meet() {
             match gather.scan() {
                 Finding::Absent => return Ok(None),
                 Finding::Complete(found) if is_enough(&found, need) => return Ok(Some(accept(operation, found, gather.shards))),
                 Finding::Possible(found) if is_planted(Sabotage::NoWriteBack) && is_enough(&found, need) => {
-                    return Ok(Some(Located { head: found.head, holders: found.holders, shards: gather.shards }));
+                    return Ok(Some(Located {
+                        head: found.head,
+                        holders: found.holders,
+                        shards: gather.shards,
+                    }));
                 }
                 finding if gather.is_idle() && all_asked => break finding,
                 _ => {}
@@ -149,7 +175,9 @@ pub(crate) async fn locate(operation: &Rc<Operation>, need: Need) -> Result<Opti
         match (reply, all_asked) {
             (None, true) => break gather.scan(),
             (None, false) => all_asked = gather.ask_more(gather.pending().max(1)) == 0,
-            (Some(_), false) if doubt => all_asked = gather.ask_more(usize::MAX) == 0 || gather.asked.count_ones() as usize == quorum.slots(),
+            (Some(_), false) if doubt => {
+                all_asked = gather.ask_more(usize::MAX) == 0 || gather.asked.count_ones() as usize == quorum.slots()
+            }
             (Some(_), true) if gather.is_idle() => break gather.scan(),
             (Some(_), _) => {}
         }
@@ -167,7 +195,10 @@ pub(crate) async fn locate(operation: &Rc<Operation>, need: Need) -> Result<Opti
         }
         Finding::TooFew => {
             let (had, needed) = (gather.answers.len(), quorum.meet());
-            Err(operation.unavailable(&format!("read: {had} of {} slots answered, at least {needed} needed", quorum.slots())))
+            Err(operation.unavailable(&format!(
+                "read: {had} of {} slots answered, at least {needed} needed",
+                quorum.slots()
+            )))
         }
     }
 }
@@ -180,5 +211,9 @@ fn accept(operation: &Rc<Operation>, found: Found, shards: Vec<(u8, ShardBytes)>
     if !found.marked {
         operation.send_stable(found.head.ballot, found.accepted);
     }
-    Located { head: found.head, holders: found.holders, shards }
+    Located {
+        head: found.head,
+        holders: found.holders,
+        shards,
+    }
 }

@@ -59,7 +59,10 @@ impl Manifest {
             return None;
         }
         let parts: Option<Vec<ManifestPart>> = rest.chunks_exact(ENTRY_BYTES).map(decode_part).collect();
-        Some(Manifest { upload: *upload, parts: parts? })
+        Some(Manifest {
+            upload: *upload,
+            parts: parts?,
+        })
     }
     /// Sum of the parts' sizes, if it is a number.
     pub fn size(&self) -> Option<u64> {
@@ -79,7 +82,13 @@ fn decode_part(entry: &[u8]) -> Option<ManifestPart> {
 
 impl ManifestPart {
     pub fn of(info: &PartInfo, write_id: WriteId) -> ManifestPart {
-        ManifestPart { number: info.number, size: info.size, write_id, etag: info.etag, origin: info.origin }
+        ManifestPart {
+            number: info.number,
+            size: info.size,
+            write_id,
+            etag: info.etag,
+            origin: info.origin,
+        }
     }
 }
 
@@ -94,16 +103,26 @@ mod tests {
             size: 5 << 30,
             write_id: WriteId([number as u8; 16]),
             etag: [7; 16],
-            origin: Ballot { clock: 99 << 16, node: 3, boot: 4 },
+            origin: Ballot {
+                clock: 99 << 16,
+                node: 3,
+                boot: 4,
+            },
         };
-        let manifest = Manifest { upload: [9; 16], parts: vec![part(1), part(10_000)] };
+        let manifest = Manifest {
+            upload: [9; 16],
+            parts: vec![part(1), part(10_000)],
+        };
         let bytes = manifest.encode();
         assert_eq!(Manifest::decode(&bytes), Some(manifest.clone()));
         assert_eq!(manifest.size(), Some(10 << 30));
         for length in 0..bytes.len() {
             assert_eq!(Manifest::decode(&bytes[..length]), None, "{length}");
         }
-        let huge = Manifest { upload: [0; 16], parts: vec![ManifestPart { size: u64::MAX, ..part(1) }; 2] };
+        let huge = Manifest {
+            upload: [0; 16],
+            parts: vec![ManifestPart { size: u64::MAX, ..part(1) }; 2],
+        };
         assert_eq!(huge.size(), None);
     }
 }

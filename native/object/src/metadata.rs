@@ -36,7 +36,9 @@ impl Metadata {
             Some(text)
         }
         let mut pairs = Vec::new();
-        let Some((1, mut rest)) = bytes.split_first() else { return Metadata { pairs } };
+        let Some((1, mut rest)) = bytes.split_first() else {
+            return Metadata { pairs };
+        };
         while let (Some(name), Some(value)) = (text(&mut rest), text(&mut rest)) {
             pairs.push((name.to_owned(), value.to_owned()));
         }

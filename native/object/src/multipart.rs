@@ -48,7 +48,11 @@ fn upload_name(object: &[u8], upload: [u8; 16]) -> BytesMut {
 pub(crate) fn part_key(bucket: u64, object: &[u8], upload: [u8; 16], number: u16) -> Key {
     let mut name = upload_name(object, upload);
     name.put_u16(number);
-    Key { bucket, space: Space::Part, name: name.freeze() }
+    Key {
+        bucket,
+        space: Space::Part,
+        name: name.freeze(),
+    }
 }
 
 /// An upload, as requests name it.
@@ -61,8 +65,19 @@ pub(crate) struct UploadId<'request> {
 
 impl UploadId<'_> {
     fn operation(&self, space: Space, name: Bytes) -> Result<Rc<Operation>, StoreError> {
-        let fence = Fence { bucket: self.bucket.id, revision: self.bucket.revision };
-        Operation::new(self.core, Key { bucket: self.bucket.id, space, name }, Some(fence))
+        let fence = Fence {
+            bucket: self.bucket.id,
+            revision: self.bucket.revision,
+        };
+        Operation::new(
+            self.core,
+            Key {
+                bucket: self.bucket.id,
+                space,
+                name,
+            },
+            Some(fence),
+        )
     }
     fn record(&self) -> Result<Rc<Operation>, StoreError> {
         self.operation(Space::Upload, upload_name(self.object, self.upload).freeze())
@@ -108,8 +123,15 @@ impl UploadId<'_> {
         loop {
             cursor.fill(1000).await?;
             let Some((name, head)) = cursor.pop() else { return Ok(parts) };
-            let Some(number) = name.get(prefix.len()..).and_then(|suffix| <[u8; 2]>::try_from(suffix).ok()) else { continue };
-            let info = PartInfo { number: u16::from_be_bytes(number), size: head.size, etag: head.etag, origin: head.origin };
+            let Some(number) = name.get(prefix.len()..).and_then(|suffix| <[u8; 2]>::try_from(suffix).ok()) else {
+                continue;
+            };
+            let info = PartInfo {
+                number: u16::from_be_bytes(number),
+                size: head.size,
+                etag: head.etag,
+                origin: head.origin,
+            };
             parts.push((info, head));
         }
     }
@@ -121,10 +143,17 @@ impl UploadId<'_> {
         if upload.state == UploadState::Aborted {
             return Err(StoreError::NoSuchUpload);
         }
-        if let UploadState::Done { size, etag, parts, origin, .. } = upload.state {
+        if let UploadState::Done {
+            size, etag, parts, origin, ..
+        } = upload.state
+        {
             // The same request again, as far as can still be told: parts may be gone from the list, so their ETags decide.
             let same = etag_of(named) == (etag, parts);
-            return if same { Ok(info(&upload.metadata, size, etag, parts, origin)) } else { Err(StoreError::NoSuchUpload) };
+            return if same {
+                Ok(info(&upload.metadata, size, etag, parts, origin))
+            } else {
+                Err(StoreError::NoSuchUpload)
+            };
         }
         let manifest = choose(self.upload, named, &self.parts().await?)?;
         let payload = manifest.encode();
@@ -134,19 +163,31 @@ impl UploadId<'_> {
             UploadState::Completing { write_id, digest: chosen } if chosen == digest => write_id,
             UploadState::Open => {
                 let write_id = self.core.new_write_id();
-                upload = upload.change(&record, UploadState::Completing { write_id, digest }).await.map_err(raced)?;
+                upload = upload
+                    .change(&record, UploadState::Completing { write_id, digest })
+                    .await
+                    .map_err(raced)?;
                 write_id
             }
             _ => return Err(StoreError::ConditionalConflict),
         };
         let (etag, parts) = etag_of(named);
         let size = manifest.size().unwrap_or(u64::MAX);
-        let label = Label { etag, etag_parts: parts, metadata: upload.metadata.encode(), size: Some(size), manifest: true };
+        let label = Label {
+            etag,
+            etag_parts: parts,
+            metadata: upload.metadata.encode(),
+            size: Some(size),
+            manifest: true,
+        };
         let object = self.operation(Space::Object, self.object.clone())?;
         let origin = match put_payload(&object, write_id, &payload, &label, condition).await {
             Ok(origin) => origin,
             Err(error) => {
-                let no_effect = matches!(error, StoreError::PreconditionFailed | StoreError::ConditionalConflict | StoreError::Unavailable(_));
+                let no_effect = matches!(
+                    error,
+                    StoreError::PreconditionFailed | StoreError::ConditionalConflict | StoreError::Unavailable(_)
+                );
                 if no_effect {
                     // The client may try again or abort.
                     let _ = upload.change(&record, UploadState::Open).await;
@@ -155,7 +196,18 @@ impl UploadId<'_> {
             }
         };
         // If this fails, the same Complete finds the upload completing and the object already there.
-        let _ = upload.change(&record, UploadState::Done { digest, size, etag, parts, origin }).await;
+        let _ = upload
+            .change(
+                &record,
+                UploadState::Done {
+                    digest,
+                    size,
+                    etag,
+                    parts,
+                    origin,
+                },
+            )
+            .await;
         self.remove_parts_in_background(manifest.parts.iter().map(|part| part.number).collect());
         Ok(info(&upload.metadata, size, etag, parts, origin))
     }
@@ -181,7 +233,12 @@ impl UploadId<'_> {
         let (core, bucket, object, upload) = (self.core.clone(), self.bucket, self.object.clone(), self.upload);
         let runtime = core.runtime.clone();
         runtime.spawn(async move {
-            let id = UploadId { core: &core, bucket, object: &object, upload };
+            let id = UploadId {
+                core: &core,
+                bucket,
+                object: &object,
+                upload,
+            };
             let Ok(parts) = id.parts().await else { return };
             for (part, _) in parts.iter().filter(|(part, _)| keep.binary_search(&part.number).is_err()) {
                 if let Ok(operation) = id.part(part.number) {
@@ -197,14 +254,20 @@ fn choose(upload: [u8; 16], named: &[CompletePart], stored: &[(PartInfo, Head)])
     if named.is_empty() {
         return Err(StoreError::Invalid("the list of parts is empty".to_owned()));
     }
-    if named.windows(2).any(|pair| pair.first().map(|part| part.number) >= pair.last().map(|part| part.number)) {
+    if named
+        .windows(2)
+        .any(|pair| pair.first().map(|part| part.number) >= pair.last().map(|part| part.number))
+    {
         return Err(StoreError::InvalidPartOrder);
     }
     let mut parts = Vec::with_capacity(named.len());
     for (position, part) in named.iter().enumerate() {
         let stored = stored.iter().find(|(info, _)| info.number == part.number && info.etag == part.etag);
         let Some((info, head)) = stored else {
-            return Err(StoreError::InvalidPart(format!("part {}: not uploaded, or its ETag differs", part.number)));
+            return Err(StoreError::InvalidPart(format!(
+                "part {}: not uploaded, or its ETag differs",
+                part.number
+            )));
         };
         if position + 1 < named.len() && info.size < LEAST_PART_BYTES {
             return Err(StoreError::EntityTooSmall);
@@ -225,10 +288,21 @@ fn etag_of(named: &[CompletePart]) -> ([u8; 16], u16) {
 }
 
 fn info(metadata: &Metadata, size: u64, etag: [u8; 16], etag_parts: u16, origin: Ballot) -> ObjectInfo {
-    ObjectInfo { size, etag, etag_parts, last_modified_ms: origin.time_ms(), metadata: metadata.clone(), version: origin }
+    ObjectInfo {
+        size,
+        etag,
+        etag_parts,
+        last_modified_ms: origin.time_ms(),
+        metadata: metadata.clone(),
+        version: origin,
+    }
 }
 
 /// Complete and Abort, or two of them, met on the upload's record.
 fn raced(error: StoreError) -> StoreError {
-    if error == StoreError::PreconditionFailed { StoreError::ConditionalConflict } else { error }
+    if error == StoreError::PreconditionFailed {
+        StoreError::ConditionalConflict
+    } else {
+        error
+    }
 }

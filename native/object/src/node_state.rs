@@ -25,16 +25,30 @@ impl NodeState {
     /// State over the clock and fences that the node's meshes use too.
     pub fn new(clock: Arc<Clock>, fences: Arc<Fences>) -> Arc<NodeState> {
         let join_status = Mutex::new("not started".to_owned());
-        Arc::new(NodeState { clock, far: Clock::default(), fences, buckets: BucketTable::default(), join_status })
+        Arc::new(NodeState {
+            clock,
+            far: Clock::default(),
+            fences,
+            buckets: BucketTable::default(),
+            join_status,
+        })
     }
     /// A ballot never used before, above `floor`, for the node and boot number given (protocol.md section 15: above a floor that lies
     /// further ahead than any sound clock, ballots go on by the counter only, and the node's clock does not follow).
     pub(crate) fn next_ballot(&self, wall_ms: u64, floor: Ballot, node: u32, boot: u32) -> Ballot {
         let least = floor.clock.min(LARGEST_CLOCK);
         if floor.time_ms() > wall_ms + MAX_SKEW_MS {
-            return Ballot { clock: self.far.next_above(0, least), node, boot: boot | FAR_BOOT_BIT };
+            return Ballot {
+                clock: self.far.next_above(0, least),
+                node,
+                boot: boot | FAR_BOOT_BIT,
+            };
         }
-        Ballot { clock: self.clock.next_above(wall_ms, least), node, boot }
+        Ballot {
+            clock: self.clock.next_above(wall_ms, least),
+            node,
+            boot,
+        }
     }
     /// A drive's floor lies at `floor`: the node's next ballots start above it, so that it refuses just once.
     pub(crate) fn learn_floor(&self, wall_ms: u64, floor: Ballot) {
@@ -59,7 +73,11 @@ mod tests {
         let first = state.next_ballot(1_000, Ballot::ZERO, 1, 7);
         let second = state.next_ballot(1_000, first, 1, 7);
         assert!(second > first && second.time_ms() == 1_000);
-        let far = Ballot { clock: 900_000 << 16, node: 9, boot: 9 };
+        let far = Ballot {
+            clock: 900_000 << 16,
+            node: 9,
+            boot: 9,
+        };
         let above = state.next_ballot(1_000, far, 1, 7);
         assert!(above > far && above.time_ms() == 900_000);
         assert!(state.next_ballot(1_000, far, 1, 7) > above);

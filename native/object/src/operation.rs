@@ -56,7 +56,13 @@ impl Operation {
         };
         let quorum = Quorum::new(set.data, set.parity);
         if set.slots.len() != quorum.slots() || quorum.slots() > 64 || set.data == 0 {
-            let text = format!("erasure set {} of {}+{} has {} slots", set.id, set.data, set.parity, set.slots.len());
+            let text = format!(
+                "erasure set {} of {}+{} has {} slots",
+                set.id,
+                set.data,
+                set.parity,
+                set.slots.len()
+            );
             return Err(StoreError::Unavailable(text));
         }
         let fence = fence.filter(|_| key.bucket != RESERVED_BUCKET);
@@ -107,7 +113,9 @@ impl Operation {
     /// The longest p95 of the set's slots, within sane bounds: how long a straggler is worth waiting for.
     pub fn patience(&self) -> Duration {
         let longest = self.slots().map(|slot| self.core.slots.hedge_after(self.slot_id(slot))).max();
-        longest.unwrap_or_default().clamp(Duration::from_millis(2), Duration::from_millis(200))
+        longest
+            .unwrap_or_default()
+            .clamp(Duration::from_millis(2), Duration::from_millis(200))
     }
     /// A new ballot above `floor`.
     pub fn next_ballot(&self, floor: Ballot) -> Ballot {
@@ -116,7 +124,13 @@ impl Operation {
     /// Tells slots that the version at `ballot` is complete.
     pub fn send_stable(&self, ballot: Ballot, slots: SlotMask) {
         for slot in self.slots().filter(|slot| slots & bit(*slot) != 0) {
-            self.core.slots.send(self.slot_id(slot), Request::Stable { key: self.key.clone(), ballot });
+            self.core.slots.send(
+                self.slot_id(slot),
+                Request::Stable {
+                    key: self.key.clone(),
+                    ballot,
+                },
+            );
         }
     }
     /// Whether a slot refused because the bucket is gone.
@@ -132,7 +146,9 @@ impl Operation {
             loop {
                 let fence = operation.fence.get();
                 let result = operation.call_once(slot, fence, &request).await;
-                let (Ok(Answer::Behind), Some(fence)) = (&result, fence) else { return result };
+                let (Ok(Answer::Behind), Some(fence)) = (&result, fence) else {
+                    return result;
+                };
                 retries += 1;
                 if retries > FENCE_RETRIES || !operation.renew_fence(fence).await {
                     return result;
@@ -171,7 +187,10 @@ impl Operation {
         if self.fence.get() == Some(old) {
             match self.core.renewed_view(old.bucket).await {
                 Ok(view) if view.id == old.bucket && view.revision != old.revision => {
-                    self.fence.set(Some(Fence { bucket: view.id, revision: view.revision }));
+                    self.fence.set(Some(Fence {
+                        bucket: view.id,
+                        revision: view.revision,
+                    }));
                 }
                 // The other node has not loaded its tables, or only heard of the change before us.
                 Ok(view) if view.id == old.bucket => self.core.runtime.sleep(FENCE_PAUSE).await,

@@ -1,5 +1,6 @@
 //! Streams a byte range of a multipart object: one part after the other, each read only where the range needs it.
 
+use crate::StoreError;
 use crate::locate::{Need, locate};
 use crate::manifest::{Manifest, ManifestPart};
 use crate::multipart::part_key;
@@ -7,7 +8,6 @@ use crate::operation::Operation;
 use crate::stripe::BLOCK_SHIFT;
 use crate::stripe_reader::StripeReader;
 use crate::version::{ReadError, Version};
-use crate::StoreError;
 use bytes::Bytes;
 use openlake_drive::{Key, Kind};
 use std::collections::VecDeque;
@@ -39,7 +39,12 @@ impl PartReader {
             let (from, to) = (first.max(start), end.min(next));
             if from < to {
                 let key = part_key(operation.key.bucket, operation.key.placement_name(), manifest.upload, part.number);
-                pieces.push_back(Piece { part: *part, key, first: from - start, length: to - from });
+                pieces.push_back(Piece {
+                    part: *part,
+                    key,
+                    first: from - start,
+                    length: to - from,
+                });
             }
             start = next;
         }
@@ -47,7 +52,12 @@ impl PartReader {
             let text = format!("the manifest's parts hold {start} bytes, the object's record says at least {end}");
             return Err(ReadError::Failed(StoreError::Unavailable(text)));
         }
-        let mut reader = PartReader { operation: operation.clone(), pieces, current: None, failed: false };
+        let mut reader = PartReader {
+            operation: operation.clone(),
+            pieces,
+            current: None,
+            failed: false,
+        };
         if let Some(piece) = reader.pieces.pop_front() {
             reader.current = Some(open_piece(operation, piece).await.map_err(ReadError::Failed)?);
         }
@@ -85,7 +95,10 @@ impl PartReader {
 async fn open_piece(operation: &Rc<Operation>, piece: Piece) -> Result<StripeReader, StoreError> {
     let operation = operation.beside(piece.key)?;
     let stripe = (operation.quorum.data() as u64) << BLOCK_SHIFT;
-    let need = Need::Data { first: u32::try_from(piece.first / stripe).unwrap_or(u32::MAX), count: 1 };
+    let need = Need::Data {
+        first: u32::try_from(piece.first / stripe).unwrap_or(u32::MAX),
+        count: 1,
+    };
     for _ in 0..4 {
         operation.restart_clock();
         let Some(located) = locate(&operation, need).await? else { break };

@@ -66,7 +66,13 @@ mod tests {
     use openlake_peer::SetLayout;
 
     fn set(id: u32, weight: u32) -> SetLayout {
-        SetLayout { id, data: 2, parity: 2, weight, slots: Vec::new() }
+        SetLayout {
+            id,
+            data: 2,
+            parity: 2,
+            weight,
+            slots: Vec::new(),
+        }
     }
 
     /// Value of `"name":` up to the next of `,}]`, without quotes.
@@ -82,12 +88,19 @@ mod tests {
         let mut vectors = 0;
         for line in text.lines().map(str::trim).filter(|line| line.starts_with('{')) {
             let hex = field(line, "keyHex");
-            let key: Vec<u8> = (0..hex.len() / 2).map(|n| u8::from_str_radix(&hex[2 * n..2 * n + 2], 16).expect("hex")).collect();
+            let key: Vec<u8> = (0..hex.len() / 2)
+                .map(|n| u8::from_str_radix(&hex[2 * n..2 * n + 2], 16).expect("hex"))
+                .collect();
             let list = &line[line.find('[').expect("sets")..line.find(']').expect("sets") + 1];
             let sets: Vec<SetLayout> = list
                 .split('{')
                 .skip(1)
-                .map(|text| set(field(text, "id").parse().expect("id"), field(text, "weight").parse().expect("weight")))
+                .map(|text| {
+                    set(
+                        field(text, "id").parse().expect("id"),
+                        field(text, "weight").parse().expect("weight"),
+                    )
+                })
                 .collect();
             let bucket: u64 = field(line, "bucketId").parse().expect("bucket");
             let expected: u32 = field(line, "expectedSetId").parse().expect("expected");
@@ -115,7 +128,12 @@ mod tests {
     #[test]
     fn weights_are_shares() {
         let sets = [set(0, 100), set(1, 300)];
-        let heavy = (0..10_000u32).filter(|n| place(1, n.to_string().as_bytes(), &sets) == Some(1)).count();
-        assert!((7_200..7_800).contains(&heavy), "{heavy} of 10,000 in the set with three quarters of the weight");
+        let heavy = (0..10_000u32)
+            .filter(|n| place(1, n.to_string().as_bytes(), &sets) == Some(1))
+            .count();
+        assert!(
+            (7_200..7_800).contains(&heavy),
+            "{heavy} of 10,000 in the set with three quarters of the weight"
+        );
     }
 }

@@ -55,8 +55,16 @@ impl Proposal {
     }
     /// Published at `ballot`; `origin` is when it was proposed first.
     pub fn published_at(&self, ballot: Ballot, origin: Ballot, base: Option<Ballot>) -> Proposal {
-        let template = Record { ballot, origin, base, ..self.template.clone() };
-        Proposal { template, shards: self.shards.clone() }
+        let template = Record {
+            ballot,
+            origin,
+            base,
+            ..self.template.clone()
+        };
+        Proposal {
+            template,
+            shards: self.shards.clone(),
+        }
     }
     /// Bulk bytes that a drive holds under this write id are not staged there any more: let it reuse them.
     pub fn reusing(mut self, answers: &[(u8, KeyState)]) -> Proposal {
@@ -71,7 +79,10 @@ impl Proposal {
     }
     /// Slots it goes to.
     pub fn targets(&self) -> SlotMask {
-        (0u8..).zip(&self.shards).filter(|(_, shard)| shard.is_some()).fold(0, |mask, (slot, _)| mask | bit(slot))
+        (0u8..)
+            .zip(&self.shards)
+            .filter(|(_, shard)| shard.is_some())
+            .fold(0, |mask, (slot, _)| mask | bit(slot))
     }
     /// The record as `slot` is to hold it. `flipped`: the slot knew nothing of the form tried before, so bytes thought staged are
     /// taken as held, and the other way round (the acknowledgement of an earlier ballot may have been lost).
@@ -83,6 +94,10 @@ impl Proposal {
             Shard::Held if flipped && length > INLINE_BYTES as u64 => Shard::Staged { length },
             other => other,
         };
-        Some(Record { slot, shard, ..self.template.clone() })
+        Some(Record {
+            slot,
+            shard,
+            ..self.template.clone()
+        })
     }
 }

@@ -104,7 +104,11 @@ impl Proposer {
     }
     /// Lowest own earlier ballot that at least M drives promised or acknowledged.
     pub fn witnessed(&self) -> Option<Ballot> {
-        let acked = self.rounds.iter().filter(|round| round.own && count(round.acked) >= self.operation.quorum.meet()).map(Round::ballot);
+        let acked = self
+            .rounds
+            .iter()
+            .filter(|round| round.own && count(round.acked) >= self.operation.quorum.meet())
+            .map(Round::ballot);
         acked.chain(self.witnessed).min()
     }
     /// The last prepare becomes an earlier one: remembers it if at least M drives promised.
@@ -186,13 +190,20 @@ impl Proposer {
     /// An own ballot that W drives acknowledged, if there is one.
     pub fn complete_own(&self) -> Option<Ballot> {
         let write = self.operation.quorum.write();
-        self.rounds.iter().find(|round| round.own && count(round.acked) >= write).map(Round::ballot)
+        self.rounds
+            .iter()
+            .find(|round| round.own && count(round.acked) >= write)
+            .map(Round::ballot)
     }
 
     /// The version at `ballot` is complete: tells the drives that hold it, and those that acknowledge later. Who holds it by now.
     pub fn mark_stable(self, ballot: Ballot) -> SlotMask {
         let operation = self.operation;
-        let acked = self.rounds.iter().filter(|round| round.ballot() == ballot).fold(0, |mask, round| mask | round.acked);
+        let acked = self
+            .rounds
+            .iter()
+            .filter(|round| round.ballot() == ballot)
+            .fold(0, |mask, round| mask | round.acked);
         operation.send_stable(ballot, acked);
         let mut replies = self.replies;
         if replies.is_empty() {
@@ -225,12 +236,18 @@ impl Proposer {
                 Either::Left((None, _)) | Either::Right(_) => return false,
             }
         };
-        if reply.publish { self.take_publish(reply) } else { self.take_prepare(reply) }
+        if reply.publish {
+            self.take_publish(reply)
+        } else {
+            self.take_prepare(reply)
+        }
         true
     }
 
     fn take_publish(&mut self, reply: Reply) {
-        let Some(index) = self.rounds.iter().position(|round| round.ballot() == reply.ballot) else { return };
+        let Some(index) = self.rounds.iter().position(|round| round.ballot() == reply.ballot) else {
+            return;
+        };
         let slot = reply.slot;
         let current = index + 1 == self.rounds.len();
         let round = &mut self.rounds[index];
@@ -280,7 +297,9 @@ impl Proposer {
 
     fn send_publish(&mut self, index: usize, slot: u8, delay: Duration) {
         let round = &mut self.rounds[index];
-        let Some(record) = round.proposal.record(slot, round.flipped & bit(slot) != 0) else { return };
+        let Some(record) = round.proposal.record(slot, round.flipped & bit(slot) != 0) else {
+            return;
+        };
         round.note_sent(slot);
         let operation = self.operation.clone();
         let reply = async move {
@@ -288,8 +307,21 @@ impl Proposer {
                 operation.core.runtime.sleep(delay.min(operation.remaining())).await;
             }
             let ballot = record.ballot;
-            let result = operation.call(slot, Request::Publish { key: operation.key.clone(), record }).await;
-            Reply { publish: true, ballot, slot, result }
+            let result = operation
+                .call(
+                    slot,
+                    Request::Publish {
+                        key: operation.key.clone(),
+                        record,
+                    },
+                )
+                .await;
+            Reply {
+                publish: true,
+                ballot,
+                slot,
+                result,
+            }
         };
         self.replies.push(reply.boxed_local());
     }
@@ -298,8 +330,21 @@ impl Proposer {
         let operation = self.operation.clone();
         let ballot = self.prepared;
         let reply = async move {
-            let result = operation.call(slot, Request::Prepare { key: operation.key.clone(), ballot }).await;
-            Reply { publish: false, ballot, slot, result }
+            let result = operation
+                .call(
+                    slot,
+                    Request::Prepare {
+                        key: operation.key.clone(),
+                        ballot,
+                    },
+                )
+                .await;
+            Reply {
+                publish: false,
+                ballot,
+                slot,
+                result,
+            }
         };
         self.replies.push(reply.boxed_local());
     }

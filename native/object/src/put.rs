@@ -31,7 +31,11 @@ pub(crate) async fn put_body(operation: &Rc<Operation>, body: &mut dyn Body, con
     if length <= (operation.quorum.data() * INLINE_BYTES) as u64 {
         let payload = read_small(body, length).await?;
         let finish = body.finish();
-        let label = Label { etag: finish.etag, metadata: finish.metadata, ..Label::default() };
+        let label = Label {
+            etag: finish.etag,
+            metadata: finish.metadata,
+            ..Label::default()
+        };
         operation.restart_clock();
         let origin = put_payload(operation, write_id, &payload, &label, condition).await?;
         return Ok((origin, label));
@@ -39,7 +43,11 @@ pub(crate) async fn put_body(operation: &Rc<Operation>, body: &mut dyn Body, con
     let coding = coding_of(operation, length, false);
     let staged = stage(operation, write_id, coding, body, length).await?;
     let finish = body.finish();
-    let label = Label { etag: finish.etag, metadata: finish.metadata, ..Label::default() };
+    let label = Label {
+        etag: finish.etag,
+        metadata: finish.metadata,
+        ..Label::default()
+    };
     let draft = Proposal::new(template(write_id, coding, length, &label, condition), staged.shards.clone());
     operation.restart_clock();
     match publish(operation, draft, condition, staged.floor).await {
@@ -93,7 +101,10 @@ async fn put_large_payload(
 pub(crate) async fn put_tombstone(operation: &Rc<Operation>, condition: &Condition) -> Result<Ballot, StoreError> {
     let write_id = operation.core.new_write_id();
     let coding = coding_of(operation, 0, false);
-    let record = Record { kind: Kind::Tombstone, ..template(write_id, coding, 0, &Label::default(), condition) };
+    let record = Record {
+        kind: Kind::Tombstone,
+        ..template(write_id, coding, 0, &Label::default(), condition)
+    };
     let draft = Proposal::new(record, vec![Some(Shard::None); operation.quorum.slots()]);
     if !reaches_write_quorum(operation).await {
         return Err(operation.unavailable(&format!("write: fewer than {} slots answer", operation.quorum.write())));
@@ -115,7 +126,10 @@ async fn publish(operation: &Rc<Operation>, draft: Proposal, condition: &Conditi
 /// Before anything is published: if so many slots gave no answer lately that a write cannot succeed, they are asked once more, so that the
 /// refusal is one without effect.
 async fn reaches_write_quorum(operation: &Rc<Operation>) -> bool {
-    let down = operation.slots().filter(|slot| operation.core.is_down(operation.slot_id(*slot))).count();
+    let down = operation
+        .slots()
+        .filter(|slot| operation.core.is_down(operation.slot_id(*slot)))
+        .count();
     if operation.quorum.slots() - down >= operation.quorum.write() {
         return true;
     }
@@ -126,7 +140,13 @@ async fn reaches_write_quorum(operation: &Rc<Operation>) -> bool {
 pub(crate) fn coding_of(operation: &Operation, length: u64, manifest: bool) -> Coding {
     let set = operation.set();
     let whole = length > 0 && length / u64::from(set.data) < WHOLE_BELOW_BYTES;
-    Coding { data: set.data, parity: set.parity, block_shift: BLOCK_SHIFT, whole, manifest }
+    Coding {
+        data: set.data,
+        parity: set.parity,
+        block_shift: BLOCK_SHIFT,
+        whole,
+        manifest,
+    }
 }
 
 fn template(write_id: WriteId, coding: Coding, length: u64, label: &Label, condition: &Condition) -> Record {
@@ -177,7 +197,10 @@ pub(crate) fn check_length(had: u64, promised: u64) -> Result<(), StoreError> {
         return Ok(());
     }
     let message = format!("the body has {had} bytes, {promised} were promised");
-    Err(StoreError::Body(BodyError { code: "IncompleteBody", message }))
+    Err(StoreError::Body(BodyError {
+        code: "IncompleteBody",
+        message,
+    }))
 }
 
 /// Shards of a small payload: data shards are slices of it, parity is computed.
@@ -210,7 +233,8 @@ pub(crate) fn encode_stripe(operation: &Operation, coding: Coding, stripe: &Byte
         let data: Vec<&[u8]> = blocks.iter().map(|block| &block[..]).collect();
         let mut rows: Vec<&mut [u8]> = parity.chunks_mut(span.max(1)).collect();
         let code = operation.core.code(coding.data, coding.parity)?;
-        code.encode(&data, &mut rows).map_err(|error| operation.unavailable(&format!("encode: {error:?}")))?;
+        code.encode(&data, &mut rows)
+            .map_err(|error| operation.unavailable(&format!("encode: {error:?}")))?;
     }
     let parity = parity.freeze();
     blocks.extend((0..usize::from(coding.parity)).map(|row| parity.slice(row * span..(row + 1) * span)));

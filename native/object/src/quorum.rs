@@ -70,7 +70,13 @@ mod tests {
         ];
         for (k, m, slots, write, read, meet, adoption) in table {
             let quorum = Quorum::new(k, m);
-            let found = (quorum.slots(), quorum.write(), quorum.read(), quorum.meet(), quorum.adoption(quorum.data()));
+            let found = (
+                quorum.slots(),
+                quorum.write(),
+                quorum.read(),
+                quorum.meet(),
+                quorum.adoption(quorum.data()),
+            );
             assert_eq!(found, (slots, write, read, meet, adoption), "{k}+{m}");
         }
     }

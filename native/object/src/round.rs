@@ -119,6 +119,10 @@ impl Round {
         }
     }
     pub fn attempt(&self) -> Attempt {
-        Attempt { ballot: self.ballot(), acked: self.acked, refused: self.refused & !self.acked }
+        Attempt {
+            ballot: self.ballot(),
+            acked: self.acked,
+            refused: self.refused & !self.acked,
+        }
     }
 }

@@ -58,7 +58,10 @@ pub fn scan(quorum: Quorum, answers: &[(u8, &KeyState)]) -> Finding {
     let silent = quorum.slots().saturating_sub(answers.len());
     // Versions above `ballot` that no answer shows: could one of them be complete on the drives that said nothing and those that forgot?
     let may_hide_newer = |ballot: Ballot| {
-        let forgetful = answers.iter().filter(|(_, state)| state.dirty.is_some_and(|dirty| dirty > ballot)).count();
+        let forgetful = answers
+            .iter()
+            .filter(|(_, state)| state.dirty.is_some_and(|dirty| dirty > ballot))
+            .count();
         silent + forgetful >= quorum.write()
     };
     let mut below: Option<Ballot> = None;
@@ -89,12 +92,18 @@ pub fn scan(quorum: Quorum, answers: &[(u8, &KeyState)]) -> Finding {
             return Finding::Possible(found(answers, head, accepted, marked));
         }
     }
-    if may_hide_newer(Ballot::ZERO) { Finding::TooFew } else { Finding::Absent }
+    if may_hide_newer(Ballot::ZERO) {
+        Finding::TooFew
+    } else {
+        Finding::Absent
+    }
 }
 
 /// The newest ballot in the answers below `below`.
 fn next_ballot(answers: &[(u8, &KeyState)], below: Option<Ballot>) -> Option<Ballot> {
-    let ballots = answers.iter().flat_map(|(_, state)| state.records.iter().map(|record| record.ballot));
+    let ballots = answers
+        .iter()
+        .flat_map(|(_, state)| state.records.iter().map(|record| record.ballot));
     ballots.filter(|ballot| below.is_none_or(|below| *ballot < below)).max()
 }
 
@@ -109,5 +118,10 @@ fn found(answers: &[(u8, &KeyState)], head: &Head, accepted: SlotMask, marked: b
             holders |= bit(*slot);
         }
     }
-    Found { head: head.clone(), accepted, holders, marked }
+    Found {
+        head: head.clone(),
+        accepted,
+        holders,
+        marked,
+    }
 }

@@ -3,10 +3,10 @@
 //! Drives answer pages of different length; a page is merged only up to the smallest name that all of them cover. A key in no answer of a
 //! write quorum's every meeting is not complete, so M answers settle most keys; the rest is asked of the other drives, then settled.
 
+use crate::StoreError;
 use crate::operation::Operation;
 use crate::scan::{Finding, SlotMask, bit, scan};
 use crate::settle::settle;
-use crate::StoreError;
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::FutureExt;
 use futures_util::StreamExt;
@@ -59,7 +59,13 @@ impl SetCursor {
     /// Keys of `operation`'s bucket and space that start with `prefix`, from `from` (inclusive) on.
     pub fn new(operation: Rc<Operation>, prefix: Bytes, from: Bytes) -> SetCursor {
         let from = from.max(prefix.clone());
-        SetCursor { operation, prefix, from, ready: VecDeque::new(), ended: false }
+        SetCursor {
+            operation,
+            prefix,
+            from,
+            ready: VecDeque::new(),
+            ended: false,
+        }
     }
     /// The next live key, if one is at hand.
     pub fn peek(&self) -> Option<&Bytes> {
@@ -99,7 +105,9 @@ impl SetCursor {
         });
         let cover = cover.min();
         if cover.as_ref().is_some_and(|cover| *cover < self.from) {
-            return Err(self.operation.unavailable("list: a drive covers less than nothing of what it was asked for"));
+            return Err(self
+                .operation
+                .unavailable("list: a drive covers less than nothing of what it was asked for"));
         }
         let mut keys: BTreeMap<Bytes, Vec<(u8, KeyState)>> = BTreeMap::new();
         let asked: Vec<u8> = pages.iter().map(|page| page.slot).collect();
@@ -136,7 +144,15 @@ impl SetCursor {
         let nothing = KeyState::default();
         let states: Vec<(u8, &KeyState)> = asked
             .iter()
-            .map(|slot| (*slot, answers.iter().find(|(answered, _)| answered == slot).map_or(&nothing, |(_, state)| state)))
+            .map(|slot| {
+                (
+                    *slot,
+                    answers
+                        .iter()
+                        .find(|(answered, _)| answered == slot)
+                        .map_or(&nothing, |(_, state)| state),
+                )
+            })
             .collect();
         scan(self.operation.quorum, &states)
     }
@@ -159,7 +175,15 @@ impl SetCursor {
                     Either::Right(_) => None,
                 }
             };
-            if let Some((slot, Ok(Answer::Page { rows, covers, dirty: false }))) = reply {
+            if let Some((
+                slot,
+                Ok(Answer::Page {
+                    rows,
+                    covers,
+                    dirty: false,
+                }),
+            )) = reply
+            {
                 pages.push(Page { slot, rows, covers });
                 continue;
             }
@@ -178,7 +202,13 @@ impl SetCursor {
     fn ask(&self, slot: u8, from: Bytes, limit: usize) -> Reply {
         let key = &self.operation.key;
         let limit = u32::try_from(limit).unwrap_or(u32::MAX).max(1);
-        let request = Request::Scan { bucket: key.bucket, space: key.space, prefix: self.prefix.clone(), from, limit };
+        let request = Request::Scan {
+            bucket: key.bucket,
+            space: key.space,
+            prefix: self.prefix.clone(),
+            from,
+            limit,
+        };
         let call = self.operation.call(slot, request);
         async move { (slot, call.await) }.boxed_local()
     }
@@ -191,13 +221,21 @@ impl SetCursor {
         judged: &mut BTreeMap<Bytes, Head>,
     ) -> Result<(), StoreError> {
         let known: SlotMask = asked.iter().fold(0, |mask, slot| mask | bit(*slot));
-        let (Some(first), Some(last)) = (open.keys().next().cloned(), open.keys().next_back().cloned()) else { return Ok(()) };
+        let (Some(first), Some(last)) = (open.keys().next().cloned(), open.keys().next_back().cloned()) else {
+            return Ok(());
+        };
         // The span holds at least the open keys; a page that ends earlier just answers for fewer of them.
         let limit = open.len() * 4 + 64;
-        let others = self.operation.slots().filter(|slot| known & bit(*slot) == 0).map(|slot| self.ask(slot, first.clone(), limit));
+        let others = self
+            .operation
+            .slots()
+            .filter(|slot| known & bit(*slot) == 0)
+            .map(|slot| self.ask(slot, first.clone(), limit));
         let mut answered: BTreeMap<Bytes, Vec<u8>> = open.keys().map(|name| (name.clone(), asked.clone())).collect();
         for (slot, result) in futures_util::future::join_all(others).await {
-            let Ok(Answer::Page { rows, covers, dirty }) = result else { continue };
+            let Ok(Answer::Page { rows, covers, dirty }) = result else {
+                continue;
+            };
             let end = match covers {
                 Covers::End => last.clone(),
                 Covers::UpTo(name) => name,
@@ -225,7 +263,11 @@ impl SetCursor {
         let key = &self.operation.key;
         let settled: Vec<(Bytes, Result<Option<Head>, StoreError>)> = stream::iter(unsettled)
             .map(|name| async move {
-                let beside = self.operation.beside(Key { bucket: key.bucket, space: key.space, name: name.clone() });
+                let beside = self.operation.beside(Key {
+                    bucket: key.bucket,
+                    space: key.space,
+                    name: name.clone(),
+                });
                 let result = match beside {
                     Ok(operation) => settle(&operation).await.map(|located| located.map(|located| located.head)),
                     Err(error) => Err(error),

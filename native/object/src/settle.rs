@@ -3,6 +3,7 @@
 //! First it waits a moment, as the writer is usually just finishing. Then it writes the version back, at its own ballot, to the drives
 //! that lack it; where that is refused, it prepares a higher ballot and publishes whatever that shows.
 
+use crate::StoreError;
 use crate::locate::{Gather, Located};
 use crate::operation::Operation;
 use crate::proposal::Proposal;
@@ -10,7 +11,6 @@ use crate::proposer::{Prepared, Proposer, Published};
 use crate::scan::{Finding, Found, SlotMask, count, scan};
 use crate::stripe::shards_needed;
 use crate::supply::supply;
-use crate::StoreError;
 use openlake_drive::{Ballot, KeyState};
 use std::rc::Rc;
 
@@ -102,12 +102,20 @@ pub(crate) fn is_decodable(operation: &Operation, answers: &[(u8, KeyState)]) ->
 
 fn complete(operation: &Operation, found: Found) -> Located {
     operation.send_stable(found.head.ballot, found.accepted);
-    Located { head: found.head, holders: found.holders, shards: Vec::new() }
+    Located {
+        head: found.head,
+        holders: found.holders,
+        shards: Vec::new(),
+    }
 }
 
 fn finish(proposer: Proposer, found: Found) -> Located {
     let acked: SlotMask = proposer.mark_stable(found.head.ballot);
-    Located { head: found.head, holders: found.holders | acked, shards: Vec::new() }
+    Located {
+        head: found.head,
+        holders: found.holders | acked,
+        shards: Vec::new(),
+    }
 }
 
 fn too_few(what: &str, write: usize, slots: usize) -> String {

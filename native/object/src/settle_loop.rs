@@ -26,8 +26,12 @@ pub(crate) async fn run(core: &Rc<Core>) {
     let mut resting: BTreeMap<(Key, Ballot), Rest> = BTreeMap::new();
     loop {
         core.runtime.sleep(PAUSE).await;
-        let unsettled: Vec<(Key, Ballot)> =
-            core.options.drives.iter().flat_map(|drive| drive.unsettled(UNMARKED_FOR, BATCH + resting.len())).collect();
+        let unsettled: Vec<(Key, Ballot)> = core
+            .options
+            .drives
+            .iter()
+            .flat_map(|drive| drive.unsettled(UNMARKED_FOR, BATCH + resting.len()))
+            .collect();
         resting.retain(|key, rest| {
             rest.passes = rest.passes.saturating_sub(1);
             unsettled.contains(key)

@@ -15,7 +15,13 @@ pub trait Slots {
     /// The layout in force.
     fn layout(&self) -> Arc<ClusterLayout>;
     /// Asks one slot.
-    fn call(&self, slot: SlotId, fence: Option<Fence>, request: Request, deadline: Duration) -> LocalBoxFuture<'static, Result<Answer, CallError>>;
+    fn call(
+        &self,
+        slot: SlotId,
+        fence: Option<Fence>,
+        request: Request,
+        deadline: Duration,
+    ) -> LocalBoxFuture<'static, Result<Answer, CallError>>;
     /// Sends without waiting for an answer.
     fn send(&self, slot: SlotId, request: Request);
     /// Expected answer time of a slot, to hedge by.
@@ -30,7 +36,13 @@ impl Slots for Mesh {
     fn layout(&self) -> Arc<ClusterLayout> {
         Mesh::layout(self)
     }
-    fn call(&self, slot: SlotId, fence: Option<Fence>, request: Request, deadline: Duration) -> LocalBoxFuture<'static, Result<Answer, CallError>> {
+    fn call(
+        &self,
+        slot: SlotId,
+        fence: Option<Fence>,
+        request: Request,
+        deadline: Duration,
+    ) -> LocalBoxFuture<'static, Result<Answer, CallError>> {
         let mesh = self.clone();
         async move { mesh.call(slot, fence, request, deadline).await }.boxed_local()
     }

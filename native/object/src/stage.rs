@@ -61,8 +61,13 @@ pub(crate) async fn stage(
 ) -> Result<Staged, StoreError> {
     let slots = operation.quorum.slots();
     let alive = operation.slots().fold(0, |mask, slot| mask | bit(slot));
-    let mut lanes =
-        Lanes { operation: operation.clone(), alive, behind: vec![0; slots], floor: Ballot::ZERO, replies: FuturesUnordered::new() };
+    let mut lanes = Lanes {
+        operation: operation.clone(),
+        alive,
+        behind: vec![0; slots],
+        floor: Ballot::ZERO,
+        replies: FuturesUnordered::new(),
+    };
     let result = feed(&mut lanes, write_id, coding, body, length).await;
     if let Err(error) = result {
         unstage(operation, write_id);
@@ -71,9 +76,15 @@ pub(crate) async fn stage(
     let cut = Geometry::new(coding, length);
     let shards = operation.slots().map(|slot| {
         let taken = lanes.alive & bit(slot) != 0;
-        taken.then(|| Shard::Staged { length: cut.shard_length(usize::from(slot)) })
+        taken.then(|| Shard::Staged {
+            length: cut.shard_length(usize::from(slot)),
+        })
     });
-    Ok(Staged { write_id, shards: shards.collect(), floor: lanes.floor })
+    Ok(Staged {
+        write_id,
+        shards: shards.collect(),
+        floor: lanes.floor,
+    })
 }
 
 async fn feed(lanes: &mut Lanes, write_id: WriteId, coding: Coding, body: &mut dyn Body, length: u64) -> Result<(), StoreError> {
@@ -147,7 +158,8 @@ impl Lanes {
         let runtime = self.operation.core.runtime.clone();
         let mut alarm = pin!(runtime.sleep(STRAGGLER_WAIT.min(self.operation.remaining())));
         loop {
-            let is_late = |slot: &u8| self.alive & bit(*slot) != 0 && self.behind.get(usize::from(*slot)).is_some_and(|behind| *behind > window);
+            let is_late =
+                |slot: &u8| self.alive & bit(*slot) != 0 && self.behind.get(usize::from(*slot)).is_some_and(|behind| *behind > window);
             let late: SlotMask = self.operation.slots().filter(is_late).fold(0, |mask, slot| mask | bit(slot));
             if late == 0 {
                 break;
@@ -182,7 +194,9 @@ impl Lanes {
             return Ok(());
         }
         let slots = self.operation.quorum.slots();
-        Err(self.operation.unavailable(&format!("stage: {alive} of {slots} slots take the bytes, {write} needed")))
+        Err(self
+            .operation
+            .unavailable(&format!("stage: {alive} of {slots} slots take the bytes, {write} needed")))
     }
 }
 

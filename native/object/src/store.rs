@@ -53,7 +53,10 @@ pub enum Condition {
     /// If-None-Match: *
     Absent,
     /// If-Match: an ETag with its part count (0: plain).
-    Matches { etag: [u8; 16], parts: u16 },
+    Matches {
+        etag: [u8; 16],
+        parts: u16,
+    },
 }
 
 /// A bucket as an operation meets it.
@@ -135,20 +138,32 @@ impl Store {
             state.fences.learn(id, revision);
             state.buckets.touch(name, BucketView { id, revision });
         }));
-        Store { core: Core::new(runtime, slots, options) }
+        Store {
+            core: Core::new(runtime, slots, options),
+        }
     }
     fn operation(&self, bucket: BucketView, key: &Bytes) -> Result<Rc<Operation>, StoreError> {
         Operation::new(&self.core, object_key(bucket, key), Some(fence_of(bucket)))
     }
     fn upload<'request>(&'request self, bucket: BucketView, object: &'request Bytes, upload: [u8; 16]) -> UploadId<'request> {
-        UploadId { core: &self.core, bucket, object, upload }
+        UploadId {
+            core: &self.core,
+            bucket,
+            object,
+            upload,
+        }
     }
     /// Resolves a bucket's name: from the table, or, where the table has no live and fresh row, by a quorum read.
     pub async fn bucket(&self, name: &str) -> Result<BucketView, StoreError> {
         self.core.bucket(name).await
     }
     /// Head and (for a non-empty range) body. `range` `None`: all of it. Returns the range served as (first, length).
-    pub async fn get(&self, bucket: BucketView, key: &Bytes, range: Option<Range>) -> Result<(ObjectInfo, u64, u64, ObjectBody), StoreError> {
+    pub async fn get(
+        &self,
+        bucket: BucketView,
+        key: &Bytes,
+        range: Option<Range>,
+    ) -> Result<(ObjectInfo, u64, u64, ObjectBody), StoreError> {
         let (head, first, length, body) = get::get(&self.core, object_key(bucket, key), Some(fence_of(bucket)), range).await?;
         Ok((get::info_of(&head), first, length, body))
     }
@@ -167,11 +182,30 @@ impl Store {
     /// Deletes; success when the tombstone is complete (also for keys that never were). With a condition: as section 7.
     pub async fn delete(&self, target: PutTarget) -> Result<(), StoreError> {
         check_key(&target.key)?;
-        put::put_tombstone(&self.operation(target.bucket, &target.key)?, &target.condition).await.map(drop)
+        put::put_tombstone(&self.operation(target.bucket, &target.key)?, &target.condition)
+            .await
+            .map(drop)
     }
     /// A page of keys. `after` is exclusive; `delimiter` groups common prefixes; `limit` counts rows and prefixes together.
-    pub async fn list(&self, bucket: BucketView, prefix: &Bytes, delimiter: &[u8], after: &Bytes, limit: usize) -> Result<ListPage, StoreError> {
-        list::list(&self.core, bucket, &Listing { prefix, delimiter, after, limit }).await
+    pub async fn list(
+        &self,
+        bucket: BucketView,
+        prefix: &Bytes,
+        delimiter: &[u8],
+        after: &Bytes,
+        limit: usize,
+    ) -> Result<ListPage, StoreError> {
+        list::list(
+            &self.core,
+            bucket,
+            &Listing {
+                prefix,
+                delimiter,
+                after,
+                limit,
+            },
+        )
+        .await
     }
     /// Creates a bucket's record (conditional); `AlreadyExists` is `PreconditionFailed`.
     pub async fn create_bucket(&self, name: &str) -> Result<BucketView, StoreError> {
@@ -195,7 +229,14 @@ impl Store {
         Ok(upload)
     }
     /// Stores a part (the last one sent for a number counts).
-    pub async fn put_part(&self, bucket: BucketView, key: &Bytes, upload: [u8; 16], number: u16, body: &mut dyn Body) -> Result<ObjectInfo, StoreError> {
+    pub async fn put_part(
+        &self,
+        bucket: BucketView,
+        key: &Bytes,
+        upload: [u8; 16],
+        number: u16,
+        body: &mut dyn Body,
+    ) -> Result<ObjectInfo, StoreError> {
         let size = body.length();
         let (origin, label) = self.upload(bucket, key, upload).put_part(number, body).await?;
         Ok(info_of_label(&label, size, origin))
@@ -205,7 +246,14 @@ impl Store {
         self.upload(bucket, key, upload).list_parts().await
     }
     /// Completes: one manifest, one publish. Repeating a finished Complete answers the same.
-    pub async fn complete_upload(&self, bucket: BucketView, key: &Bytes, upload: [u8; 16], parts: &[CompletePart], condition: Condition) -> Result<ObjectInfo, StoreError> {
+    pub async fn complete_upload(
+        &self,
+        bucket: BucketView,
+        key: &Bytes,
+        upload: [u8; 16],
+        parts: &[CompletePart],
+        condition: Condition,
+    ) -> Result<ObjectInfo, StoreError> {
         self.upload(bucket, key, upload).complete(parts, &condition).await
     }
     /// Aborts; races with Complete by a conditional write on the upload's record.
@@ -231,18 +279,28 @@ impl Store {
 }
 
 fn object_key(bucket: BucketView, key: &Bytes) -> Key {
-    Key { bucket: bucket.id, space: Space::Object, name: key.clone() }
+    Key {
+        bucket: bucket.id,
+        space: Space::Object,
+        name: key.clone(),
+    }
 }
 
 fn fence_of(bucket: BucketView) -> Fence {
-    Fence { bucket: bucket.id, revision: bucket.revision }
+    Fence {
+        bucket: bucket.id,
+        revision: bucket.revision,
+    }
 }
 
 fn check_key(key: &Bytes) -> Result<(), StoreError> {
     if (1..=MOST_KEY_BYTES).contains(&key.len()) {
         return Ok(());
     }
-    Err(StoreError::Invalid(format!("key of {} bytes: must have 1 to {MOST_KEY_BYTES}", key.len())))
+    Err(StoreError::Invalid(format!(
+        "key of {} bytes: must have 1 to {MOST_KEY_BYTES}",
+        key.len()
+    )))
 }
 
 fn info_of_label(label: &Label, size: u64, origin: Ballot) -> ObjectInfo {

@@ -107,7 +107,13 @@ mod tests {
     use super::*;
 
     fn coding(data: u8, parity: u8) -> Coding {
-        Coding { data, parity, block_shift: 4, whole: false, manifest: false }
+        Coding {
+            data,
+            parity,
+            block_shift: 4,
+            whole: false,
+            manifest: false,
+        }
     }
 
     #[test]
@@ -124,7 +130,11 @@ mod tests {
                 assert_eq!(total, payload);
                 let shards: u64 = (0..usize::from(data)).map(|slot| cut.shard_length(slot)).sum();
                 assert_eq!(shards, payload);
-                assert_eq!(cut.shard_length(0), cut.shard_length(usize::from(data)), "parity is as long as the longest data shard");
+                assert_eq!(
+                    cut.shard_length(0),
+                    cut.shard_length(usize::from(data)),
+                    "parity is as long as the longest data shard"
+                );
             }
         }
     }
@@ -142,7 +152,11 @@ mod tests {
                         for slot in 0..usize::from(data) {
                             let start = slot as u64 * span;
                             let end = start + cut.block_length(slot, stripe);
-                            assert_eq!(blocks.contains(&slot), start <= last && first < end, "{data} {payload} {first}-{last} {slot}");
+                            assert_eq!(
+                                blocks.contains(&slot),
+                                start <= last && first < end,
+                                "{data} {payload} {first}-{last} {slot}"
+                            );
                         }
                     }
                 }
@@ -152,7 +166,16 @@ mod tests {
 
     #[test]
     fn damaged_numbers_do_not_overflow() {
-        let cut = Geometry::new(Coding { data: 0, parity: 0, block_shift: 255, whole: false, manifest: false }, u64::MAX);
+        let cut = Geometry::new(
+            Coding {
+                data: 0,
+                parity: 0,
+                block_shift: 255,
+                whole: false,
+                manifest: false,
+            },
+            u64::MAX,
+        );
         assert!(cut.stripes() > 0);
         assert_eq!(cut.stripe_length(u64::MAX), 0);
     }

@@ -1,7 +1,7 @@
 //! Streams a byte range of one version, stripe by stripe, a little ahead of the reader.
 
-use crate::version::{ReadError, Version};
 use crate::StoreError;
+use crate::version::{ReadError, Version};
 use bytes::Bytes;
 use futures_channel::oneshot;
 use std::collections::VecDeque;
@@ -29,7 +29,14 @@ impl StripeReader {
     pub async fn open(version: Version, first: u64, length: u64) -> Result<StripeReader, ReadError> {
         let version = Rc::new(version);
         let end = first.saturating_add(length).min(version.head.payload_size);
-        let mut reader = StripeReader { version, position: first, end, ready: VecDeque::new(), ahead: VecDeque::new(), failed: false };
+        let mut reader = StripeReader {
+            version,
+            position: first,
+            end,
+            ready: VecDeque::new(),
+            ahead: VecDeque::new(),
+            failed: false,
+        };
         if let Some((index, from, length)) = reader.advance() {
             reader.ready = reader.version.read(index, from, length).await?.into();
         }

@@ -2,12 +2,12 @@
 //!
 //! Coding is deterministic, so a slot's shard of a write id has the same bytes whoever encodes it.
 
+use crate::StoreError;
 use crate::locate::Located;
 use crate::operation::Operation;
 use crate::scan::{SlotMask, bit, count};
 use crate::stripe::INLINE_BYTES;
 use crate::version::{ReadError, Version};
-use crate::StoreError;
 use openlake_drive::{Answer, Head, Kind, Request, Shard};
 use std::rc::Rc;
 
@@ -17,12 +17,25 @@ pub(crate) async fn supply(operation: &Rc<Operation>, head: &Head, holders: Slot
     if head.kind == Kind::Tombstone || head.payload_size == 0 {
         return Ok(vec![Some(Shard::None); slots]);
     }
-    let mut shards: Vec<Option<Shard>> = operation.slots().map(|slot| (holders & bit(slot) != 0).then_some(Shard::Held)).collect();
-    let lacking: SlotMask = operation.slots().filter(|slot| holders & bit(*slot) == 0).fold(0, |mask, slot| mask | bit(slot));
+    let mut shards: Vec<Option<Shard>> = operation
+        .slots()
+        .map(|slot| (holders & bit(slot) != 0).then_some(Shard::Held))
+        .collect();
+    let lacking: SlotMask = operation
+        .slots()
+        .filter(|slot| holders & bit(*slot) == 0)
+        .fold(0, |mask, slot| mask | bit(slot));
     if lacking == 0 {
         return Ok(shards);
     }
-    let version = Version::new(operation, Located { head: head.clone(), holders, shards: Vec::new() });
+    let version = Version::new(
+        operation,
+        Located {
+            head: head.clone(),
+            holders,
+            shards: Vec::new(),
+        },
+    );
     let inline = version.geometry.shard_length(0) <= INLINE_BYTES as u64;
     if inline {
         for (slot, bytes) in version.blocks(0, lacking).await.map_err(|error| flatten(operation, error))? {
@@ -39,7 +52,9 @@ pub(crate) async fn supply(operation: &Rc<Operation>, head: &Head, holders: Slot
     let staged = stage_missing(operation, &version, lacking).await?;
     for slot in operation.slots().filter(|slot| staged & bit(*slot) != 0) {
         if let Some(shard) = shards.get_mut(usize::from(slot)) {
-            *shard = Some(Shard::Staged { length: version.geometry.shard_length(usize::from(slot)) });
+            *shard = Some(Shard::Staged {
+                length: version.geometry.shard_length(usize::from(slot)),
+            });
         }
     }
     Ok(shards)

@@ -22,10 +22,19 @@ const PREFIX: &str = "openlake-upload-";
 pub(crate) enum UploadState {
     Open,
     /// A manifest was chosen; it is being published under this write id.
-    Completing { write_id: WriteId, digest: [u8; 16] },
+    Completing {
+        write_id: WriteId,
+        digest: [u8; 16],
+    },
     Aborted,
     /// The object was published.
-    Done { digest: [u8; 16], size: u64, etag: [u8; 16], parts: u16, origin: Ballot },
+    Done {
+        digest: [u8; 16],
+        size: u64,
+        etag: [u8; 16],
+        parts: u16,
+        origin: Ballot,
+    },
 }
 
 /// An upload as last read or written.
@@ -46,14 +55,25 @@ impl Upload {
         };
         let all = Metadata::decode(&head.metadata);
         let Some(state) = decode_state(&all) else {
-            return Err(StoreError::Unavailable(format!("the upload's record cannot be read: {:?}", all.pairs)));
+            return Err(StoreError::Unavailable(format!(
+                "the upload's record cannot be read: {:?}",
+                all.pairs
+            )));
         };
         let pairs = all.pairs.into_iter().filter(|(name, _)| !name.starts_with(PREFIX)).collect();
-        Ok(Upload { state, metadata: Metadata { pairs }, etag: head.etag })
+        Ok(Upload {
+            state,
+            metadata: Metadata { pairs },
+            etag: head.etag,
+        })
     }
     /// Writes a new upload.
     pub async fn create(operation: &Rc<Operation>, metadata: Metadata) -> Result<(), StoreError> {
-        let upload = Upload { state: UploadState::Open, metadata, etag: [0; 16] };
+        let upload = Upload {
+            state: UploadState::Open,
+            metadata,
+            etag: [0; 16],
+        };
         upload.write(operation, UploadState::Open, &Condition::None).await.map(drop)
     }
     /// Changes the state of just this version; `PreconditionFailed` if another change came first.
@@ -69,11 +89,23 @@ impl Upload {
     async fn write(&self, operation: &Rc<Operation>, state: UploadState, condition: &Condition) -> Result<Upload, StoreError> {
         let etag = operation.core.new_write_id().0;
         let mut pairs = self.metadata.pairs.clone();
-        pairs.extend(encode_state(&state).into_iter().map(|(name, value)| (format!("{PREFIX}{name}"), value)));
-        let label = Label { etag, metadata: Metadata { pairs }.encode(), ..Label::default() };
+        pairs.extend(
+            encode_state(&state)
+                .into_iter()
+                .map(|(name, value)| (format!("{PREFIX}{name}"), value)),
+        );
+        let label = Label {
+            etag,
+            metadata: Metadata { pairs }.encode(),
+            ..Label::default()
+        };
         operation.restart_clock();
         put_payload(operation, operation.core.new_write_id(), &Bytes::new(), &label, condition).await?;
-        Ok(Upload { state, metadata: self.metadata.clone(), etag })
+        Ok(Upload {
+            state,
+            metadata: self.metadata.clone(),
+            etag,
+        })
     }
 }
 
@@ -82,9 +114,19 @@ fn encode_state(state: &UploadState) -> Vec<(&'static str, String)> {
         UploadState::Open => vec![("state", "open".to_owned())],
         UploadState::Aborted => vec![("state", "aborted".to_owned())],
         UploadState::Completing { write_id, digest } => {
-            vec![("state", "completing".to_owned()), ("write-id", hex(&write_id.0)), ("digest", hex(digest))]
+            vec![
+                ("state", "completing".to_owned()),
+                ("write-id", hex(&write_id.0)),
+                ("digest", hex(digest)),
+            ]
         }
-        UploadState::Done { digest, size, etag, parts, origin } => vec![
+        UploadState::Done {
+            digest,
+            size,
+            etag,
+            parts,
+            origin,
+        } => vec![
             ("state", "done".to_owned()),
             ("digest", hex(digest)),
             ("size", size.to_string()),
@@ -101,7 +143,10 @@ fn decode_state(all: &Metadata) -> Option<UploadState> {
     Some(match value("state")? {
         "open" => UploadState::Open,
         "aborted" => UploadState::Aborted,
-        "completing" => UploadState::Completing { write_id: WriteId(bytes("write-id")?), digest: bytes("digest")? },
+        "completing" => UploadState::Completing {
+            write_id: WriteId(bytes("write-id")?),
+            digest: bytes("digest")?,
+        },
         "done" => UploadState::Done {
             digest: bytes("digest")?,
             size: value("size")?.parse().ok()?,
@@ -128,14 +173,30 @@ mod tests {
 
     #[test]
     fn every_state_comes_back() {
-        let origin = Ballot { clock: 5 << 16, node: 2, boot: 3 };
+        let origin = Ballot {
+            clock: 5 << 16,
+            node: 2,
+            boot: 3,
+        };
         for state in [
             UploadState::Open,
             UploadState::Aborted,
-            UploadState::Completing { write_id: WriteId([1; 16]), digest: [0xfe; 16] },
-            UploadState::Done { digest: [2; 16], size: 1 << 40, etag: [3; 16], parts: 10_000, origin },
+            UploadState::Completing {
+                write_id: WriteId([1; 16]),
+                digest: [0xfe; 16],
+            },
+            UploadState::Done {
+                digest: [2; 16],
+                size: 1 << 40,
+                etag: [3; 16],
+                parts: 10_000,
+                origin,
+            },
         ] {
-            let pairs = encode_state(&state).into_iter().map(|(name, value)| (format!("{PREFIX}{name}"), value)).collect();
+            let pairs = encode_state(&state)
+                .into_iter()
+                .map(|(name, value)| (format!("{PREFIX}{name}"), value))
+                .collect();
             assert_eq!(decode_state(&Metadata { pairs }), Some(state));
         }
         assert_eq!(decode_state(&Metadata::default()), None);

@@ -1,10 +1,10 @@
 //! The bytes of one version: blocks from the slots that hold them, each verified; missing ones rebuilt from k aligned blocks of others.
 
+use crate::StoreError;
 use crate::locate::Located;
 use crate::operation::Operation;
 use crate::scan::{SlotMask, bit};
 use crate::stripe::{Geometry, shards_needed};
-use crate::StoreError;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::StreamExt;
@@ -51,7 +51,13 @@ impl Version {
         let Located { head, holders, mut shards } = located;
         shards.retain(|(_, shard)| shard.write_id == head.write_id);
         let geometry = Geometry::new(head.coding, head.payload_size);
-        Version { operation: operation.clone(), head, geometry, holders, shards }
+        Version {
+            operation: operation.clone(),
+            head,
+            geometry,
+            holders,
+            shards,
+        }
     }
 
     /// Payload bytes `first..first + length` of stripe `index`, in order.
@@ -111,10 +117,19 @@ impl Version {
                 *held = Some(Bytes::new());
             }
         }
-        let mut stripe =
-            Stripe { index, have, asked: 0, late: 0, in_flight: 0, pending: FuturesUnordered::new(), gone: false };
+        let mut stripe = Stripe {
+            index,
+            have,
+            asked: 0,
+            late: 0,
+            in_flight: 0,
+            pending: FuturesUnordered::new(),
+            gone: false,
+        };
         for (slot, shard) in &self.shards {
-            let offset = index.checked_sub(u64::from(shard.first)).and_then(|offset| usize::try_from(offset).ok());
+            let offset = index
+                .checked_sub(u64::from(shard.first))
+                .and_then(|offset| usize::try_from(offset).ok());
             if let Some(Some(block)) = offset.and_then(|offset| shard.blocks.get(offset)) {
                 self.keep(&mut stripe, *slot, block);
             }
@@ -165,9 +180,18 @@ impl Version {
                 return;
             }
         }
-        let mut sure = (0..slots).filter(|slot| has(stripe, *slot) || stripe.in_flight & !stripe.late & bit(*slot) != 0).count();
-        let mut others: Vec<u8> = (0..slots).filter(|slot| stripe.asked & bit(*slot) == 0 && !has(stripe, *slot)).collect();
-        others.sort_by_key(|slot| (self.operation.core.is_down(self.operation.slot_id(*slot)), self.holders & bit(*slot) == 0));
+        let mut sure = (0..slots)
+            .filter(|slot| has(stripe, *slot) || stripe.in_flight & !stripe.late & bit(*slot) != 0)
+            .count();
+        let mut others: Vec<u8> = (0..slots)
+            .filter(|slot| stripe.asked & bit(*slot) == 0 && !has(stripe, *slot))
+            .collect();
+        others.sort_by_key(|slot| {
+            (
+                self.operation.core.is_down(self.operation.slot_id(*slot)),
+                self.holders & bit(*slot) == 0,
+            )
+        });
         for slot in others {
             if sure >= needed {
                 break;
@@ -181,7 +205,12 @@ impl Version {
         stripe.asked |= bit(slot);
         stripe.in_flight |= bit(slot);
         let first = u32::try_from(stripe.index).unwrap_or(u32::MAX);
-        let request = Request::Blocks { key: self.operation.key.clone(), write_id: self.head.write_id, first, count: 1 };
+        let request = Request::Blocks {
+            key: self.operation.key.clone(),
+            write_id: self.head.write_id,
+            first,
+            count: 1,
+        };
         let call = self.operation.call(slot, request);
         stripe.pending.push(async move { (slot, call.await) }.boxed_local());
     }
@@ -189,13 +218,18 @@ impl Version {
     /// The wanted blocks, if they are there or can be rebuilt.
     fn finished(&self, stripe: &Stripe, wanted: SlotMask, needed: usize) -> Result<Option<Vec<(u8, Bytes)>>, ReadError> {
         let wanted: Vec<u8> = (0..self.geometry.slots() as u8).filter(|slot| wanted & bit(*slot) != 0).collect();
-        let held: Option<Vec<(u8, Bytes)>> =
-            wanted.iter().map(|slot| stripe.have.get(usize::from(*slot))?.clone().map(|bytes| (*slot, bytes))).collect();
+        let held: Option<Vec<(u8, Bytes)>> = wanted
+            .iter()
+            .map(|slot| stripe.have.get(usize::from(*slot))?.clone().map(|bytes| (*slot, bytes)))
+            .collect();
         if held.is_some() {
             return Ok(held);
         }
-        let present: Vec<(u8, &[u8])> =
-            (0u8..).zip(&stripe.have).filter_map(|(slot, bytes)| bytes.as_ref().map(|bytes| (slot, &bytes[..]))).take(needed).collect();
+        let present: Vec<(u8, &[u8])> = (0u8..)
+            .zip(&stripe.have)
+            .filter_map(|(slot, bytes)| bytes.as_ref().map(|bytes| (slot, &bytes[..])))
+            .take(needed)
+            .collect();
         if present.len() < needed {
             return Ok(None);
         }
@@ -203,7 +237,11 @@ impl Version {
             let any = stripe.have.iter().flatten().next().cloned().unwrap_or_default();
             return Ok(Some(wanted.into_iter().map(|slot| (slot, any.clone())).collect()));
         }
-        let code = self.operation.core.code(self.head.coding.data, self.head.coding.parity).map_err(ReadError::Failed)?;
+        let code = self
+            .operation
+            .core
+            .code(self.head.coding.data, self.head.coding.parity)
+            .map_err(ReadError::Failed)?;
         let mut blocks = Vec::with_capacity(wanted.len());
         for slot in wanted {
             if let Some(Some(bytes)) = stripe.have.get(usize::from(slot)) {

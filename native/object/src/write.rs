@@ -1,5 +1,6 @@
 //! A write without condition: one durable round in the good case, and the honest way out of a refusal (protocol.md section 5).
 
+use crate::StoreError;
 use crate::decide::{Attempt, Decision, Writer, decide};
 use crate::operation::Operation;
 use crate::proposal::Proposal;
@@ -7,7 +8,6 @@ use crate::proposer::{Prepared, Proposer, Published};
 use crate::scan::Finding;
 use crate::settle::{is_decodable, republish, scan_answers};
 use crate::stripe::shards_needed;
-use crate::StoreError;
 use openlake_drive::Ballot;
 use openlake_drive::sabotage::{Sabotage, is_planted};
 use std::rc::Rc;
@@ -70,7 +70,10 @@ async fn after_refusal(operation: &Rc<Operation>, proposer: &mut Proposer, draft
     let attempts = proposer.attempts();
     let writer = writer_of(operation, proposer, draft, true, &attempts);
     if is_planted(Sabotage::BlindRetry) {
-        return Ok(Next::Publish(draft.clone().reusing(proposer.answers()).proposed_at(ballot, None), Goal::Propose));
+        return Ok(Next::Publish(
+            draft.clone().reusing(proposer.answers()).proposed_at(ballot, None),
+            Goal::Propose,
+        ));
     }
     let decision = decide(&writer, &finding, finding.found().map_or(1, |found| shards_needed(&found.head)));
     let found = finding.found();
@@ -85,7 +88,9 @@ async fn after_refusal(operation: &Rc<Operation>, proposer: &mut Proposer, draft
         (Decision::Propose, _) => Next::Publish(reusing().proposed_at(ballot, base), Goal::Propose),
         (Decision::Overwritten, _) => Next::Done(first),
         (Decision::FinishOther, Some(found)) => {
-            let proposal = republish(operation, found, ballot).await.map_err(|_| outcome_unknown(operation, proposer))?;
+            let proposal = republish(operation, found, ballot)
+                .await
+                .map_err(|_| outcome_unknown(operation, proposer))?;
             Next::Publish(proposal, Goal::FinishOther)
         }
         _ => return Err(operation.unknown("publish: refused by a newer version, and it cannot be told whether this write took effect")),
@@ -141,7 +146,12 @@ pub(crate) fn writer_of<'writer>(
 
 /// 503: something was published, and fewer than W drives said so.
 pub(crate) fn outcome_unknown(operation: &Operation, proposer: &Proposer) -> StoreError {
-    let acked = proposer.attempts().iter().map(|attempt| attempt.acked.count_ones()).max().unwrap_or(0);
+    let acked = proposer
+        .attempts()
+        .iter()
+        .map(|attempt| attempt.acked.count_ones())
+        .max()
+        .unwrap_or(0);
     let (slots, write) = (operation.quorum.slots(), operation.quorum.write());
     operation.unknown(&format!("publish: {acked} of {slots} slots acknowledged, {write} needed"))
 }

@@ -12,7 +12,11 @@ use support::world::World;
 static KEY: Bytes = Bytes::from_static(b"key");
 
 async fn put(store: &Store, bucket: BucketView) -> Result<(), StoreError> {
-    let target = PutTarget { bucket, key: KEY.clone(), condition: Condition::None };
+    let target = PutTarget {
+        bucket,
+        key: KEY.clone(),
+        condition: Condition::None,
+    };
     store.put(target, &mut TestBody::new(b"bytes", 10, [0; 16])).await.map(drop)
 }
 
@@ -26,7 +30,13 @@ fn a_created_bucket_is_known_to_all_nodes_at_once() {
         assert_eq!(two.bucket("photos").await, Ok(created));
         assert_eq!(two.create_bucket("photos").await, Err(StoreError::PreconditionFailed));
         one.create_bucket("music").await.expect("create");
-        let names: Vec<String> = two.list_buckets().await.expect("list").into_iter().map(|(name, _, _)| name).collect();
+        let names: Vec<String> = two
+            .list_buckets()
+            .await
+            .expect("list")
+            .into_iter()
+            .map(|(name, _, _)| name)
+            .collect();
         assert_eq!(names, ["music", "photos"]);
         let before = world.calls.get();
         assert_eq!(two.bucket("photos").await, Ok(created));
@@ -47,13 +57,23 @@ fn only_an_empty_bucket_is_deleted_and_its_name_can_be_used_again() {
         assert!(two.get(bucket, &KEY, None).await.is_ok());
         let renewed = two.bucket("photos").await.expect("live again");
         assert!(renewed.id == bucket.id && renewed.revision > bucket.revision);
-        two.delete(PutTarget { bucket: renewed, key: KEY.clone(), condition: Condition::None }).await.expect("delete");
+        two.delete(PutTarget {
+            bucket: renewed,
+            key: KEY.clone(),
+            condition: Condition::None,
+        })
+        .await
+        .expect("delete");
         assert_eq!(one.delete_bucket("photos").await, Ok(true));
         for store in [&one, &two] {
             assert_eq!(store.bucket("photos").await, Err(StoreError::NoSuchBucket));
             assert_eq!(store.delete_bucket("photos").await, Err(StoreError::NoSuchBucket));
         }
-        assert_eq!(put(&two, renewed).await, Err(StoreError::NoSuchBucket), "a late write meets the fence");
+        assert_eq!(
+            put(&two, renewed).await,
+            Err(StoreError::NoSuchBucket),
+            "a late write meets the fence"
+        );
         let again = two.create_bucket("photos").await.expect("create again");
         assert_ne!(again.id, bucket.id);
         assert!(matches!(one.get(again, &KEY, None).await, Err(StoreError::NoSuchKey)));
@@ -71,7 +91,10 @@ fn a_deletion_that_is_not_in_force_everywhere_says_so_and_can_be_repeated() {
         store.create_bucket("photos").await.expect("create");
         world.set_down(1, true);
         let result = store.delete_bucket("photos").await;
-        assert!(matches!(result, Err(StoreError::Unavailable(_) | StoreError::Unknown(_))), "{result:?}");
+        assert!(
+            matches!(result, Err(StoreError::Unavailable(_) | StoreError::Unknown(_))),
+            "{result:?}"
+        );
         world.set_down(1, false);
         assert_eq!(store.delete_bucket("photos").await, Ok(true));
     });
@@ -84,7 +107,10 @@ fn nodes_join_by_registering_their_slots_and_refuse_strangers() {
         let cluster = [7; 16];
         let first = world.store(0);
         let absent = first.join(cluster, false).await;
-        assert!(matches!(&absent, Err(StoreError::Invalid(text)) if text.contains("bootstrapped")), "{absent:?}");
+        assert!(
+            matches!(&absent, Err(StoreError::Invalid(text)) if text.contains("bootstrapped")),
+            "{absent:?}"
+        );
         // All nodes at once, two of them with the third one late.
         world.set_down(2, true);
         let (one, two) = (world.store(0), world.store(1));
@@ -95,7 +121,10 @@ fn nodes_join_by_registering_their_slots_and_refuse_strangers() {
         world.store(0).join(cluster, false).await.expect("again, after a restart");
         assert_eq!(world.store(0).join_status(), "joined");
         let stranger = world.store(1).join([8; 16], true).await;
-        assert!(matches!(&stranger, Err(StoreError::Invalid(text)) if text.contains("0707") && text.contains("0808")), "{stranger:?}");
+        assert!(
+            matches!(&stranger, Err(StoreError::Invalid(text)) if text.contains("0707") && text.contains("0808")),
+            "{stranger:?}"
+        );
     });
 }
 

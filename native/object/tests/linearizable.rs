@@ -68,7 +68,11 @@ impl History {
     async fn operate(&self, client: u32) {
         let world = &self.world;
         let store = world.store(client);
-        let target = |condition| PutTarget { bucket: self.bucket, key: Bytes::from_static(KEY), condition };
+        let target = |condition| PutTarget {
+            bucket: self.bucket,
+            key: Bytes::from_static(KEY),
+            condition,
+        };
         let start = self.tick();
         let kind = world.random(10);
         let (id, bytes) = self.new_value();
@@ -84,13 +88,18 @@ impl History {
         world.note(|| format!("{start}: client {client} begins {event:?}"));
         let work = async {
             match event {
-                Event::Put { .. } => outcome(store.put(target(Condition::None), &mut body).await.map(drop)).map(|done| Event::Put { id, done }),
+                Event::Put { .. } => {
+                    outcome(store.put(target(Condition::None), &mut body).await.map(drop)).map(|done| Event::Put { id, done })
+                }
                 Event::Delete { .. } => outcome(store.delete(target(Condition::None)).await).map(|done| Event::Delete { done }),
                 Event::PutIfAbsent { .. } => {
                     outcome(store.put(target(Condition::Absent), &mut body).await.map(drop)).map(|done| Event::PutIfAbsent { id, done })
                 }
                 Event::PutIfMatch { .. } => {
-                    let condition = Condition::Matches { etag: etag(expected), parts: 0 };
+                    let condition = Condition::Matches {
+                        etag: etag(expected),
+                        parts: 0,
+                    };
                     outcome(store.put(target(condition), &mut body).await.map(drop)).map(|done| Event::PutIfMatch { id, expected, done })
                 }
                 Event::Get { .. } => match store.get(self.bucket, &Bytes::from_static(KEY), None).await {
@@ -105,7 +114,11 @@ impl History {
                 },
             }
         };
-        let crash_after = if world.random(8) == 0 { Duration::from_micros(world.random(6_000)) } else { Duration::from_secs(3600) };
+        let crash_after = if world.random(8) == 0 {
+            Duration::from_micros(world.random(6_000))
+        } else {
+            Duration::from_secs(3600)
+        };
         let ended = {
             let (work, crash) = (pin!(work), pin!(world.runtime.sleep(crash_after)));
             match select(work, crash).await {
@@ -119,15 +132,26 @@ impl History {
             Some(Ok(event)) => {
                 let unknown = matches!(
                     event,
-                    Event::Put { done: None, .. } | Event::Delete { done: None } | Event::PutIfAbsent { done: None, .. } | Event::PutIfMatch { done: None, .. }
+                    Event::Put { done: None, .. }
+                        | Event::Delete { done: None }
+                        | Event::PutIfAbsent { done: None, .. }
+                        | Event::PutIfMatch { done: None, .. }
                 );
-                Entry { start, end: if unknown { u64::MAX } else { self.tick() }, event }
+                Entry {
+                    start,
+                    end: if unknown { u64::MAX } else { self.tick() },
+                    event,
+                }
             }
             // 409, 503 without effect, failed reads: nothing was said and nothing may have happened.
             Some(Err(StoreError::ConditionalConflict | StoreError::Unavailable(_))) => return,
             Some(Err(error)) => panic!("{event:?} ended with {error:?}"),
             None if is_read => return,
-            None => Entry { start, end: u64::MAX, event },
+            None => Entry {
+                start,
+                end: u64::MAX,
+                event,
+            },
         };
         self.entries.borrow_mut().push(entry);
     }
@@ -148,7 +172,11 @@ impl History {
                     world.set_down(slot, false);
                 }
                 2 => {
-                    let key = Key { bucket: self.bucket.id, space: Space::Object, name: Bytes::from_static(KEY) };
+                    let key = Key {
+                        bucket: self.bucket.id,
+                        space: Space::Object,
+                        name: Bytes::from_static(KEY),
+                    };
                     let _ = world.store(0).settle(key).await;
                 }
                 _ => {}
@@ -176,7 +204,14 @@ async fn one_history(runtime: &openlake_io::Runtime, seed: u64) -> usize {
         world.advance_clock(node, ahead_ms);
     }
     let sizes = if seed % 4 == 0 { [10, 2_000, 300_000] } else { [10, 2_000, 2_000] };
-    let history = Rc::new(History { world: world.clone(), bucket, time: Cell::new(0), values: Cell::new(0), entries: RefCell::default(), sizes });
+    let history = Rc::new(History {
+        world: world.clone(),
+        bucket,
+        time: Cell::new(0),
+        values: Cell::new(0),
+        entries: RefCell::default(),
+        sizes,
+    });
     let clients = (0..CLIENTS).map(|client| {
         let (history, nodes) = (history.clone(), u32::from(data + parity));
         async move {
@@ -187,25 +222,40 @@ async fn one_history(runtime: &openlake_io::Runtime, seed: u64) -> usize {
     });
     futures_util::future::join(join_all(clients), history.disturb(data + parity)).await;
     // Quiet at last: two reads in a row must agree with all that was said.
-    world.faults.set(Faults { lose_mark: 0, ..Faults::default() });
+    world.faults.set(Faults {
+        lose_mark: 0,
+        ..Faults::default()
+    });
     for _ in 0..2 {
         let start = history.tick();
         if let Ok(saw) = match world.store(1).get(bucket, &Bytes::from_static(KEY), None).await {
-            Ok((_, _, _, body)) => collect(body).await.map(|bytes| Some(u32::from_le_bytes(bytes[..4].try_into().expect("four bytes")))),
+            Ok((_, _, _, body)) => collect(body)
+                .await
+                .map(|bytes| Some(u32::from_le_bytes(bytes[..4].try_into().expect("four bytes")))),
             Err(StoreError::NoSuchKey) => Ok(None),
             Err(error) => Err(error),
         } {
             let end = history.tick();
-            history.entries.borrow_mut().push(Entry { start, end, event: Event::Get { saw } });
+            history.entries.borrow_mut().push(Entry {
+                start,
+                end,
+                event: Event::Get { saw },
+            });
         }
     }
     let entries = history.entries.borrow();
     if !is_linearizable(&entries) {
         let mut sorted: Vec<Entry> = entries.clone();
         sorted.sort_by_key(|entry| entry.start);
-        let text: Vec<String> = sorted.iter().map(|entry| format!("{:>3} - {:>20} {:?}", entry.start, entry.end, entry.event)).collect();
+        let text: Vec<String> = sorted
+            .iter()
+            .map(|entry| format!("{:>3} - {:>20} {:?}", entry.start, entry.end, entry.event))
+            .collect();
         let log = world.log.borrow().clone().unwrap_or_default().join("\n");
-        panic!("{log}\nOPENLAKE_SEED={seed}: {data}+{parity}, not linearizable:\n{}", text.join("\n"));
+        panic!(
+            "{log}\nOPENLAKE_SEED={seed}: {data}+{parity}, not linearizable:\n{}",
+            text.join("\n")
+        );
     }
     entries.iter().filter(|entry| entry.end != u64::MAX).count()
 }
@@ -213,13 +263,21 @@ async fn one_history(runtime: &openlake_io::Runtime, seed: u64) -> usize {
 #[test]
 fn histories_are_linearizable() {
     let fixed: Option<u64> = std::env::var("OPENLAKE_SEED").ok().and_then(|seed| seed.parse().ok());
-    let count: u64 = std::env::var("OPENLAKE_HISTORIES").ok().and_then(|count| count.parse().ok()).unwrap_or(60);
+    let count: u64 = std::env::var("OPENLAKE_HISTORIES")
+        .ok()
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(60);
     let start = fixed.unwrap_or_else(|| u64::from(std::process::id()) * 1_000_003);
     let seeds = start..start + if fixed.is_some() { 1 } else { count };
     println!("seeds {seeds:?}");
-    let answered: usize = seeds.map(|seed| run_seeded(seed, async move |runtime| one_history(&runtime, seed).await)).sum();
+    let answered: usize = seeds
+        .map(|seed| run_seeded(seed, async move |runtime| one_history(&runtime, seed).await))
+        .sum();
     println!("{answered} operations were answered for sure");
-    assert!(answered as u64 > (OPERATIONS as u64) * if fixed.is_some() { 1 } else { count }, "too few operations got an answer: {answered}");
+    assert!(
+        answered as u64 > (OPERATIONS as u64) * if fixed.is_some() { 1 } else { count },
+        "too few operations got an answer: {answered}"
+    );
 }
 
 #[test]
@@ -228,10 +286,29 @@ fn the_checker_knows_right_from_wrong() {
     let put = |id| Event::Put { id, done: Some(true) };
     let get = |id| Event::Get { saw: Some(id) };
     assert!(is_linearizable(&[entry(1, 2, put(1)), entry(3, 4, put(2)), entry(5, 6, get(2))]));
-    assert!(!is_linearizable(&[entry(1, 2, put(1)), entry(3, 4, put(2)), entry(5, 6, get(1))]), "stale read");
+    assert!(
+        !is_linearizable(&[entry(1, 2, put(1)), entry(3, 4, put(2)), entry(5, 6, get(1))]),
+        "stale read"
+    );
     let unknown = Event::Put { id: 2, done: None };
-    assert!(is_linearizable(&[entry(1, 2, put(1)), entry(3, u64::MAX, unknown), entry(5, 6, get(1)), entry(7, 8, get(2))]));
-    assert!(!is_linearizable(&[entry(1, 2, put(1)), entry(3, u64::MAX, unknown), entry(5, 6, get(2)), entry(7, 8, get(1))]), "B, A");
+    assert!(is_linearizable(&[
+        entry(1, 2, put(1)),
+        entry(3, u64::MAX, unknown),
+        entry(5, 6, get(1)),
+        entry(7, 8, get(2))
+    ]));
+    assert!(
+        !is_linearizable(&[
+            entry(1, 2, put(1)),
+            entry(3, u64::MAX, unknown),
+            entry(5, 6, get(2)),
+            entry(7, 8, get(1))
+        ]),
+        "B, A"
+    );
     let both = |id| Event::PutIfAbsent { id, done: Some(true) };
-    assert!(!is_linearizable(&[entry(1, 9, both(1)), entry(1, 9, both(2))]), "two If-None-Match both 200");
+    assert!(
+        !is_linearizable(&[entry(1, 9, both(1)), entry(1, 9, both(2))]),
+        "two If-None-Match both 200"
+    );
 }

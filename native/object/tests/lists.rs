@@ -12,15 +12,37 @@ use support::world::{Faults, World};
 use support::{run, run_seeded};
 
 fn target(bucket: BucketView, key: &str) -> PutTarget {
-    PutTarget { bucket, key: Bytes::copy_from_slice(key.as_bytes()), condition: Condition::None }
+    PutTarget {
+        bucket,
+        key: Bytes::copy_from_slice(key.as_bytes()),
+        condition: Condition::None,
+    }
 }
 
 async fn put(store: &Store, bucket: BucketView, key: &str) {
-    store.put(target(bucket, key), &mut TestBody::new(key.as_bytes(), 100, [1; 16])).await.expect("put");
+    store
+        .put(target(bucket, key), &mut TestBody::new(key.as_bytes(), 100, [1; 16]))
+        .await
+        .expect("put");
 }
 
-async fn page(store: &Store, bucket: BucketView, prefix: &str, delimiter: &str, after: &Bytes, limit: usize) -> Result<ListPage, StoreError> {
-    store.list(bucket, &Bytes::copy_from_slice(prefix.as_bytes()), delimiter.as_bytes(), after, limit).await
+async fn page(
+    store: &Store,
+    bucket: BucketView,
+    prefix: &str,
+    delimiter: &str,
+    after: &Bytes,
+    limit: usize,
+) -> Result<ListPage, StoreError> {
+    store
+        .list(
+            bucket,
+            &Bytes::copy_from_slice(prefix.as_bytes()),
+            delimiter.as_bytes(),
+            after,
+            limit,
+        )
+        .await
 }
 
 /// All keys and prefixes, page by page.
@@ -65,7 +87,9 @@ fn pages_of_any_size_together_are_the_keys_in_order() {
             let mut keys = BTreeSet::new();
             for _ in 0..120 {
                 let depth = 1 + world.random(3);
-                let key: Vec<String> = (0..depth).map(|_| ["a", "b", "cc", "d~", "é"][world.random(5) as usize].repeat(1 + world.random(2) as usize)).collect();
+                let key: Vec<String> = (0..depth)
+                    .map(|_| ["a", "b", "cc", "d~", "é"][world.random(5) as usize].repeat(1 + world.random(2) as usize))
+                    .collect();
                 let key = key.join("/");
                 if world.random(6) == 0 {
                     store.delete(target(bucket, &key)).await.expect("delete");
@@ -75,10 +99,23 @@ fn pages_of_any_size_together_are_the_keys_in_order() {
                     keys.insert(key);
                 }
             }
-            for (prefix, delimiter) in [("", ""), ("", "/"), ("a/", "/"), ("a", "/"), ("b/", ""), ("", "c"), ("zzz", "/"), ("", "~/")] {
+            for (prefix, delimiter) in [
+                ("", ""),
+                ("", "/"),
+                ("a/", "/"),
+                ("a", "/"),
+                ("b/", ""),
+                ("", "c"),
+                ("zzz", "/"),
+                ("", "~/"),
+            ] {
                 for limit in [1, 2, 7, 1000] {
                     let found = all(&store, bucket, prefix, delimiter, limit).await;
-                    assert_eq!(found, expected(&keys, prefix, delimiter), "seed {seed} prefix {prefix:?} delimiter {delimiter:?} limit {limit}");
+                    assert_eq!(
+                        found,
+                        expected(&keys, prefix, delimiter),
+                        "seed {seed} prefix {prefix:?} delimiter {delimiter:?} limit {limit}"
+                    );
                 }
             }
         });
@@ -93,7 +130,10 @@ fn a_page_ends_with_a_continuation_only_if_more_follows() {
             put(&store, bucket, key).await;
         }
         assert_eq!(page(&store, bucket, "", "", &Bytes::new(), 3).await.expect("list").next, None);
-        assert_eq!(page(&store, bucket, "", "", &Bytes::new(), 2).await.expect("list").next, Some(Bytes::from_static(b"b")));
+        assert_eq!(
+            page(&store, bucket, "", "", &Bytes::new(), 2).await.expect("list").next,
+            Some(Bytes::from_static(b"b"))
+        );
         assert_eq!(page(&store, bucket, "", "", &Bytes::new(), 0).await.expect("list").rows, vec![]);
     });
 }
@@ -119,7 +159,10 @@ fn too_few_drives_are_an_error_never_a_short_list() {
 fn keys_left_open_by_crashed_writers_and_lost_marks_are_settled() {
     run(async move |runtime| {
         let (world, store, bucket) = world(&runtime, 3, 2).await;
-        world.faults.set(Faults { lose_mark: 1000, ..Faults::default() });
+        world.faults.set(Faults {
+            lose_mark: 1000,
+            ..Faults::default()
+        });
         let mut keys = BTreeSet::new();
         for n in 0..60 {
             let key = format!("key-{n:02}");

@@ -15,7 +15,9 @@ static KEY: Bytes = Bytes::from_static(b"videos/long.mp4");
 const PART: usize = 5 << 20;
 
 fn metadata() -> Metadata {
-    Metadata { pairs: vec![("content-type".to_owned(), "video/mp4".to_owned())] }
+    Metadata {
+        pairs: vec![("content-type".to_owned(), "video/mp4".to_owned())],
+    }
 }
 
 async fn start(world: &Rc<World>) -> (Store, BucketView, [u8; 16]) {
@@ -27,7 +29,9 @@ async fn start(world: &Rc<World>) -> (Store, BucketView, [u8; 16]) {
 
 async fn part(store: &Store, bucket: BucketView, upload: [u8; 16], number: u16, bytes: &[u8]) -> Result<CompletePart, StoreError> {
     let etag = openlake_checksum::md5::digest(bytes);
-    store.put_part(bucket, &KEY, upload, number, &mut TestBody::new(bytes, 200_000, etag)).await?;
+    store
+        .put_part(bucket, &KEY, upload, number, &mut TestBody::new(bytes, 200_000, etag))
+        .await?;
     Ok(CompletePart { number, etag })
 }
 
@@ -46,8 +50,14 @@ fn parts_become_one_object_that_is_read_whole_and_in_ranges() {
         parts.sort_by_key(|part| part.number);
         let listed = store.list_parts(bucket, &KEY, upload).await.expect("list");
         assert_eq!(listed.iter().map(|part| part.number).collect::<Vec<_>>(), [1, 2, 4, 10_000]);
-        assert!(matches!(store.get(bucket, &KEY, None).await, Err(StoreError::NoSuchKey)), "not before Complete");
-        let info = store.complete_upload(bucket, &KEY, upload, &parts, Condition::None).await.expect("complete");
+        assert!(
+            matches!(store.get(bucket, &KEY, None).await, Err(StoreError::NoSuchKey)),
+            "not before Complete"
+        );
+        let info = store
+            .complete_upload(bucket, &KEY, upload, &parts, Condition::None)
+            .await
+            .expect("complete");
         let whole = bytes.concat();
         assert_eq!((info.size, info.etag_parts), (whole.len() as u64, 3));
         let digests: Vec<u8> = bytes.iter().flat_map(|bytes| openlake_checksum::md5::digest(bytes)).collect();
@@ -56,7 +66,13 @@ fn parts_become_one_object_that_is_read_whole_and_in_ranges() {
         assert_eq!(info.metadata, metadata());
         let (_, _, _, body) = store.get(bucket, &KEY, None).await.expect("get");
         assert!(collect(body).await.expect("body") == whole);
-        for (first, last) in [(0, 0), (PART - 1, PART), (PART + 10, 2 * PART + 500), (2 * PART + 76, 2 * PART + 77), (whole.len() - 5, whole.len() - 1)] {
+        for (first, last) in [
+            (0, 0),
+            (PART - 1, PART),
+            (PART + 10, 2 * PART + 500),
+            (2 * PART + 76, 2 * PART + 77),
+            (whole.len() - 5, whole.len() - 1),
+        ] {
             let range = Range::FromTo(first as u64, last as u64);
             let (_, _, _, body) = store.get(bucket, &KEY, Some(range)).await.expect("get");
             assert!(collect(body).await.expect("body") == whole[first..=last], "{range:?}");
@@ -66,7 +82,10 @@ fn parts_become_one_object_that_is_read_whole_and_in_ranges() {
         assert_eq!(page.rows[0].size, whole.len() as u64);
         // Repeated: the same answer. Afterwards the upload takes nothing more.
         assert_eq!(store.complete_upload(bucket, &KEY, upload, &parts, Condition::None).await, Ok(info));
-        assert_eq!(store.complete_upload(bucket, &KEY, upload, &parts[..2], Condition::None).await, Err(StoreError::NoSuchUpload));
+        assert_eq!(
+            store.complete_upload(bucket, &KEY, upload, &parts[..2], Condition::None).await,
+            Err(StoreError::NoSuchUpload)
+        );
         assert_eq!(part(&store, bucket, upload, 5, b"late").await, Err(StoreError::NoSuchUpload));
         assert_eq!(store.abort_upload(bucket, &KEY, upload).await, Err(StoreError::NoSuchUpload));
         world.set_down(1, true);
@@ -86,9 +105,15 @@ fn complete_checks_what_the_client_names() {
         assert!(matches!(complete(&[]).await, Err(StoreError::Invalid(_))));
         assert_eq!(complete(&[two.clone(), one.clone()]).await, Err(StoreError::InvalidPartOrder));
         assert_eq!(complete(&[one.clone(), two.clone()]).await, Err(StoreError::EntityTooSmall));
-        let wrong = CompletePart { etag: [0; 16], ..one.clone() };
+        let wrong = CompletePart {
+            etag: [0; 16],
+            ..one.clone()
+        };
         assert!(matches!(complete(&[wrong]).await, Err(StoreError::InvalidPart(_))));
-        assert!(matches!(complete(&[CompletePart { number: 3, ..one.clone() }]).await, Err(StoreError::InvalidPart(_))));
+        assert!(matches!(
+            complete(&[CompletePart { number: 3, ..one.clone() }]).await,
+            Err(StoreError::InvalidPart(_))
+        ));
         assert_eq!(complete(&[one]).await, Ok(()), "the last part may be small");
         let unknown = store.complete_upload(bucket, &KEY, [9; 16], &[two], Condition::None).await;
         assert_eq!(unknown.map(drop), Err(StoreError::NoSuchUpload));
@@ -101,11 +126,21 @@ fn a_failed_condition_leaves_the_upload_open() {
         let world = World::new(&runtime, 3, 1, 2, 2);
         let (store, bucket, upload) = start(&world).await;
         let one = part(&store, bucket, upload, 1, b"part").await.expect("part");
-        let target = PutTarget { bucket, key: KEY.clone(), condition: Condition::None };
-        store.put(target, &mut TestBody::new(b"there already", 5, [4; 16])).await.expect("put");
+        let target = PutTarget {
+            bucket,
+            key: KEY.clone(),
+            condition: Condition::None,
+        };
+        store
+            .put(target, &mut TestBody::new(b"there already", 5, [4; 16]))
+            .await
+            .expect("put");
         let result = store.complete_upload(bucket, &KEY, upload, &[one.clone()], Condition::Absent).await;
         assert_eq!(result.map(drop), Err(StoreError::PreconditionFailed));
-        store.complete_upload(bucket, &KEY, upload, &[one], Condition::Matches { etag: [4; 16], parts: 0 }).await.expect("complete");
+        store
+            .complete_upload(bucket, &KEY, upload, &[one], Condition::Matches { etag: [4; 16], parts: 0 })
+            .await
+            .expect("complete");
         let (_, _, _, body) = store.get(bucket, &KEY, None).await.expect("get");
         assert_eq!(collect(body).await.expect("body"), b"part");
     });

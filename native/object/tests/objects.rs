@@ -18,12 +18,19 @@ async fn bucket(world: &Rc<World>) -> (Store, BucketView) {
 }
 
 fn target(bucket: BucketView, key: &str) -> PutTarget {
-    PutTarget { bucket, key: Bytes::copy_from_slice(key.as_bytes()), condition: Condition::None }
+    PutTarget {
+        bucket,
+        key: Bytes::copy_from_slice(key.as_bytes()),
+        condition: Condition::None,
+    }
 }
 
 async fn put(store: &Store, bucket: BucketView, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
     let etag = openlake_checksum::md5::digest(bytes);
-    store.put(target(bucket, key), &mut TestBody::new(bytes, 70_000, etag)).await.map(drop)
+    store
+        .put(target(bucket, key), &mut TestBody::new(bytes, 70_000, etag))
+        .await
+        .map(drop)
 }
 
 async fn read(store: &Store, bucket: BucketView, key: &str, range: Option<Range>) -> Result<Vec<u8>, StoreError> {
@@ -42,22 +49,43 @@ fn bodies_of_all_sizes_come_back_whole_and_in_ranges() {
             let (store, bucket) = bucket(&world).await;
             let stripe = usize::from(data) << 17;
             let inline = usize::from(data) << 16;
-            let sizes = [0, 1, 143, 144 * usize::from(data), 4096, inline, inline + 1, stripe - 1, stripe, stripe + 1, 3 * stripe + 12_345];
+            let sizes = [
+                0,
+                1,
+                143,
+                144 * usize::from(data),
+                4096,
+                inline,
+                inline + 1,
+                stripe - 1,
+                stripe,
+                stripe + 1,
+                3 * stripe + 12_345,
+            ];
             for size in sizes {
                 let bytes = pattern(size as u64, size);
                 put(&store, bucket, "key", &bytes).await.expect("put");
                 let context = format!("{data}+{parity} of {size}");
                 assert!(read(&store, bucket, "key", None).await.expect("get") == bytes, "{context}");
                 let info = store.head(bucket, &Bytes::from_static(b"key")).await.expect("head");
-                assert_eq!((info.size, info.etag), (size as u64, openlake_checksum::md5::digest(&bytes)), "{context}");
+                assert_eq!(
+                    (info.size, info.etag),
+                    (size as u64, openlake_checksum::md5::digest(&bytes)),
+                    "{context}"
+                );
                 for n in 0..12 {
                     let first = world.random(size as u64 + 1);
                     let last = first + world.random(size as u64 + 1);
-                    let expected = bytes.get(first as usize..bytes.len().min(last as usize + 1)).filter(|bytes| !bytes.is_empty());
+                    let expected = bytes
+                        .get(first as usize..bytes.len().min(last as usize + 1))
+                        .filter(|bytes| !bytes.is_empty());
                     let (range, expected) = match n % 3 {
                         0 => (Range::FromTo(first, last), expected),
                         1 => (Range::From(first), bytes.get(first as usize..).filter(|bytes| !bytes.is_empty())),
-                        _ => (Range::Last(first), Some(&bytes[size - first as usize..]).filter(|bytes| !bytes.is_empty())),
+                        _ => (
+                            Range::Last(first),
+                            Some(&bytes[size - first as usize..]).filter(|bytes| !bytes.is_empty()),
+                        ),
                     };
                     match (read(&store, bucket, "key", Some(range)).await, expected) {
                         (Ok(found), Some(expected)) => assert!(found == expected, "{context} {range:?}"),
@@ -88,7 +116,9 @@ fn every_loss_that_parity_covers_is_read_through() {
                     let found = read(&store, bucket, "key", None).await.expect("get");
                     assert!(found == bytes, "{data}+{parity} of {size}, {away:?} away");
                     if size > 10 {
-                        let part = read(&store, bucket, "key", Some(Range::FromTo(7, size as u64 - 2))).await.expect("range");
+                        let part = read(&store, bucket, "key", Some(Range::FromTo(7, size as u64 - 2)))
+                            .await
+                            .expect("range");
                         assert!(part == bytes[7..size - 1], "{data}+{parity} of {size}, {away:?} away");
                     }
                     away.iter().for_each(|slot| world.set_down(*slot, false));
@@ -108,14 +138,20 @@ fn damaged_blocks_are_never_served() {
             put(&store, bucket, "key", &bytes).await.expect("put");
             for slot in [0u8, 1] {
                 world.drive(slot, |drive| drive.damage_blocks = true);
-                assert!(read(&store, bucket, "key", None).await.expect("get") == bytes, "{size}, slot {slot} damaged");
+                assert!(
+                    read(&store, bucket, "key", None).await.expect("get") == bytes,
+                    "{size}, slot {slot} damaged"
+                );
                 world.drive(slot, |drive| drive.damage_blocks = false);
             }
             (0..3).for_each(|slot| world.drive(slot, |drive| drive.damage_blocks = true));
             if size >= 9_000 {
                 assert!(read(&store, bucket, "key", None).await.is_err(), "{size}: three of four damaged");
             } else {
-                assert!(read(&store, bucket, "key", None).await.expect("get") == bytes, "one whole copy will do");
+                assert!(
+                    read(&store, bucket, "key", None).await.expect("get") == bytes,
+                    "one whole copy will do"
+                );
             }
             (0..3).for_each(|slot| world.drive(slot, |drive| drive.damage_blocks = false));
         }
@@ -129,14 +165,20 @@ fn a_body_that_fails_leaves_nothing() {
         let (store, bucket) = bucket(&world).await;
         for size in [10usize, 10_000, 900_000] {
             let bytes = pattern(6, size);
-            let error = BodyError { code: "BadDigest", message: "MD5 differs".to_owned() };
+            let error = BodyError {
+                code: "BadDigest",
+                message: "MD5 differs".to_owned(),
+            };
             let mut body = TestBody::new(&bytes, 50_000, [0; 16]);
             body.error = Some(error.clone());
             let result = store.put(target(bucket, "key"), &mut body).await;
             assert_eq!(result.map(drop), Err(StoreError::Body(error)));
             assert_eq!(read(&store, bucket, "key", None).await, Err(StoreError::NoSuchKey));
             runtime.sleep(std::time::Duration::from_millis(5)).await;
-            assert_eq!((0..4).map(|slot| world.drive(slot, |drive| drive.staged_uploads())).sum::<usize>(), 0);
+            assert_eq!(
+                (0..4).map(|slot| world.drive(slot, |drive| drive.staged_uploads())).sum::<usize>(),
+                0
+            );
         }
     });
 }
@@ -149,7 +191,10 @@ fn deleting_hides_and_may_be_conditional() {
         store.delete(target(bucket, "key")).await.expect("delete of nothing");
         put(&store, bucket, "key", b"one").await.expect("put");
         let etag = openlake_checksum::md5::digest(b"one");
-        let matching = |etag| PutTarget { condition: Condition::Matches { etag, parts: 0 }, ..target(bucket, "key") };
+        let matching = |etag| PutTarget {
+            condition: Condition::Matches { etag, parts: 0 },
+            ..target(bucket, "key")
+        };
         assert_eq!(store.delete(matching([1; 16])).await, Err(StoreError::PreconditionFailed));
         assert_eq!(read(&store, bucket, "key", None).await, Ok(b"one".to_vec()));
         store.delete(matching(etag)).await.expect("conditional delete");
@@ -168,10 +213,16 @@ fn conditional_puts_judge_what_is_there() {
             let bytes = pattern(8, size);
             let key = format!("key-{size}");
             let put_if = async |condition: Condition, etag: u8| {
-                let target = PutTarget { condition, ..target(bucket, &key) };
+                let target = PutTarget {
+                    condition,
+                    ..target(bucket, &key)
+                };
                 store.put(target, &mut TestBody::new(&bytes, 100_000, [etag; 16])).await.map(drop)
             };
-            let matches = |etag: u8| Condition::Matches { etag: [etag; 16], parts: 0 };
+            let matches = |etag: u8| Condition::Matches {
+                etag: [etag; 16],
+                parts: 0,
+            };
             assert_eq!(put_if(matches(1), 1).await, Err(StoreError::PreconditionFailed));
             assert_eq!(put_if(Condition::Absent, 1).await, Ok(()));
             assert_eq!(put_if(Condition::Absent, 2).await, Err(StoreError::PreconditionFailed));

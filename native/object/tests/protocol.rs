@@ -20,12 +20,19 @@ async fn bucket(world: &Rc<World>) -> BucketView {
 }
 
 fn target(bucket: BucketView, condition: Condition) -> PutTarget {
-    PutTarget { bucket, key: KEY.clone(), condition }
+    PutTarget {
+        bucket,
+        key: KEY.clone(),
+        condition,
+    }
 }
 
 async fn put_if(store: &Store, bucket: BucketView, bytes: &[u8], condition: Condition) -> Result<(), StoreError> {
     let etag = openlake_checksum::md5::digest(bytes);
-    store.put(target(bucket, condition), &mut TestBody::new(bytes, 50_000, etag)).await.map(drop)
+    store
+        .put(target(bucket, condition), &mut TestBody::new(bytes, 50_000, etag))
+        .await
+        .map(drop)
 }
 
 async fn put(store: &Store, bucket: BucketView, bytes: &[u8]) -> Result<(), StoreError> {
@@ -38,7 +45,11 @@ async fn get(store: &Store, bucket: BucketView) -> Result<Vec<u8>, StoreError> {
 }
 
 fn object_key(bucket: BucketView) -> Key {
-    Key { bucket: bucket.id, space: Space::Object, name: KEY.clone() }
+    Key {
+        bucket: bucket.id,
+        space: Space::Object,
+        name: KEY.clone(),
+    }
 }
 
 fn away(world: &World, slots: &[u8]) {
@@ -67,9 +78,15 @@ fn two_plus_two_writes_with_one_drive_away_and_reads_with_two() {
                 runtime.sleep(Duration::from_secs(3)).await;
                 let other = (slot + 1) % 4;
                 away(&world, &[slot, other]);
-                assert!(get(&store, bucket).await.expect("two away") == first, "{size}: slots {slot} and {other} away");
+                assert!(
+                    get(&store, bucket).await.expect("two away") == first,
+                    "{size}: slots {slot} and {other} away"
+                );
                 let refused = put(&store, bucket, &second).await;
-                assert!(matches!(refused, Err(StoreError::Unavailable(_) | StoreError::Unknown(_))), "{refused:?}");
+                assert!(
+                    matches!(refused, Err(StoreError::Unavailable(_) | StoreError::Unknown(_))),
+                    "{refused:?}"
+                );
                 back(&world, &[slot, other]);
                 // Whatever became of it, all agree on it.
                 let settled = get(&store, bucket).await.expect("back");
@@ -89,8 +106,15 @@ fn a_refusal_names_how_many_slots_answered_and_why_the_others_did_not() {
         away(&world, &[1, 2]);
         let _ = put(&store, bucket, b"x").await;
         // By now the coordinator knows who is away, and sends nothing.
-        let Err(StoreError::Unavailable(text)) = put(&store, bucket, b"x").await else { panic!("expected 503 without effect") };
-        for part in ["set 0", "slot 1 (node 1): connection refused", "slot 2 (node 2): connection refused", "3"] {
+        let Err(StoreError::Unavailable(text)) = put(&store, bucket, b"x").await else {
+            panic!("expected 503 without effect")
+        };
+        for part in [
+            "set 0",
+            "slot 1 (node 1): connection refused",
+            "slot 2 (node 2): connection refused",
+            "3",
+        ] {
             assert!(text.contains(part), "{part:?} is missing in {text:?}");
         }
         back(&world, &[1, 2]);
@@ -107,7 +131,10 @@ fn what_a_crashed_writer_left_half_published_is_settled_one_way_for_all() {
             let bucket = bucket(&world).await;
             put(&world.store(0), bucket, b"old").await.expect("old");
             runtime.sleep(Duration::from_millis(20)).await;
-            world.faults.set(Faults { delay_us: 1_000, ..Faults::default() });
+            world.faults.set(Faults {
+                delay_us: 1_000,
+                ..Faults::default()
+            });
             let size = [10usize, 4_000, 400_000][(seed % 3) as usize];
             let new = vec![9; size];
             {
@@ -123,7 +150,10 @@ fn what_a_crashed_writer_left_half_published_is_settled_one_way_for_all() {
             let seen = get(&world.store(0), bucket).await.expect("every drive answers");
             assert!(seen == b"old" || seen == new, "seed {seed}");
             for node in 0..u32::from(data + parity) {
-                assert!(get(&world.store(node), bucket).await.expect("again") == seen, "seed {seed}: node {node} sees another version");
+                assert!(
+                    get(&world.store(node), bucket).await.expect("again") == seen,
+                    "seed {seed}: node {node} sees another version"
+                );
             }
         });
     }
@@ -137,7 +167,10 @@ fn a_version_that_can_be_neither_decoded_nor_excluded_is_503_not_the_older_one()
         let store = world.store(0);
         put(&store, bucket, &[1; 9_000]).await.expect("old");
         runtime.sleep(Duration::from_millis(20)).await;
-        world.faults.set(Faults { lose_mark: 1000, ..Faults::default() });
+        world.faults.set(Faults {
+            lose_mark: 1000,
+            ..Faults::default()
+        });
         away(&world, &[0]);
         put(&store, bucket, &[2; 9_000]).await.expect("new, on slots 1 to 3");
         back(&world, &[0]);
@@ -160,7 +193,10 @@ fn a_refused_write_that_was_completed_by_a_reader_never_returns_on_top_of_its_su
         for round in 0..20u64 {
             // The racer's clock is ahead, so B's ballot lies below A's and is refused where A came first.
             world.advance_clock(3, 40 * (round + 1));
-            world.faults.set(Faults { delay_us: 3_000, ..Faults::default() });
+            world.faults.set(Faults {
+                delay_us: 3_000,
+                ..Faults::default()
+            });
             let (b, a) = (format!("b{round}"), format!("a{round}"));
             let (slow, fast, reader) = (world.store(0), world.store(3), world.store(2));
             let write_b = put(&slow, bucket, b.as_bytes());
@@ -174,7 +210,10 @@ fn a_refused_write_that_was_completed_by_a_reader_never_returns_on_top_of_its_su
             let first = get(&reader, bucket).await.expect("read");
             runtime.sleep(Duration::from_millis(50)).await;
             let second = get(&reader, bucket).await.expect("read");
-            assert!(first == second, "round {round}: the value changed after both writes had ended ({result_b:?})");
+            assert!(
+                first == second,
+                "round {round}: the value changed after both writes had ended ({result_b:?})"
+            );
         }
     });
 }
@@ -186,12 +225,18 @@ fn of_two_racing_creations_exactly_one_succeeds() {
             let (data, parity) = [(2, 2), (2, 1), (1, 2)][(seed % 3) as usize];
             let world = World::new(&runtime, seed, 1, data, parity);
             let bucket = bucket(&world).await;
-            world.faults.set(Faults { delay_us: 1_500, ..Faults::default() });
+            world.faults.set(Faults {
+                delay_us: 1_500,
+                ..Faults::default()
+            });
             let (one, two) = (world.store(0), world.store(1));
             let size = if seed % 5 == 0 { 300_000 } else { 3 };
             let (first, second) = (vec![1; size], vec![2; size]);
-            let (result_one, result_two) =
-                join(put_if(&one, bucket, &first, Condition::Absent), put_if(&two, bucket, &second, Condition::Absent)).await;
+            let (result_one, result_two) = join(
+                put_if(&one, bucket, &first, Condition::Absent),
+                put_if(&two, bucket, &second, Condition::Absent),
+            )
+            .await;
             let winners = [&result_one, &result_two].iter().filter(|result| result.is_ok()).count();
             assert!(winners <= 1, "seed {seed}: both created it");
             let seen = get(&world.store(2), bucket).await.expect("one of them");
@@ -216,7 +261,12 @@ fn racing_creations_on_one_core_queue_up() {
         });
         let results = futures_util::future::join_all(writes).await;
         assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
-        assert!(results.iter().all(|result| matches!(result, Ok(()) | Err(StoreError::PreconditionFailed))), "{results:?}");
+        assert!(
+            results
+                .iter()
+                .all(|result| matches!(result, Ok(()) | Err(StoreError::PreconditionFailed))),
+            "{results:?}"
+        );
     });
 }
 
@@ -237,7 +287,10 @@ fn a_blank_drive_hides_nothing() {
             put(&store, bucket, b"new").await.expect("new");
             back(&world, &[slots - 1]);
             let above = world.drive(0, |drive| drive.highest_floor());
-            let adopted = openlake_drive::Ballot { clock: above.clock + (1 << 16), ..above };
+            let adopted = openlake_drive::Ballot {
+                clock: above.clock + (1 << 16),
+                ..above
+            };
             world.drive(0, |drive| drive.replace_by_blank(adopted));
             for _ in 0..3 {
                 let seen = get(&store, bucket).await.expect("read");
@@ -265,7 +318,12 @@ fn marks_spread_and_older_versions_go() {
         }
         runtime.sleep(Duration::from_millis(50)).await;
         let newest = world.newest(&object_key(bucket));
-        assert!(newest.iter().all(|slot| *slot == newest[0] && slot.is_some_and(|(_, stable)| stable)), "{newest:?}");
+        assert!(
+            newest
+                .iter()
+                .all(|slot| *slot == newest[0] && slot.is_some_and(|(_, stable)| stable)),
+            "{newest:?}"
+        );
         let before = world.calls.get();
         get(&store, bucket).await.expect("get");
         assert_eq!(world.calls.get() - before, 2, "a settled key is read in one round of R");
@@ -281,7 +339,10 @@ fn lost_marks_pile_up_to_a_bound_and_are_settled() {
         let world = World::new(&runtime, 8, 1, 2, 2);
         let bucket = bucket(&world).await;
         let store = world.store(0);
-        world.faults.set(Faults { lose_mark: 1000, ..Faults::default() });
+        world.faults.set(Faults {
+            lose_mark: 1000,
+            ..Faults::default()
+        });
         for n in 0..8u8 {
             put(&store, bucket, &[n; 100]).await.expect("put");
         }

@@ -5,10 +5,10 @@ use crate::cluster::Cluster;
 use crate::history::History;
 use crate::linearizability::{Value, Violation, When, check};
 use crate::listing::Listing;
+use crate::node::Serving;
 use crate::random::Random;
 use crate::simulation::PATIENCE;
 use crate::values::Values;
-use crate::node::Serving;
 use openlake_drive::{Answer, Key, Request, Space, Want};
 use openlake_io::Instant;
 use openlake_object::place;
@@ -45,7 +45,13 @@ pub fn check_histories(history: &History, values: &Values, now: Instant) {
 fn client(cluster: &Cluster, values: &Rc<Values>, node: usize) -> Option<Client> {
     let serving = cluster.serving(node)?;
     let (runtime, store) = (serving.runtime.clone(), serving.store.clone());
-    Some(Client { name: format!("checker {node}"), runtime, store, history: cluster.history().clone(), values: values.clone() })
+    Some(Client {
+        name: format!("checker {node}"),
+        runtime,
+        store,
+        history: cluster.history().clone(),
+        values: values.clone(),
+    })
 }
 
 /// Every key can be read at every node that serves, all nodes agree, and their lists say what their reads say.
@@ -76,7 +82,9 @@ pub fn read_keys(cluster: &mut Cluster, values: &Rc<Values>, keys: &[usize], whe
         }
     }
     if first.is_none() {
-        cluster.history().problem(cluster.now(), format!("no node could read everything {when}"));
+        cluster
+            .history()
+            .problem(cluster.now(), format!("no node could read everything {when}"));
     }
 }
 
@@ -89,7 +97,11 @@ async fn read_all(client: &Client, keys: &[usize]) -> Result<Vec<Option<Value>>,
     if keys.len() < client.values.keys.len() {
         return Ok(found);
     }
-    let everything = Listing { prefix: "", delimiter: "", limit: 3 };
+    let everything = Listing {
+        prefix: "",
+        delimiter: "",
+        limit: 3,
+    };
     let listed = retry(client, || async { client.list(everything).await.then_some(()) }).await;
     listed.ok_or("keys cannot be listed")?;
     Ok(found)
@@ -113,15 +125,26 @@ async fn retry<T, Attempt: Future<Output = Option<T>>>(client: &Client, mut atte
 pub fn write_everything(cluster: &mut Cluster, values: &Rc<Values>, random: &mut Random) {
     for key in 0..values.keys.len() {
         let node = random.below(cluster.nodes() as u64) as usize;
-        let size = if random.percent(40) { random.between(100_000, 400_000) } else { random.below(10_000) };
+        let size = if random.percent(40) {
+            random.between(100_000, 400_000)
+        } else {
+            random.below(10_000)
+        };
         let Some(client) = client(cluster, values, node) else { continue };
         let runtime = client.runtime.clone();
-        let upload = Upload { size, piece_bytes: 65_536, breaks_at: None };
+        let upload = Upload {
+            size,
+            piece_bytes: 65_536,
+            breaks_at: None,
+        };
         let written = cluster.run_on(&runtime, PATIENCE * 2, async move {
             retry(&client, || async { client.put(key, When::Always, upload).await.then_some(()) }).await
         });
         if written.flatten().is_none() {
-            cluster.history().problem(cluster.now(), format!("node {node}: key {key} cannot be written though nothing is broken"));
+            cluster.history().problem(
+                cluster.now(),
+                format!("node {node}: key {key} cannot be written though nothing is broken"),
+            );
         }
     }
 }
@@ -144,17 +167,32 @@ pub fn whole_keys(cluster: &mut Cluster, values: &Rc<Values>) -> Vec<usize> {
 
 async fn is_whole(client: &Client, serving: &Serving, key: usize) -> bool {
     let Some(bucket) = client.bucket().await else { return false };
-    let key = Key { bucket: bucket.id, space: Space::Object, name: client.key(key) };
+    let key = Key {
+        bucket: bucket.id,
+        space: Space::Object,
+        name: client.key(key),
+    };
     let layout = serving.mesh.layout();
     let Some(set) = place(key.bucket, key.placement_name(), &layout.sets).and_then(|position| layout.sets.get(position)) else {
         return false;
     };
     let mut newest = Vec::new();
     for slot in 0..set.slots.len() as u8 {
-        let request = Request::Read { key: key.clone(), want: Want::Heads };
+        let request = Request::Read {
+            key: key.clone(),
+            want: Want::Heads,
+        };
         let id = SlotId { set: set.id, slot };
-        let Ok(Answer::State { state, .. }) = serving.mesh.call(id, None, request, Duration::from_secs(2)).await else { return false };
-        newest.push(state.records.first().map(|head| head.ballot).filter(|ballot| state.stable == Some(*ballot)));
+        let Ok(Answer::State { state, .. }) = serving.mesh.call(id, None, request, Duration::from_secs(2)).await else {
+            return false;
+        };
+        newest.push(
+            state
+                .records
+                .first()
+                .map(|head| head.ballot)
+                .filter(|ballot| state.stable == Some(*ballot)),
+        );
     }
     newest.iter().all(|ballot| ballot.is_some() && *ballot == newest[0])
 }

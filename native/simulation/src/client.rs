@@ -72,8 +72,14 @@ impl Client {
             body = body.breaking_at(position);
         }
         let action = Action::Put { value, when };
-        let ticket = self.history.begin(self.runtime.now(), key, &self.name, action, &format!("{upload:?}"));
-        let target = PutTarget { bucket, key: self.key(key), condition: self.condition(when) };
+        let ticket = self
+            .history
+            .begin(self.runtime.now(), key, &self.name, action, &format!("{upload:?}"));
+        let target = PutTarget {
+            bucket,
+            key: self.key(key),
+            condition: self.condition(when),
+        };
         let result = self.store.put(target, &mut body).await;
         if let Ok(info) = &result
             && self.values.of_head(info) != Ok(value)
@@ -84,7 +90,12 @@ impl Client {
             self.problem(format!("put of value {value} to key {key} succeeded though its body failed"));
         }
         let outcome = self.outcome_of_write(when, result.as_ref().err());
-        self.history.end(self.runtime.now(), ticket, outcome, &format!("{:?}", result.map(|info| info.version)));
+        self.history.end(
+            self.runtime.now(),
+            ticket,
+            outcome,
+            &format!("{:?}", result.map(|info| info.version)),
+        );
         outcome == Some(Outcome::Done)
     }
 
@@ -92,7 +103,11 @@ impl Client {
     pub async fn delete(&self, key: usize, when: When) {
         let Some(bucket) = self.bucket().await else { return };
         let ticket = self.history.begin(self.runtime.now(), key, &self.name, Action::Delete { when }, "");
-        let target = PutTarget { bucket, key: self.key(key), condition: self.condition(when) };
+        let target = PutTarget {
+            bucket,
+            key: self.key(key),
+            condition: self.condition(when),
+        };
         let result = self.store.delete(target).await;
         let outcome = self.outcome_of_write(when, result.as_ref().err());
         self.history.end(self.runtime.now(), ticket, outcome, &format!("{result:?}"));
@@ -138,7 +153,9 @@ impl Client {
     /// Reads a key, all of it or a range. True when the reply said something.
     pub async fn get(&self, key: usize, range: Option<Range>) -> Option<Option<Value>> {
         let bucket = self.bucket().await?;
-        let ticket = self.history.begin(self.runtime.now(), key, &self.name, Action::Read, &format!("get {range:?}"));
+        let ticket = self
+            .history
+            .begin(self.runtime.now(), key, &self.name, Action::Read, &format!("get {range:?}"));
         let name = self.key(key);
         let result = self.store.get(bucket, &name, range).await;
         let (outcome, detail) = match result {
@@ -163,7 +180,10 @@ impl Client {
                     }
                     match broken {
                         None if position != first + length => {
-                            self.problem(format!("get of key {key}: value {value} ended at {position}, not {}", first + length));
+                            self.problem(format!(
+                                "get of key {key}: value {value} ended at {position}, not {}",
+                                first + length
+                            ));
                             (None, "short".to_owned())
                         }
                         None => (Some(Outcome::Found(Some(value))), format!("{}", info.version)),
@@ -189,7 +209,10 @@ impl Client {
         let bucket = self.bucket().await?;
         let ticket = self.history.begin(self.runtime.now(), key, &self.name, Action::Read, "head");
         let (outcome, detail) = match self.store.head(bucket, &self.key(key)).await {
-            Ok(info) => (self.judge_head(key, &info).map(|value| Outcome::Found(Some(value))), format!("{}", info.version)),
+            Ok(info) => (
+                self.judge_head(key, &info).map(|value| Outcome::Found(Some(value))),
+                format!("{}", info.version),
+            ),
             Err(error) => self.outcome_of_failed_read(key, &error),
         };
         self.finish_read(ticket, outcome, &detail)
@@ -221,7 +244,10 @@ impl Client {
     }
 
     fn judge_head(&self, key: usize, info: &ObjectInfo) -> Option<Value> {
-        self.values.of_head(info).map_err(|wrong| self.problem(format!("head of key {key}: {wrong}"))).ok()
+        self.values
+            .of_head(info)
+            .map_err(|wrong| self.problem(format!("head of key {key}: {wrong}")))
+            .ok()
     }
 
     /// The served range must be the one asked for, cut at the size.
@@ -233,7 +259,10 @@ impl Client {
             Some(&Range::Last(count)) => (info.size.saturating_sub(count), count.min(info.size)),
         };
         if served != expected {
-            self.problem(format!("get of key {key}: {range:?} of {} bytes served {served:?}, not {expected:?}", info.size));
+            self.problem(format!(
+                "get of key {key}: {range:?} of {} bytes served {served:?}, not {expected:?}",
+                info.size
+            ));
         }
     }
 }

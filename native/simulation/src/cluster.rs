@@ -47,8 +47,13 @@ fn address(node: usize) -> IpAddr {
 
 fn layout(shape: Shape) -> ClusterLayout {
     let place = |set: usize, slot: usize| {
-        let earlier = (0..set * shape.slots() + slot).filter(|&position| position % shape.nodes == shape.node_of(set, slot)).count();
-        SlotPlace { node: shape.node_of(set, slot) as u32, drive: earlier as u32 }
+        let earlier = (0..set * shape.slots() + slot)
+            .filter(|&position| position % shape.nodes == shape.node_of(set, slot))
+            .count();
+        SlotPlace {
+            node: shape.node_of(set, slot) as u32,
+            drive: earlier as u32,
+        }
     };
     let sets = (0..shape.sets).map(|set| SetLayout {
         id: set as u32,
@@ -57,8 +62,16 @@ fn layout(shape: Shape) -> ClusterLayout {
         weight: 1,
         slots: (0..shape.slots()).map(|slot| place(set, slot)).collect(),
     });
-    let nodes = (0..shape.nodes).map(|node| NodeAddress { id: node as u32, address: SocketAddr::new(address(node), PEER_PORT) });
-    ClusterLayout { epoch: 1, hash: [7; 16], sets: sets.collect(), nodes: nodes.collect() }
+    let nodes = (0..shape.nodes).map(|node| NodeAddress {
+        id: node as u32,
+        address: SocketAddr::new(address(node), PEER_PORT),
+    });
+    ClusterLayout {
+        epoch: 1,
+        hash: [7; 16],
+        sets: sets.collect(),
+        nodes: nodes.collect(),
+    }
 }
 
 impl Cluster {
@@ -66,7 +79,15 @@ impl Cluster {
     pub fn new(seed: u64, shape: Shape, options: SimOptions, history: History) -> Cluster {
         let world = SimWorld::new(seed, options);
         let machines = (0..shape.nodes).map(|_| Machine::default()).collect();
-        Cluster { world, shape, layout: Arc::new(layout(shape)), machines, history, bootstrap: true, listener: Rc::new(|_, _, _| ()) }
+        Cluster {
+            world,
+            shape,
+            layout: Arc::new(layout(shape)),
+            machines,
+            history,
+            bootstrap: true,
+            listener: Rc::new(|_, _, _| ()),
+        }
     }
 
     /// How many nodes there are.
@@ -116,7 +137,8 @@ impl Cluster {
         let runtime = self.world.start_node(node as u32, address(node));
         for slot in &options.slots {
             if let Err(error) = self.world.mount(node as u32, &drive_path(*slot)) {
-                self.history.problem(self.now(), format!("the harness cannot mount a drive on node {node}: {error}"));
+                self.history
+                    .problem(self.now(), format!("the harness cannot mount a drive on node {node}: {error}"));
             }
         }
         let machine = &mut self.machines[node];
@@ -144,7 +166,11 @@ impl Cluster {
     pub fn wait_until_serving(&mut self, limit: Duration) -> bool {
         let until = self.now().0 + limit.as_nanos() as u64;
         while self.now().0 < until {
-            if self.machines.iter().all(|machine| machine.runtime.is_none() || machine.serving.borrow().is_some()) {
+            if self
+                .machines
+                .iter()
+                .all(|machine| machine.runtime.is_none() || machine.serving.borrow().is_some())
+            {
                 return true;
             }
             self.run_for(Duration::from_millis(20));
@@ -180,7 +206,10 @@ impl Cluster {
     }
     /// Opens or closes the way from one node to another, in this direction only.
     pub fn set_connected(&mut self, from: usize, to: usize, connected: bool) {
-        self.event(&format!("the way from node {from} to node {to} is {}", if connected { "open" } else { "closed" }));
+        self.event(&format!(
+            "the way from node {from} to node {to} is {}",
+            if connected { "open" } else { "closed" }
+        ));
         if connected {
             self.world.unblock(from as u32, to as u32);
         } else {
@@ -207,7 +236,10 @@ impl Cluster {
         let mut slots = Vec::new();
         for set in &self.layout.sets {
             let own = set.slots.iter().enumerate().filter(|(_, place)| place.node as usize == node);
-            slots.extend(own.map(|(slot, _)| SlotId { set: set.id, slot: slot as u8 }));
+            slots.extend(own.map(|(slot, _)| SlotId {
+                set: set.id,
+                slot: slot as u8,
+            }));
         }
         slots
     }

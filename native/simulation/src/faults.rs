@@ -56,9 +56,22 @@ pub struct FaultPlan {
 impl FaultPlan {
     /// A plan for a cluster of `nodes` nodes that can write while `writable_away` of them are away.
     pub fn random(random: &mut Random, nodes: usize, writable_away: usize) -> FaultPlan {
-        let kinds = if random.percent(10) { Vec::new() } else { ALL.into_iter().filter(|_| random.percent(55)).collect() };
-        let nodes_away = if random.percent(50) { writable_away.max(1) } else { random.between(1, nodes as u64) as usize };
-        FaultPlan { kinds, interval_ms: random.between(100, 2000), outage_ms: random.between(50, 4000), nodes_away }
+        let kinds = if random.percent(10) {
+            Vec::new()
+        } else {
+            ALL.into_iter().filter(|_| random.percent(55)).collect()
+        };
+        let nodes_away = if random.percent(50) {
+            writable_away.max(1)
+        } else {
+            random.between(1, nodes as u64) as usize
+        };
+        FaultPlan {
+            kinds,
+            interval_ms: random.between(100, 2000),
+            outage_ms: random.between(50, 4000),
+            nodes_away,
+        }
     }
 }
 
@@ -89,7 +102,14 @@ impl Faults {
     pub fn new(plan: FaultPlan, mut random: Random, cluster: &Cluster, usual_reset_chance: f64) -> Faults {
         let next_ms = cluster.now_ms() + random.between(0, 2 * plan.interval_ms);
         let away = vec![false; cluster.nodes()];
-        Faults { plan, random, next_ms, mends: Vec::new(), away, usual_reset_chance }
+        Faults {
+            plan,
+            random,
+            next_ms,
+            mends: Vec::new(),
+            away,
+            usual_reset_chance,
+        }
     }
 
     /// Lets simulated time pass until `until_ms`, with faults.

@@ -82,8 +82,20 @@ impl History {
         self.event(now, &format!("{who} calls key {key}: {action:?} {detail}"));
         let mut state = self.0.borrow_mut();
         state.clock += 1;
-        let operation = Operation { started: state.clock, ended: u64::MAX, action, outcome: Outcome::Unknown };
-        state.entries.push(Entry { key, who: who.to_owned(), operation, dropped: false, started_at: now, ended_at: None });
+        let operation = Operation {
+            started: state.clock,
+            ended: u64::MAX,
+            action,
+            outcome: Outcome::Unknown,
+        };
+        state.entries.push(Entry {
+            key,
+            who: who.to_owned(),
+            operation,
+            dropped: false,
+            started_at: now,
+            ended_at: None,
+        });
         Ticket(state.entries.len() - 1)
     }
 
@@ -100,7 +112,10 @@ impl History {
                 Some(outcome) => entry.operation.outcome = outcome,
                 None => entry.dropped = true,
             }
-            format!("{} ends key {}: {:?} -> {outcome:?} {detail}", entry.who, entry.key, entry.operation.action)
+            format!(
+                "{} ends key {}: {:?} -> {outcome:?} {detail}",
+                entry.who, entry.key, entry.operation.action
+            )
         };
         self.event(now, &text);
     }
@@ -108,7 +123,11 @@ impl History {
     /// The history of one key, and the entry numbers that its indices stand for.
     pub fn of_key(&self, key: usize) -> (Vec<Operation>, Vec<usize>) {
         let state = self.0.borrow();
-        let mine = state.entries.iter().enumerate().filter(|(_, entry)| entry.key == key && !entry.dropped);
+        let mine = state
+            .entries
+            .iter()
+            .enumerate()
+            .filter(|(_, entry)| entry.key == key && !entry.dropped);
         mine.map(|(number, entry)| (entry.operation, number)).unzip()
     }
 
@@ -117,9 +136,16 @@ impl History {
         let state = self.0.borrow();
         let mut text = String::new();
         for entry in numbers.iter().filter_map(|&number| state.entries.get(number)) {
-            let ended = entry.ended_at.map_or("     never".to_owned(), |at| format!("{:10.6}", at.0 as f64 / 1e9));
+            let ended = entry
+                .ended_at
+                .map_or("     never".to_owned(), |at| format!("{:10.6}", at.0 as f64 / 1e9));
             let (action, outcome) = (entry.operation.action, entry.operation.outcome);
-            let _ = writeln!(text, "    {:10.6}..{ended} {:14} {action:?} -> {outcome:?}", entry.started_at.0 as f64 / 1e9, entry.who);
+            let _ = writeln!(
+                text,
+                "    {:10.6}..{ended} {:14} {action:?} -> {outcome:?}",
+                entry.started_at.0 as f64 / 1e9,
+                entry.who
+            );
         }
         text
     }

@@ -127,11 +127,23 @@ impl Search {
             }
             match (operation.action, operation.outcome) {
                 (Action::Read, Outcome::Found(Some(value)))
-                | (Action::Put { when: When::Holds(value), .. } | Action::Delete { when: When::Holds(value) }, Outcome::Done) => {
+                | (
+                    Action::Put {
+                        when: When::Holds(value), ..
+                    }
+                    | Action::Delete { when: When::Holds(value) },
+                    Outcome::Done,
+                ) => {
                     users.entry(value).or_default().push(index);
                 }
                 // A condition that may have held, or did not, still tells its value from others.
-                (Action::Put { when: When::Holds(value), .. } | Action::Delete { when: When::Holds(value) }, _) => {
+                (
+                    Action::Put {
+                        when: When::Holds(value), ..
+                    }
+                    | Action::Delete { when: When::Holds(value) },
+                    _,
+                ) => {
                     users.entry(value).or_default();
                 }
                 _ => {}
@@ -140,7 +152,17 @@ impl Search {
         let left = operations.iter().filter(|operation| operation.outcome != Outcome::Unknown).count();
         let taken = vec![false; operations.len()];
         let (path, seen, best, stuck) = (Vec::new(), HashSet::new(), Vec::new(), Vec::new());
-        Ok(Search { operations, order, users, taken, left, path, seen, best, stuck })
+        Ok(Search {
+            operations,
+            order,
+            users,
+            taken,
+            left,
+            path,
+            seen,
+            best,
+            stuck,
+        })
     }
 
     /// True: everything can be explained from here; false: it cannot; `None`: gave up.
@@ -157,7 +179,11 @@ impl Search {
         let candidates = self.candidates();
         if self.path.len() >= self.best.len() {
             self.best.clone_from(&self.path);
-            self.stuck = candidates.iter().copied().filter(|&index| self.operations[index].outcome != Outcome::Unknown).collect();
+            self.stuck = candidates
+                .iter()
+                .copied()
+                .filter(|&index| self.operations[index].outcome != Outcome::Unknown)
+                .collect();
         }
         for index in candidates {
             let Some(next) = self.apply(index, state) else { continue };

@@ -21,7 +21,9 @@ impl Listing {
         if self.delimiter.is_empty() {
             return None;
         }
-        let at = rest.windows(self.delimiter.len()).position(|window| window == self.delimiter.as_bytes())?;
+        let at = rest
+            .windows(self.delimiter.len())
+            .position(|window| window == self.delimiter.as_bytes())?;
         Some(key.slice(..self.prefix.len() + at + self.delimiter.len()))
     }
 }
@@ -35,7 +37,10 @@ impl Client {
         // Keys and groups are few: more pages than this would be an endless list.
         for _ in 0..4 * self.values.keys.len() + 4 {
             let tickets = self.begin_page(&listing, &after);
-            let result = self.store.list(bucket, &prefix, listing.delimiter.as_bytes(), &after, listing.limit).await;
+            let result = self
+                .store
+                .list(bucket, &prefix, listing.delimiter.as_bytes(), &after, listing.limit)
+                .await;
             match result {
                 Ok(page) => {
                     self.history.count("list page");
@@ -69,7 +74,15 @@ impl Client {
         let now = self.runtime.now();
         let keys = self.values.keys.iter().enumerate();
         let covered = keys.filter(|(_, key)| key.starts_with(listing.prefix.as_bytes()) && *key > after);
-        covered.map(|(index, _)| (index, self.history.begin(now, index, &self.name, Action::Read, &format!("{listing:?} after {after:?}")))).collect()
+        covered
+            .map(|(index, _)| {
+                (
+                    index,
+                    self.history
+                        .begin(now, index, &self.name, Action::Read, &format!("{listing:?} after {after:?}")),
+                )
+            })
+            .collect()
     }
 
     fn judge_page(&self, listing: &Listing, after: &Bytes, page: &ListPage, tickets: Vec<(usize, Ticket)>) {

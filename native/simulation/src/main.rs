@@ -1,5 +1,6 @@
 //! `openlake-simulation`: runs seeds until one fails, the number or the time is used up; replays a single seed with all its events.
 
+use openlake_drive::sabotage::Sabotage;
 use openlake_io::{EngineKind, Runtime};
 use openlake_simulation::plan::{Plan, Shape};
 use openlake_simulation::simulation::{Report, run};
@@ -15,6 +16,7 @@ Simulates whole clusters, one seed after the other, and checks what they promise
   --minutes M       stop after so many minutes (default: no limit)
   --shape K+M@NODES[xSETS]
                     instead of the shape that each seed draws, e.g. 2+2@4 or 4+2@6x2
+  --plant BUG       plant a known bug, e.g. NoWriteBack, to see it found
   --repeat          run each seed twice and compare the hashes of their events
   --keep-going      do not stop at the first seed that fails
   --verbose         print every event";
@@ -24,14 +26,23 @@ struct Arguments {
     seeds: u64,
     minutes: Option<u64>,
     shape: Option<Shape>,
+    plant: Option<Sabotage>,
     repeat: bool,
     keep_going: bool,
     verbose: bool,
 }
 
 fn parse() -> Result<Arguments, String> {
-    let mut parsed =
-        Arguments { first: 1, seeds: 100, minutes: None, shape: None, repeat: false, keep_going: false, verbose: false };
+    let mut parsed = Arguments {
+        first: 1,
+        seeds: 100,
+        minutes: None,
+        shape: None,
+        plant: None,
+        repeat: false,
+        keep_going: false,
+        verbose: false,
+    };
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let mut number = || {
@@ -43,6 +54,7 @@ fn parse() -> Result<Arguments, String> {
             "--seeds" => parsed.seeds = number()?,
             "--minutes" => parsed.minutes = Some(number()?),
             "--shape" => parsed.shape = Some(parse_shape(&arguments.next().unwrap_or_default())?),
+            "--plant" => parsed.plant = Some(parse_bug(&arguments.next().unwrap_or_default())?),
             "--repeat" => parsed.repeat = true,
             "--keep-going" => parsed.keep_going = true,
             "--verbose" => parsed.verbose = true,
@@ -59,14 +71,34 @@ fn parse_shape(text: &str) -> Result<Shape, String> {
     let (data, parity) = coding.split_once('+').ok_or_else(wrong)?;
     let (nodes, sets) = places.split_once('x').unwrap_or((places, "1"));
     let parse = |text: &str| text.parse::<u8>().ok().filter(|number| *number > 0).ok_or_else(wrong);
-    Ok(Shape { data: parse(data)?, parity: parse(parity)?, nodes: usize::from(parse(nodes)?), sets: usize::from(parse(sets)?) })
+    Ok(Shape {
+        data: parse(data)?,
+        parity: parse(parity)?,
+        nodes: usize::from(parse(nodes)?),
+        sets: usize::from(parse(sets)?),
+    })
+}
+
+fn parse_bug(text: &str) -> Result<Sabotage, String> {
+    let known = || format!("--plant needs one of {:?}, not '{text}'", Sabotage::ALL);
+    Sabotage::ALL
+        .into_iter()
+        .find(|sabotage| format!("{sabotage:?}") == text)
+        .ok_or_else(known)
 }
 
 /// Runs a plan; a panic is a problem like any other.
 fn run_caught(plan: &Plan, verbose: bool) -> Report {
     catch_unwind(AssertUnwindSafe(|| run(plan, verbose))).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().cloned().or(panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        Report { seed: plan.seed, problems: vec![format!("panic: {}", text.unwrap_or_default())], ..Report::default() }
+        let text = panic
+            .downcast_ref::<String>()
+            .cloned()
+            .or(panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        Report {
+            seed: plan.seed,
+            problems: vec![format!("panic: {}", text.unwrap_or_default())],
+            ..Report::default()
+        }
     })
 }
 
@@ -105,12 +137,17 @@ fn main() -> ExitCode {
         if arguments.minutes.is_some_and(|minutes| clock() >= minutes as f64 * 60.0) {
             break;
         }
-        let plan = Plan::from_seed(seed, arguments.shape);
+        let plan = Plan {
+            sabotage: arguments.plant,
+            ..Plan::from_seed(seed, arguments.shape)
+        };
         let mut report = run_caught(&plan, arguments.verbose);
         if arguments.repeat {
             let again = run_caught(&plan, false);
             if again.hash != report.hash {
-                report.problems.push(format!("a second run had other events: hash {:016x}", again.hash));
+                report
+                    .problems
+                    .push(format!("a second run had other events: hash {:016x}", again.hash));
             }
         }
         ran += 1;
@@ -119,9 +156,19 @@ fn main() -> ExitCode {
             *totals.entry(name).or_default() += count;
         }
         if arguments.seeds == 1 {
-            println!("seed {seed}: {plan:?}\n  hash {:016x}, {} events, {:.3} s", report.hash, report.events, report.simulated.as_secs_f64());
+            println!(
+                "seed {seed}: {plan:?}\n  hash {:016x}, {} events, {:.3} s",
+                report.hash,
+                report.events,
+                report.simulated.as_secs_f64()
+            );
         } else if ran.is_multiple_of(100) {
-            println!("{ran} seeds, {} failed, {:.0} s of simulated time in {:.0} s", failed.len(), simulated_s, clock());
+            println!(
+                "{ran} seeds, {} failed, {:.0} s of simulated time in {:.0} s",
+                failed.len(),
+                simulated_s,
+                clock()
+            );
         }
         if !report.problems.is_empty() {
             print_failure(&report, shape_text.as_deref());
@@ -131,7 +178,11 @@ fn main() -> ExitCode {
             }
         }
     }
-    println!("\n{ran} seeds from {} on, {simulated_s:.0} s of simulated time in {:.0} s", arguments.first, clock());
+    println!(
+        "\n{ran} seeds from {} on, {simulated_s:.0} s of simulated time in {:.0} s",
+        arguments.first,
+        clock()
+    );
     for (name, count) in &totals {
         println!("  {count:>9} {name}");
     }

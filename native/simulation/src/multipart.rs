@@ -16,12 +16,19 @@ impl Client {
         let name = self.key(key);
         let value = self.values.create(upload.size);
         let now = || self.runtime.now();
-        self.history.event(now(), &format!("{} starts an upload of value {value} to key {key}", self.name));
+        self.history
+            .event(now(), &format!("{} starts an upload of value {value} to key {key}", self.name));
         let created = self.store.create_upload(bucket, &name, metadata(value)).await;
-        let Some(id) = self.expect(created, "creating an upload") else { return };
+        let Some(id) = self.expect(created, "creating an upload") else {
+            return;
+        };
         for round in 0..=usize::from(again) {
             // The first of two parts of one number has other bytes: the last one sent counts.
-            let sent = if again && round == 0 { self.values.create(upload.size) } else { value };
+            let sent = if again && round == 0 {
+                self.values.create(upload.size)
+            } else {
+                value
+            };
             let mut body = PartBody::new(sent, upload);
             let part = self.store.put_part(bucket, &name, id, PART_NUMBER, &mut body).await;
             let Some(part) = self.expect(part, "putting a part") else { return };
@@ -36,7 +43,9 @@ impl Client {
         let etag = part_etag(value, upload.size);
         self.values.set(value, upload.size, (Md5::digest(etag).into(), 1));
         let parts = [CompletePart { number: PART_NUMBER, etag }];
-        let ticket = self.history.begin(now(), key, &self.name, Action::Put { value, when }, "complete upload");
+        let ticket = self
+            .history
+            .begin(now(), key, &self.name, Action::Put { value, when }, "complete upload");
         let result = self.store.complete_upload(bucket, &name, id, &parts, self.condition(when)).await;
         let outcome = self.outcome_of_write(when, result.as_ref().err());
         if let Ok(info) = &result
@@ -44,7 +53,8 @@ impl Client {
         {
             self.problem(format!("completing value {value}: {wrong}"));
         }
-        self.history.end(now(), ticket, outcome, &format!("{:?}", result.map(|info| info.version)));
+        self.history
+            .end(now(), ticket, outcome, &format!("{:?}", result.map(|info| info.version)));
         if again && outcome == Some(Outcome::Done) {
             let repeated = self.store.complete_upload(bucket, &name, id, &parts, self.condition(when)).await;
             let _ = self.expect(repeated, "completing an upload again");
@@ -91,7 +101,10 @@ struct PartBody {
 
 impl PartBody {
     fn new(value: Value, upload: Upload) -> PartBody {
-        PartBody { body: ValueBody::new(value, upload.size, upload.piece_bytes), etag: part_etag(value, upload.size) }
+        PartBody {
+            body: ValueBody::new(value, upload.size, upload.piece_bytes),
+            etag: part_etag(value, upload.size),
+        }
     }
 }
 
@@ -103,6 +116,9 @@ impl openlake_object::Body for PartBody {
         self.body.next()
     }
     fn finish(&mut self) -> openlake_object::Finish {
-        openlake_object::Finish { etag: self.etag, metadata: bytes::Bytes::from_static(&[1]) }
+        openlake_object::Finish {
+            etag: self.etag,
+            metadata: bytes::Bytes::from_static(&[1]),
+        }
     }
 }

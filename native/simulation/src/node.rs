@@ -55,7 +55,10 @@ pub async fn start(runtime: Runtime, options: NodeOptions, history: History) -> 
             }
             Err(_) if options.drives_fail.get() => {}
             Err(error) => {
-                history.problem(runtime.now(), format!("node {} cannot open its drive of {slot}: {error}", options.node));
+                history.problem(
+                    runtime.now(),
+                    format!("node {} cannot open its drive of {slot}: {error}", options.node),
+                );
             }
         }
     }
@@ -90,12 +93,22 @@ pub async fn start(runtime: Runtime, options: NodeOptions, history: History) -> 
     let state = NodeState::new(clock, fences);
     let registered = |(slot, drive): &(SlotId, Drive)| {
         let identity = drive.identity();
-        LocalSlot { slot: *slot, drive: identity.drive, generation: identity.generation }
+        LocalSlot {
+            slot: *slot,
+            drive: identity.drive,
+            generation: identity.generation,
+        }
     };
     let slots = drives.iter().map(registered).collect();
     let drives: Vec<Drive> = drives.into_iter().map(|(_, drive)| drive).collect();
-    let options_of_store =
-        StoreOptions { node: options.node, boot, deadline: options.deadline, state, slots, drives: drives.clone() };
+    let options_of_store = StoreOptions {
+        node: options.node,
+        boot,
+        deadline: options.deadline,
+        state,
+        slots,
+        drives: drives.clone(),
+    };
     let store = Store::new(&runtime, &mesh, options_of_store);
     let settling = store.clone();
     runtime.spawn(async move { settling.settle_loop().await });
@@ -104,7 +117,12 @@ pub async fn start(runtime: Runtime, options: NodeOptions, history: History) -> 
         return None;
     }
     history.event(runtime.now(), &format!("node {} serves with boot number {boot}", options.node));
-    Some(Serving { runtime, store, drives, mesh })
+    Some(Serving {
+        runtime,
+        store,
+        drives,
+        mesh,
+    })
 }
 
 async fn open(runtime: &Runtime, options: &NodeOptions, slot: SlotId, boot_at_least: u32) -> Result<Drive, String> {

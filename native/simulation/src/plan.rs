@@ -53,22 +53,150 @@ impl Shape {
 
 /// Shapes from the table of protocol.md section 1, and some with several sets or several slots of a set on a node.
 pub const SHAPES: &[(u64, Shape)] = &[
-    (20, Shape { data: 2, parity: 2, nodes: 4, sets: 1 }),
-    (14, Shape { data: 2, parity: 1, nodes: 3, sets: 1 }),
-    (10, Shape { data: 4, parity: 2, nodes: 6, sets: 1 }),
-    (8, Shape { data: 2, parity: 2, nodes: 4, sets: 3 }),
-    (6, Shape { data: 1, parity: 2, nodes: 3, sets: 1 }),
-    (4, Shape { data: 1, parity: 1, nodes: 2, sets: 1 }),
-    (4, Shape { data: 2, parity: 1, nodes: 4, sets: 2 }),
-    (4, Shape { data: 4, parity: 1, nodes: 5, sets: 1 }),
-    (3, Shape { data: 3, parity: 1, nodes: 4, sets: 1 }),
-    (3, Shape { data: 4, parity: 4, nodes: 8, sets: 1 }),
-    (3, Shape { data: 4, parity: 2, nodes: 3, sets: 1 }),
-    (2, Shape { data: 6, parity: 3, nodes: 9, sets: 1 }),
-    (2, Shape { data: 8, parity: 4, nodes: 12, sets: 1 }),
-    (2, Shape { data: 2, parity: 2, nodes: 1, sets: 1 }),
-    (1, Shape { data: 12, parity: 4, nodes: 16, sets: 1 }),
-    (1, Shape { data: 2, parity: 2, nodes: 24, sets: 6 }),
+    (
+        20,
+        Shape {
+            data: 2,
+            parity: 2,
+            nodes: 4,
+            sets: 1,
+        },
+    ),
+    (
+        14,
+        Shape {
+            data: 2,
+            parity: 1,
+            nodes: 3,
+            sets: 1,
+        },
+    ),
+    (
+        10,
+        Shape {
+            data: 4,
+            parity: 2,
+            nodes: 6,
+            sets: 1,
+        },
+    ),
+    (
+        8,
+        Shape {
+            data: 2,
+            parity: 2,
+            nodes: 4,
+            sets: 3,
+        },
+    ),
+    (
+        6,
+        Shape {
+            data: 1,
+            parity: 2,
+            nodes: 3,
+            sets: 1,
+        },
+    ),
+    (
+        4,
+        Shape {
+            data: 1,
+            parity: 1,
+            nodes: 2,
+            sets: 1,
+        },
+    ),
+    (
+        4,
+        Shape {
+            data: 2,
+            parity: 1,
+            nodes: 4,
+            sets: 2,
+        },
+    ),
+    (
+        4,
+        Shape {
+            data: 4,
+            parity: 1,
+            nodes: 5,
+            sets: 1,
+        },
+    ),
+    (
+        3,
+        Shape {
+            data: 3,
+            parity: 1,
+            nodes: 4,
+            sets: 1,
+        },
+    ),
+    (
+        3,
+        Shape {
+            data: 4,
+            parity: 4,
+            nodes: 8,
+            sets: 1,
+        },
+    ),
+    (
+        3,
+        Shape {
+            data: 4,
+            parity: 2,
+            nodes: 3,
+            sets: 1,
+        },
+    ),
+    (
+        2,
+        Shape {
+            data: 6,
+            parity: 3,
+            nodes: 9,
+            sets: 1,
+        },
+    ),
+    (
+        2,
+        Shape {
+            data: 8,
+            parity: 4,
+            nodes: 12,
+            sets: 1,
+        },
+    ),
+    (
+        2,
+        Shape {
+            data: 2,
+            parity: 2,
+            nodes: 1,
+            sets: 1,
+        },
+    ),
+    (
+        1,
+        Shape {
+            data: 12,
+            parity: 4,
+            nodes: 16,
+            sets: 1,
+        },
+    ),
+    (
+        1,
+        Shape {
+            data: 2,
+            parity: 2,
+            nodes: 24,
+            sets: 6,
+        },
+    ),
 ];
 
 /// One run.
@@ -92,7 +220,12 @@ impl Plan {
     /// The run of a seed; `shape` overrides the seed's choice.
     pub fn from_seed(seed: u64, shape: Option<Shape>) -> Plan {
         let mut random = Random::new(seed);
-        let drawn = random.weighted(SHAPES).unwrap_or(Shape { data: 2, parity: 2, nodes: 4, sets: 1 });
+        let drawn = random.weighted(SHAPES).unwrap_or(Shape {
+            data: 2,
+            parity: 2,
+            nodes: 4,
+            sets: 1,
+        });
         let shape = shape.unwrap_or(drawn);
         let mix = Mix {
             pause_ms: random.between(1, 120),
@@ -119,7 +252,9 @@ impl Plan {
 fn world(random: &mut Random) -> SimOptions {
     let mut options = SimOptions::default();
     let mut range = |percent, most_us| {
-        random.percent(percent).then(|| (Duration::from_micros(20), Duration::from_micros(random.between(200, most_us))))
+        random
+            .percent(percent)
+            .then(|| (Duration::from_micros(20), Duration::from_micros(random.between(200, most_us))))
     };
     options.network_delay = range(40, 20_000).unwrap_or(options.network_delay);
     options.disk_delay = range(30, 5_000).unwrap_or(options.disk_delay);
@@ -132,7 +267,12 @@ fn world(random: &mut Random) -> SimOptions {
         options.reset_chance = 0.000_5;
     }
     options.sector_bytes = if random.percent(50) { 512 } else { 4096 };
-    let classes = [DurabilityClass::ForceUnitAccess, DurabilityClass::ForceUnitAccess, DurabilityClass::Flush, DurabilityClass::Through];
+    let classes = [
+        DurabilityClass::ForceUnitAccess,
+        DurabilityClass::ForceUnitAccess,
+        DurabilityClass::Flush,
+        DurabilityClass::Through,
+    ];
     options.durability_class = random.pick(&classes).copied().unwrap_or(options.durability_class);
     options
 }
@@ -144,9 +284,23 @@ mod tests {
     #[test]
     fn quorums_are_those_of_the_table() {
         // data, parity, W, R
-        let table = [(1, 1, 2, 1), (1, 2, 2, 2), (2, 1, 2, 2), (2, 2, 3, 2), (4, 2, 5, 4), (6, 3, 7, 6), (4, 4, 6, 4), (8, 4, 10, 8)];
+        let table = [
+            (1, 1, 2, 1),
+            (1, 2, 2, 2),
+            (2, 1, 2, 2),
+            (2, 2, 3, 2),
+            (4, 2, 5, 4),
+            (6, 3, 7, 6),
+            (4, 4, 6, 4),
+            (8, 4, 10, 8),
+        ];
         for (data, parity, write, read) in table {
-            let shape = Shape { data, parity, nodes: usize::from(data + parity), sets: 1 };
+            let shape = Shape {
+                data,
+                parity,
+                nodes: usize::from(data + parity),
+                sets: 1,
+            };
             assert_eq!((shape.write_quorum(), shape.read_quorum()), (write, read), "{shape:?}");
         }
     }
@@ -158,7 +312,10 @@ mod tests {
                 let mut slots = vec![0; shape.nodes];
                 (0..shape.slots()).for_each(|slot| slots[shape.node_of(set, slot)] += 1);
                 let most = slots.iter().max().copied().unwrap_or(0);
-                assert!(most == shape.slots_per_node() && (most == 1 || !slots.contains(&0)), "{shape:?} {slots:?}");
+                assert!(
+                    most == shape.slots_per_node() && (most == 1 || !slots.contains(&0)),
+                    "{shape:?} {slots:?}"
+                );
             }
         }
     }
@@ -166,7 +323,10 @@ mod tests {
     #[test]
     fn a_seed_always_gives_the_same_plan() {
         for seed in 0..100 {
-            assert_eq!(format!("{:?}", Plan::from_seed(seed, None)), format!("{:?}", Plan::from_seed(seed, None)));
+            assert_eq!(
+                format!("{:?}", Plan::from_seed(seed, None)),
+                format!("{:?}", Plan::from_seed(seed, None))
+            );
         }
     }
 }

@@ -39,7 +39,12 @@ pub fn run(plan: &Plan, verbose: bool) -> Report {
     let history = History::new(verbose);
     let mut random = Random::new(plan.seed ^ 0x5eed);
     let mut cluster = Cluster::new(random.bits(), plan.shape, plan.world.clone(), history.clone());
-    let run = Run { plan, history: history.clone(), values: Rc::new(Values::new(plan.keys)), stop: Rc::default() };
+    let run = Run {
+        plan,
+        history: history.clone(),
+        values: Rc::new(Values::new(plan.keys)),
+        stop: Rc::default(),
+    };
     let ended = run.live(&mut cluster, &mut random);
     if ended.is_none() {
         history.problem(cluster.now(), "the run stopped early".to_owned());
@@ -89,7 +94,13 @@ impl Run<'_> {
             let whole = checkers::whole_keys(cluster, &self.values);
             self.history.count_many("keys whole", whole.len());
             self.history.count_many("keys not whole", self.values.keys.len() - whole.len());
-            self.lose(cluster, random, self.plan.shape.losable_when_whole(), &whole, "nodes as may be lost when all is whole")?;
+            self.lose(
+                cluster,
+                random,
+                self.plan.shape.losable_when_whole(),
+                &whole,
+                "nodes as may be lost when all is whole",
+            )?;
         }
         if random.percent(60) {
             (0..cluster.nodes()).for_each(|node| cluster.cut_power(node));
@@ -107,7 +118,8 @@ impl Run<'_> {
         match created {
             Some(Ok(_) | Err(StoreError::PreconditionFailed)) => {}
             other => {
-                self.history.problem(cluster.now(), format!("creating the bucket ended with {other:?}"));
+                self.history
+                    .problem(cluster.now(), format!("creating the bucket ended with {other:?}"));
                 return None;
             }
         }
@@ -132,7 +144,13 @@ impl Run<'_> {
             for number in 0..count {
                 let name = format!("client {node}.{start}.{number}");
                 let (runtime, store) = (serving.runtime.clone(), serving.store.clone());
-                let client = Client { name, runtime, store, history: history.clone(), values: values.clone() };
+                let client = Client {
+                    name,
+                    runtime,
+                    store,
+                    history: history.clone(),
+                    values: values.clone(),
+                };
                 let random = Random::new(seed ^ ((node as u64) << 32) ^ ((start as u64) << 8) ^ number as u64);
                 serving.runtime.spawn(workload::work(client, random, mix.clone(), stop.clone()));
             }

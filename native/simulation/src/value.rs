@@ -42,7 +42,12 @@ pub fn etag(value: Value) -> [u8; 16] {
 
 /// The metadata that a value is written with.
 pub fn metadata(value: Value) -> Metadata {
-    Metadata { pairs: vec![("content-type".into(), "application/x-value".into()), (VALUE_HEADER.into(), value.to_string())] }
+    Metadata {
+        pairs: vec![
+            ("content-type".into(), "application/x-value".into()),
+            (VALUE_HEADER.into(), value.to_string()),
+        ],
+    }
 }
 
 /// The value that metadata names.
@@ -63,7 +68,13 @@ pub struct ValueBody {
 impl ValueBody {
     /// The whole body of a value, in pieces of `piece_bytes`.
     pub fn new(value: Value, length: u64, piece_bytes: u64) -> ValueBody {
-        ValueBody { value, length, position: 0, piece_bytes: piece_bytes.max(1), breaks_at: None }
+        ValueBody {
+            value,
+            length,
+            position: 0,
+            piece_bytes: piece_bytes.max(1),
+            breaks_at: None,
+        }
     }
     /// The same, but the client fails once `position` is reached (its end included: a wrong digest).
     pub fn breaking_at(mut self, position: u64) -> ValueBody {
@@ -79,7 +90,10 @@ impl Body for ValueBody {
 
     fn next(&mut self) -> LocalBoxFuture<'_, Result<Option<Bytes>, BodyError>> {
         let result = if self.breaks_at.is_some_and(|position| self.position >= position) {
-            Err(BodyError { code: "IncompleteBody", message: format!("the simulated client stops at byte {}", self.position) })
+            Err(BodyError {
+                code: "IncompleteBody",
+                message: format!("the simulated client stops at byte {}", self.position),
+            })
         } else {
             let limit = self.breaks_at.unwrap_or(self.length);
             let length = self.piece_bytes.min(limit - self.position);
@@ -91,7 +105,10 @@ impl Body for ValueBody {
     }
 
     fn finish(&mut self) -> Finish {
-        Finish { etag: etag(self.value), metadata: metadata(self.value).encode() }
+        Finish {
+            etag: etag(self.value),
+            metadata: metadata(self.value).encode(),
+        }
     }
 }
 

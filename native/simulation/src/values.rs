@@ -65,7 +65,12 @@ impl Values {
     /// # Errors
     /// What is wrong with the row.
     pub fn of_row(&self, size: u64, etag: ([u8; 16], u16)) -> Result<Value, String> {
-        let value = self.by_etag.borrow().get(&etag).copied().ok_or_else(|| format!("no value has the ETag {etag:x?}"))?;
+        let value = self
+            .by_etag
+            .borrow()
+            .get(&etag)
+            .copied()
+            .ok_or_else(|| format!("no value has the ETag {etag:x?}"))?;
         self.check_size(value, size)?;
         Ok(value)
     }

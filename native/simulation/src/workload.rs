@@ -74,11 +74,21 @@ pub async fn work(client: Client, mut random: Random, mix: Mix, stop: Rc<Cell<bo
 
 async fn step(client: &Client, random: &mut Random, mix: &Mix, seen: &mut BTreeMap<usize, Value>) {
     let key = random.below(client.values.keys.len() as u64) as usize;
-    let small = Upload { size: small_size(random), piece_bytes: random.between(1, 70_000), breaks_at: None };
-    let bulk = Upload { size: random.between(1, mix.bulk_bytes), piece_bytes: random.between(1000, 200_000), breaks_at: None };
+    let small = Upload {
+        size: small_size(random),
+        piece_bytes: random.between(1, 70_000),
+        breaks_at: None,
+    };
+    let bulk = Upload {
+        size: random.between(1, mix.bulk_bytes),
+        piece_bytes: random.between(1000, 200_000),
+        breaks_at: None,
+    };
     let either = if random.percent(30) { bulk } else { small };
     let known = seen.get(&key).map(|&value| When::Holds(value));
-    let put = |when, upload| async move { let _ = client.put(key, when, upload).await; };
+    let put = |when, upload| async move {
+        let _ = client.put(key, when, upload).await;
+    };
     let Some(step) = random.weighted(STEPS) else { return };
     match step {
         Step::PutSmall => put(When::Always, small).await,
@@ -88,7 +98,16 @@ async fn step(client: &Client, random: &mut Random, mix: &Mix, seen: &mut BTreeM
             Some(when) => put(when, either).await,
             None => remember(seen, key, client.head(key).await),
         },
-        Step::PutBroken => put(When::Always, Upload { breaks_at: Some(random.below(either.size + 1)), ..either }).await,
+        Step::PutBroken => {
+            put(
+                When::Always,
+                Upload {
+                    breaks_at: Some(random.below(either.size + 1)),
+                    ..either
+                },
+            )
+            .await
+        }
         Step::Delete => client.delete(key, When::Always).await,
         Step::DeleteMatch => client.delete(key, known.unwrap_or(When::Always)).await,
         Step::Get => remember(seen, key, client.get(key, None).await),
@@ -99,7 +118,10 @@ async fn step(client: &Client, random: &mut Random, mix: &Mix, seen: &mut BTreeM
         }
         Step::Multipart => {
             let when = if random.percent(25) { When::Absent } else { When::Always };
-            let upload = Upload { size: either.size.max(1), ..either };
+            let upload = Upload {
+                size: either.size.max(1),
+                ..either
+            };
             client.multipart(key, when, upload, random.percent(15), random.percent(20)).await;
         }
     }

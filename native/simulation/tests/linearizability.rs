@@ -13,14 +13,25 @@ fn put_if_absent(value: u64) -> Action {
 }
 
 fn put_if_match(expected: u64, value: u64) -> Action {
-    Action::Put { value, when: When::Holds(expected) }
+    Action::Put {
+        value,
+        when: When::Holds(expected),
+    }
 }
 
 const DELETE: Action = Action::Delete { when: When::Always };
 
 /// Operations one after the other.
 fn in_turn(steps: &[(Action, Outcome)]) -> Vec<Operation> {
-    (0..).zip(steps).map(|(time, &(action, outcome))| Operation { started: 2 * time, ended: 2 * time + 1, action, outcome }).collect()
+    (0..)
+        .zip(steps)
+        .map(|(time, &(action, outcome))| Operation {
+            started: 2 * time,
+            ended: 2 * time + 1,
+            action,
+            outcome,
+        })
+        .collect()
 }
 
 fn found(value: u64) -> Outcome {
@@ -55,13 +66,21 @@ fn an_open_write_may_show_late_or_never_but_not_twice() {
     let steps = [(put(1), Outcome::Done), open, (Action::Read, found(1)), (Action::Read, found(2))];
     assert_eq!(check(&in_turn(&steps)), Ok(()));
     assert_eq!(check(&in_turn(&steps[..3])), Ok(()));
-    let again = [&steps[..], &[(put(3), Outcome::Done), (Action::Read, found(3)), (Action::Read, found(2))]].concat();
+    let again = [
+        &steps[..],
+        &[(put(3), Outcome::Done), (Action::Read, found(3)), (Action::Read, found(2))],
+    ]
+    .concat();
     assert!(is_wrong(&in_turn(&again)));
 }
 
 #[test]
 fn an_open_conditional_write_needs_its_condition() {
-    let steps = [(put(1), Outcome::Done), (put_if_absent(2), Outcome::Unknown), (Action::Read, found(2))];
+    let steps = [
+        (put(1), Outcome::Done),
+        (put_if_absent(2), Outcome::Unknown),
+        (Action::Read, found(2)),
+    ];
     assert!(is_wrong(&in_turn(&steps)));
     let deleted = [steps[0], steps[1], (DELETE, Outcome::Done), steps[2]];
     assert_eq!(check(&in_turn(&deleted)), Ok(()));
@@ -84,17 +103,35 @@ fn the_traces_of_known_bugs_are_wrong() {
         (Action::Read, found(1)),
     ])));
     // B, A, B: a refused write is published again with a higher clock.
-    let b = Operation { started: 0, ended: 100, action: put(2), outcome: Outcome::Done };
+    let b = Operation {
+        started: 0,
+        ended: 100,
+        action: put(2),
+        outcome: Outcome::Done,
+    };
     let mut history = vec![b];
-    for (time, (action, outcome)) in
-        (0..).zip([(Action::Read, found(2)), (put(1), Outcome::Done), (Action::Read, found(1)), (Action::Read, found(2))])
-    {
-        history.push(Operation { started: 10 + 2 * time, ended: 11 + 2 * time, action, outcome });
+    for (time, (action, outcome)) in (0..).zip([
+        (Action::Read, found(2)),
+        (put(1), Outcome::Done),
+        (Action::Read, found(1)),
+        (Action::Read, found(2)),
+    ]) {
+        history.push(Operation {
+            started: 10 + 2 * time,
+            ended: 11 + 2 * time,
+            action,
+            outcome,
+        });
     }
     assert!(is_wrong(&history));
     assert_eq!(check(&history[..4]), Ok(()));
     // Two If-None-Match: * both succeed.
-    let race = |value| Operation { started: 0, ended: 10, action: put_if_absent(value), outcome: Outcome::Done };
+    let race = |value| Operation {
+        started: 0,
+        ended: 10,
+        action: put_if_absent(value),
+        outcome: Outcome::Done,
+    };
     assert!(is_wrong(&[race(1), race(2)]));
     // 412 because of a version that nobody wrote, or that never completes.
     assert!(is_wrong(&in_turn(&[
@@ -104,13 +141,20 @@ fn the_traces_of_known_bugs_are_wrong() {
     ])));
     // A lost acknowledged write, a deleted version that returns, a value out of nowhere.
     assert!(is_wrong(&in_turn(&[(put(1), Outcome::Done), (Action::Read, ABSENT)])));
-    assert!(is_wrong(&in_turn(&[(put(1), Outcome::Done), (DELETE, Outcome::Done), (Action::Read, found(1))])));
+    assert!(is_wrong(&in_turn(&[
+        (put(1), Outcome::Done),
+        (DELETE, Outcome::Done),
+        (Action::Read, found(1))
+    ])));
     assert!(is_wrong(&in_turn(&[(Action::Read, found(7))])));
 }
 
 #[test]
 fn two_puts_of_one_value_cannot_be_judged() {
-    assert_eq!(check(&in_turn(&[(put(1), Outcome::Done), (put(1), Outcome::Done)])), Err(Violation::RepeatedValue(1)));
+    assert_eq!(
+        check(&in_turn(&[(put(1), Outcome::Done), (put(1), Outcome::Done)])),
+        Err(Violation::RepeatedValue(1))
+    );
 }
 
 #[test]
@@ -118,10 +162,25 @@ fn hundreds_of_operations_with_many_open_ones_stay_cheap() {
     let mut history = Vec::new();
     for round in 0..150_u64 {
         let time = round * 10;
-        history.push(Operation { started: time, ended: time + 9, action: put(round * 2 + 1), outcome: Outcome::Done });
-        history.push(Operation { started: time + 1, ended: 0, action: put(round * 2 + 2), outcome: Outcome::Unknown });
+        history.push(Operation {
+            started: time,
+            ended: time + 9,
+            action: put(round * 2 + 1),
+            outcome: Outcome::Done,
+        });
+        history.push(Operation {
+            started: time + 1,
+            ended: 0,
+            action: put(round * 2 + 2),
+            outcome: Outcome::Unknown,
+        });
         let seen = if round % 3 == 0 { round * 2 + 2 } else { round * 2 + 1 };
-        history.push(Operation { started: time + 2, ended: time + 9, action: Action::Read, outcome: found(seen) });
+        history.push(Operation {
+            started: time + 2,
+            ended: time + 9,
+            action: Action::Read,
+            outcome: found(seen),
+        });
     }
     assert_eq!(check(&history), Ok(()));
 }
@@ -135,7 +194,10 @@ fn brute_force(history: &[Operation], taken: &mut Vec<bool>, state: Option<u64>)
     }
     for &index in &left {
         let operation = &history[index];
-        if left.iter().any(|&other| known(&history[other]) && history[other].ended < operation.started) {
+        if left
+            .iter()
+            .any(|&other| known(&history[other]) && history[other].ended < operation.started)
+        {
             continue;
         }
         let holds = |when| match when {
@@ -181,7 +243,12 @@ fn operation(value: u64, kind: u8, reference: u64, result: u8, started: u64, len
         (_, 1) if when != When::Always => Outcome::ConditionFailed,
         _ => Outcome::Done,
     };
-    Operation { started, ended: started + length, action, outcome }
+    Operation {
+        started,
+        ended: started + length,
+        action,
+        outcome,
+    }
 }
 
 fn any_history() -> impl Strategy<Value = Vec<Operation>> {
@@ -189,7 +256,9 @@ fn any_history() -> impl Strategy<Value = Vec<Operation>> {
     proptest::collection::vec(step, 1..7).prop_map(|steps| {
         (0..)
             .zip(steps)
-            .map(|(value, (kind, reference, result, started, length))| operation(value, kind, reference, result, 2 * started, 2 * length - 1))
+            .map(|(value, (kind, reference, result, started, length))| {
+                operation(value, kind, reference, result, 2 * started, 2 * length - 1)
+            })
             .collect()
     })
 }

@@ -4,12 +4,25 @@ use openlake_drive::sabotage::Sabotage;
 use openlake_simulation::plan::{Plan, Shape};
 use openlake_simulation::simulation::run;
 
-const FOUR: Shape = Shape { data: 2, parity: 2, nodes: 4, sets: 1 };
-const THREE: Shape = Shape { data: 2, parity: 1, nodes: 3, sets: 1 };
+const FOUR: Shape = Shape {
+    data: 2,
+    parity: 2,
+    nodes: 4,
+    sets: 1,
+};
+const THREE: Shape = Shape {
+    data: 2,
+    parity: 1,
+    nodes: 3,
+    sets: 1,
+};
 
 fn is_found(sabotage: Sabotage, shape: Shape, seeds: u64) {
     let found = (1..=seeds).find(|&seed| {
-        let plan = Plan { sabotage: Some(sabotage), ..Plan::from_seed(seed, Some(shape)) };
+        let plan = Plan {
+            sabotage: Some(sabotage),
+            ..Plan::from_seed(seed, Some(shape))
+        };
         !run(&plan, false).problems.is_empty()
     });
     match found {

@@ -18,28 +18,68 @@ fn hold(shape: Shape, seeds: std::ops::Range<u64>) {
 
 #[test]
 fn four_nodes_two_and_two() {
-    hold(Shape { data: 2, parity: 2, nodes: 4, sets: 1 }, 1..13);
+    hold(
+        Shape {
+            data: 2,
+            parity: 2,
+            nodes: 4,
+            sets: 1,
+        },
+        1..13,
+    );
 }
 
 #[test]
 fn three_nodes_two_and_one() {
-    hold(Shape { data: 2, parity: 1, nodes: 3, sets: 1 }, 101..113);
+    hold(
+        Shape {
+            data: 2,
+            parity: 1,
+            nodes: 3,
+            sets: 1,
+        },
+        101..113,
+    );
 }
 
 #[test]
 fn six_nodes_four_and_two() {
-    hold(Shape { data: 4, parity: 2, nodes: 6, sets: 1 }, 201..207);
+    hold(
+        Shape {
+            data: 4,
+            parity: 2,
+            nodes: 6,
+            sets: 1,
+        },
+        201..207,
+    );
 }
 
 #[test]
 fn four_nodes_three_sets() {
-    hold(Shape { data: 2, parity: 2, nodes: 4, sets: 3 }, 301..305);
+    hold(
+        Shape {
+            data: 2,
+            parity: 2,
+            nodes: 4,
+            sets: 3,
+        },
+        301..305,
+    );
 }
 
 #[test]
 fn a_seed_replays_to_the_same_events() {
     for seed in 1..5 {
-        let plan = Plan::from_seed(seed, Some(Shape { data: 2, parity: 2, nodes: 4, sets: 1 }));
+        let plan = Plan::from_seed(
+            seed,
+            Some(Shape {
+                data: 2,
+                parity: 2,
+                nodes: 4,
+                sets: 1,
+            }),
+        );
         assert_eq!(run(&plan, false).hash, run(&plan, false).hash, "seed {seed}");
     }
 }

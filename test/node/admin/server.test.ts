@@ -1,5 +1,6 @@
 /** The admin API through its routes, without a socket. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { Value } from 'typebox/value';
 import { ConfigView, InfoView, SetsView } from '../../../node/admin/schemas.ts';
@@ -155,6 +156,19 @@ test('the OpenAPI document names every route', async () => {
     '/v1/sets',
     '/wholez',
   ]);
+});
+
+test('docs/reference/admin-api.md lists exactly the routes', async () => {
+  const server = await createAdminServer(nodeState());
+  const document = (await server.inject({ url: '/v1/openapi.json', headers: authorized })).json<{
+    readonly paths: Record<string, object>;
+  }>();
+  const routes = Object.entries(document.paths).flatMap(([route, methods]) =>
+    Object.keys(methods).map((method) => `${method.toUpperCase()} ${route}`),
+  );
+  const page = readFileSync(new URL('../../../docs/reference/admin-api.md', import.meta.url), 'utf8');
+  const listed = [...page.matchAll(/^\| `([A-Z]+ \S+)` \|/gm)].map((match) => match[1]);
+  assert.deepEqual(listed.toSorted(), routes.toSorted());
 });
 
 test('an unknown route is 404 and names itself without its query', async () => {

@@ -71,8 +71,20 @@ impl BatchHeader {
             BatchKind::Data => 2,
         };
         let mut fields = FieldWriter::new(bytes);
-        fields.put(&MAGIC).u16(VERSION).u16(kind).u32(self.segment).u32(self.records).u64(self.generation).u64(self.sequence);
-        fields.u32(self.length).u32(self.used).u64(self.previous).u64(self.acknowledged).u64(0);
+        fields
+            .put(&MAGIC)
+            .u16(VERSION)
+            .u16(kind)
+            .u32(self.segment)
+            .u32(self.records)
+            .u64(self.generation)
+            .u64(self.sequence);
+        fields
+            .u32(self.length)
+            .u32(self.used)
+            .u64(self.previous)
+            .u64(self.acknowledged)
+            .u64(0);
         let crc = checksum(&bytes[..self.used as usize], place, self.generation, seed);
         bytes[CRC_OFFSET..BATCH_HEADER_BYTES].copy_from_slice(&crc.to_le_bytes());
         crc
@@ -95,7 +107,17 @@ impl BatchHeader {
             && length as usize <= BATCH_LIMIT_BYTES
             && used as usize >= BATCH_HEADER_BYTES
             && used <= length;
-        sizes_fit.then_some(BatchHeader { kind, segment, records, generation, sequence, length, used, previous, acknowledged })
+        sizes_fit.then_some(BatchHeader {
+            kind,
+            segment,
+            records,
+            generation,
+            sequence,
+            length,
+            used,
+            previous,
+            acknowledged,
+        })
     }
 
     /// Whether `bytes` (from the header on) are this batch at `place`, whole and unharmed; its crc if so.
@@ -109,7 +131,12 @@ impl BatchHeader {
 fn checksum(used: &[u8], place: Place, generation: u64, seed: &DriveSeed) -> u64 {
     let mut crc = Crc64::new();
     let mut start = [0; 40];
-    FieldWriter::new(&mut start).u64(seed.salt).put(&seed.drive).u32(place.segment()).u32(place.offset()).u64(generation);
+    FieldWriter::new(&mut start)
+        .u64(seed.salt)
+        .put(&seed.drive)
+        .u32(place.segment())
+        .u32(place.offset())
+        .u64(generation);
     crc.update(&start);
     crc.update(&used[..CRC_OFFSET]);
     crc.update(&[0; 8]);

@@ -89,12 +89,29 @@ impl RecordParts<'_> {
             | flag(head.coding.manifest, MANIFEST);
         let total = bytes.len() as u32;
         let mut fields = FieldWriter::new(bytes);
-        fields.byte(kind).byte(flags).u16(self.key.name.len() as u16).u32(total).u64(self.key.bucket);
-        fields.put(&head.ballot.to_bytes()).u64(head.size).put(&head.etag).u16(head.etag_parts).u16(head.metadata.len() as u16);
+        fields
+            .byte(kind)
+            .byte(flags)
+            .u16(self.key.name.len() as u16)
+            .u32(total)
+            .u64(self.key.bucket);
+        fields
+            .put(&head.ballot.to_bytes())
+            .u64(head.size)
+            .put(&head.etag)
+            .u16(head.etag_parts)
+            .u16(head.metadata.len() as u16);
         fields.put(&[head.coding.data, head.coding.parity, head.slot, head.coding.block_shift]);
-        fields.u32(self.payload.len() as u32).u16(self.extents.len() as u16).u16(CHECKSUM_KIND_CRC64).u64(self.shard_length);
+        fields
+            .u32(self.payload.len() as u32)
+            .u16(self.extents.len() as u16)
+            .u16(CHECKSUM_KIND_CRC64)
+            .u64(self.shard_length);
         fields.u32(0).put(&[self.key.space as u8, 0, 0, 0]);
-        fields.put(&head.write_id.0).put(&head.origin.to_bytes()).put(&head.base.unwrap_or(Ballot::ZERO).to_bytes());
+        fields
+            .put(&head.write_id.0)
+            .put(&head.origin.to_bytes())
+            .put(&head.base.unwrap_or(Ballot::ZERO).to_bytes());
         fields.u64(head.payload_size).u64(0).put(&self.key.name).put(&head.metadata);
         for extent in self.extents {
             fields.put(&extent.to_bytes());
@@ -157,7 +174,9 @@ impl<'bytes> StoredRecord<'bytes> {
         let checksum_bytes = usize::try_from(blocks).ok()?.checked_mul(8)?;
         let mut fields = FieldReader::new(bytes.get(RECORD_HEADER_BYTES..)?);
         let (name, metadata) = (fields.take(usize::from(key_length))?, fields.take(usize::from(metadata_length))?);
-        let extents = (0..extent_count).map(|_| fields.array().map(Extent::from_bytes)).collect::<Option<Vec<_>>>()?;
+        let extents = (0..extent_count)
+            .map(|_| fields.array().map(Extent::from_bytes))
+            .collect::<Option<Vec<_>>>()?;
         let (checksums, payload) = (fields.take(checksum_bytes)?, fields.take(payload_length as usize)?);
         if checksum(bytes.get(..tail_offset + checksum_bytes)?, salt) != crc {
             return None;
@@ -174,13 +193,32 @@ impl<'bytes> StoredRecord<'bytes> {
             etag,
             etag_parts,
             metadata: Bytes::new(),
-            coding: Coding { data, parity, block_shift, whole: has(WHOLE), manifest: has(MANIFEST) },
+            coding: Coding {
+                data,
+                parity,
+                block_shift,
+                whole: has(WHOLE),
+                manifest: has(MANIFEST),
+            },
             slot,
             payload_size,
             inline: kind != RecordType::Bulk,
         };
         let (total, kind) = (bytes.len(), kind);
-        Some(StoredRecord { kind, bucket, space, name, head, metadata, shard_length, extents, checksums, payload, total, tail_offset })
+        Some(StoredRecord {
+            kind,
+            bucket,
+            space,
+            name,
+            head,
+            metadata,
+            shard_length,
+            extents,
+            checksums,
+            payload,
+            total,
+            tail_offset,
+        })
     }
 }
 

@@ -51,8 +51,18 @@ impl Root {
     pub fn encode(&self, salt: u64) -> [u8; ROOT_BYTES] {
         let mut page = [0; ROOT_BYTES];
         let mut fields = FieldWriter::new(&mut page);
-        fields.put(&MAGIC).u32(0).u64(self.sequence).u64(NO_MANIFEST).u32(0).u32(if self.clean { CLEAN } else { 0 });
-        fields.u64(self.log_start.0).u64(self.log_start_generation).u64(self.generation).u64(self.last_sequence);
+        fields
+            .put(&MAGIC)
+            .u32(0)
+            .u64(self.sequence)
+            .u64(NO_MANIFEST)
+            .u32(0)
+            .u32(if self.clean { CLEAN } else { 0 });
+        fields
+            .u64(self.log_start.0)
+            .u64(self.log_start_generation)
+            .u64(self.generation)
+            .u64(self.last_sequence);
         self.state.write(&mut fields);
         debug_assert_eq!(fields.position(), CHECKED_BYTES);
         let crc = crc64_seeded(salt, &page[..CHECKED_BYTES]);
@@ -73,6 +83,14 @@ impl Root {
         let (log_start, log_start_generation) = (Place(fields.u64()?), fields.u64()?);
         let (generation, last_sequence) = (fields.u64()?, fields.u64()?);
         let state = AcceptorState::read(&mut fields)?;
-        Some(Root { sequence, clean: flags & CLEAN != 0, log_start, log_start_generation, generation, last_sequence, state })
+        Some(Root {
+            sequence,
+            clean: flags & CLEAN != 0,
+            log_start,
+            log_start_generation,
+            generation,
+            last_sequence,
+            state,
+        })
     }
 }

@@ -47,9 +47,19 @@ impl SegmentOpen {
     /// Writes the record into exactly its bytes.
     pub fn encode(&self, bytes: &mut [u8]) {
         let mut fields = FieldWriter::new(bytes);
-        fields.byte(SEGMENT_OPEN_TYPE).put(&[0; 3]).u32(SEGMENT_OPEN_BYTES as u32).u32(CLASS_LOG).u32(self.next);
+        fields
+            .byte(SEGMENT_OPEN_TYPE)
+            .put(&[0; 3])
+            .u32(SEGMENT_OPEN_BYTES as u32)
+            .u32(CLASS_LOG)
+            .u32(self.next);
         match &self.predecessor {
-            Some(before) => fields.u32(before.segment).u32(before.end).u64(before.generation).u64(before.last_sequence).u64(before.last_crc),
+            Some(before) => fields
+                .u32(before.segment)
+                .u32(before.end)
+                .u64(before.generation)
+                .u64(before.last_sequence)
+                .u64(before.last_crc),
             None => fields.u32(NO_SEGMENT).put(&[0; 28]),
         };
         self.state.write(&mut fields);
@@ -67,8 +77,18 @@ impl SegmentOpen {
             return None;
         }
         let (end, generation, last_sequence, last_crc) = (fields.u32()?, fields.u64()?, fields.u64()?, fields.u64()?);
-        let before = Predecessor { segment, generation, end, last_sequence, last_crc };
+        let before = Predecessor {
+            segment,
+            generation,
+            end,
+            last_sequence,
+            last_crc,
+        };
         let predecessor = Some(before).filter(|before| before.segment != NO_SEGMENT);
-        Some(SegmentOpen { next, predecessor, state: AcceptorState::read(&mut fields)? })
+        Some(SegmentOpen {
+            next,
+            predecessor,
+            state: AcceptorState::read(&mut fields)?,
+        })
     }
 }

@@ -31,12 +31,18 @@ impl AcceptorState {
     pub fn bound(&self) -> Ballot {
         match self.bound_clock {
             0 => Ballot::ZERO,
-            clock => Ballot { clock, node: u32::MAX, boot: u32::MAX },
+            clock => Ballot {
+                clock,
+                node: u32::MAX,
+                boot: u32::MAX,
+            },
         }
     }
     /// Appends the 48 bytes.
     pub fn write(&self, fields: &mut FieldWriter<'_>) {
-        fields.put(&self.drive_floor.to_bytes()).put(&self.dirty.unwrap_or(Ballot::ZERO).to_bytes());
+        fields
+            .put(&self.drive_floor.to_bytes())
+            .put(&self.dirty.unwrap_or(Ballot::ZERO).to_bytes());
         fields.u64(self.bound_clock).u32(self.boot).u32(0);
     }
     /// Takes the 48 bytes.
@@ -44,6 +50,11 @@ impl AcceptorState {
         let drive_floor = Ballot::from_bytes(fields.array()?);
         let dirty = Some(Ballot::from_bytes(fields.array()?)).filter(|dirty| *dirty != Ballot::ZERO);
         let (bound_clock, boot, _zero) = (fields.u64()?, fields.u32()?, fields.u32()?);
-        Some(AcceptorState { drive_floor, dirty, bound_clock, boot })
+        Some(AcceptorState {
+            drive_floor,
+            dirty,
+            bound_clock,
+            boot,
+        })
     }
 }

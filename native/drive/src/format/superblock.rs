@@ -60,8 +60,16 @@ impl Superblock {
         let mut page = [0; SUPERBLOCK_BYTES];
         let mut fields = FieldWriter::new(&mut page);
         fields.put(&MAGIC).u16(VERSION).u16(VERSION).u64(self.sequence);
-        fields.put(&self.identity.cluster).put(&self.identity.drive).u32(self.identity.set).u32(self.identity.slot).u64(self.salt);
-        fields.u32(self.geometry.segment_bytes).u32(self.geometry.segments).u32(self.geometry.granule_bytes);
+        fields
+            .put(&self.identity.cluster)
+            .put(&self.identity.drive)
+            .u32(self.identity.set)
+            .u32(self.identity.slot)
+            .u64(self.salt);
+        fields
+            .u32(self.geometry.segment_bytes)
+            .u32(self.geometry.segments)
+            .u32(self.geometry.granule_bytes);
         fields.u64(self.geometry.container_bytes).u32(STATE_ACTIVE).u64(0).u64(0);
         fields.u32(self.identity.generation).u32(self.identity.set_epoch);
         debug_assert_eq!(fields.position(), CHECKED_BYTES);
@@ -93,14 +101,33 @@ impl Superblock {
         let container_bytes = fields.u64()?;
         let (_state, must_know, _may_ignore) = (fields.u32()?, fields.u64()?, fields.u64()?);
         if must_know != 0 {
-            return Some(Err(SuperblockError::TooNew(format!("features {must_know:#x} are unknown to this program"))));
+            return Some(Err(SuperblockError::TooNew(format!(
+                "features {must_know:#x} are unknown to this program"
+            ))));
         }
         let (generation, set_epoch) = (fields.u32()?, fields.u32()?);
-        let geometry = Geometry { segment_bytes, segments, granule_bytes, container_bytes };
+        let geometry = Geometry {
+            segment_bytes,
+            segments,
+            granule_bytes,
+            container_bytes,
+        };
         if !geometry.is_sound() {
             return None;
         }
-        let identity = Identity { cluster, drive, set, slot, generation, set_epoch };
-        Some(Ok(Superblock { sequence, identity, salt, geometry }))
+        let identity = Identity {
+            cluster,
+            drive,
+            set,
+            slot,
+            generation,
+            set_epoch,
+        };
+        Some(Ok(Superblock {
+            sequence,
+            identity,
+            salt,
+            geometry,
+        }))
     }
 }

@@ -4,9 +4,11 @@
 //! timer: a batch leaves at once when nothing is in flight, otherwise it grows until a completion, so load makes its own groups. A
 //! segment is opened only when its predecessor is durable to the end.
 
-use super::batch::{OpenBatch, Seat, SealedBatch};
+use super::batch::{OpenBatch, SealedBatch, Seat};
 use super::head::Head;
-use crate::format::{AcceptorState, BATCH_HEADER_BYTES, BATCH_LIMIT_BYTES, BatchKind, DriveSeed, PAGE_BYTES, SEGMENT_OPEN_BYTES, SegmentOpen};
+use crate::format::{
+    AcceptorState, BATCH_HEADER_BYTES, BATCH_LIMIT_BYTES, BatchKind, DriveSeed, PAGE_BYTES, SEGMENT_OPEN_BYTES, SegmentOpen,
+};
 use crate::space::Place;
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -117,7 +119,11 @@ impl<E> Log<E> {
     }
     /// Ordinal of the last batch that holds a record (or would hold the next one).
     pub fn last_ordinal(&self) -> u64 {
-        if self.open.is_empty() { self.open.ordinal - 1 } else { self.open.ordinal }
+        if self.open.is_empty() {
+            self.open.ordinal - 1
+        } else {
+            self.open.ordinal
+        }
     }
     /// Whether everything up to and including a batch is durable; an error once that can no longer happen.
     pub fn is_durable(&self, ordinal: u64) -> Option<Result<(), LogFailed>> {
@@ -170,7 +176,11 @@ impl<E> Log<E> {
         BATCH_HEADER_BYTES + bytes <= (self.segment_bytes - offset) as usize
     }
     fn head_if_closed(&self) -> u32 {
-        let open = if self.open.is_empty() { 0 } else { self.open.used().next_multiple_of(PAGE_BYTES) };
+        let open = if self.open.is_empty() {
+            0
+        } else {
+            self.open.used().next_multiple_of(PAGE_BYTES)
+        };
         self.head.offset + open as u32
     }
     /// Appends a record that [`Log::has_room`] allowed; the ordinal of its batch.
@@ -236,8 +246,18 @@ impl<E> Log<E> {
     /// Goes on in the next segment; false when no segment is ready to follow that one.
     pub fn roll(&mut self) -> bool {
         let Some(next) = self.ready.pop_front() else { return false };
-        let record = SegmentOpen { next, predecessor: self.head.as_predecessor(), state: self.state };
-        self.head = Head { segment: self.head.next, generation: self.head.generation + 1, offset: 0, next, ..self.head };
+        let record = SegmentOpen {
+            next,
+            predecessor: self.head.as_predecessor(),
+            state: self.state,
+        };
+        self.head = Head {
+            segment: self.head.next,
+            generation: self.head.generation + 1,
+            offset: 0,
+            next,
+            ..self.head
+        };
         let mut first = OpenBatch::new(0, 0, PAGE_BYTES);
         first.push(SEGMENT_OPEN_BYTES, |bytes| record.encode(bytes));
         self.seat(first, BatchKind::Open, next);
@@ -251,8 +271,15 @@ impl<E> Log<E> {
             return None;
         }
         let batch = self.closed.pop_front()?;
-        let write = LogWrite { sequence: batch.sequence, place: batch.place, bytes: batch.bytes.clone() };
-        self.in_flight.push_back(InFlight { batch, outcome: Outcome::Pending });
+        let write = LogWrite {
+            sequence: batch.sequence,
+            place: batch.place,
+            bytes: batch.bytes.clone(),
+        };
+        self.in_flight.push_back(InFlight {
+            batch,
+            outcome: Outcome::Pending,
+        });
         Some(write)
     }
     /// Notes that a write ended. Returns the batches acknowledged by it, in order.
@@ -267,7 +294,12 @@ impl<E> Log<E> {
             let batch = flight.batch;
             if batch.kind == BatchKind::Open {
                 let (segment, generation) = (batch.place.segment(), self.durable_head.generation + 1);
-                self.durable_head = Head { segment, generation, next: batch.next, ..self.durable_head };
+                self.durable_head = Head {
+                    segment,
+                    generation,
+                    next: batch.next,
+                    ..self.durable_head
+                };
             }
             self.durable_head.offset = batch.place.offset() + batch.bytes.len() as u32;
             self.durable_head.sequence = batch.sequence;
@@ -299,7 +331,12 @@ impl<E> Log<E> {
         if opening_failed {
             return false;
         }
-        let behind: Vec<SealedBatch<E>> = self.in_flight.drain(..).map(|flight| flight.batch).chain(self.closed.drain(..)).collect();
+        let behind: Vec<SealedBatch<E>> = self
+            .in_flight
+            .drain(..)
+            .map(|flight| flight.batch)
+            .chain(self.closed.drain(..))
+            .collect();
         for batch in behind.iter().rev().filter(|batch| batch.kind == BatchKind::Open) {
             self.ready.push_front(batch.next);
         }

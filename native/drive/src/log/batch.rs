@@ -50,7 +50,12 @@ impl<E> OpenBatch<E> {
         let capacity = expected_bytes.clamp(FIRST_BYTES.min(limit_bytes), limit_bytes);
         let mut buffer = AlignedBuffer::with_capacity(round_to_page(capacity));
         buffer.set_len(BATCH_HEADER_BYTES);
-        OpenBatch { buffer, records: 0, effects: Vec::new(), ordinal }
+        OpenBatch {
+            buffer,
+            records: 0,
+            effects: Vec::new(),
+            ordinal,
+        }
     }
     /// Whether it has no records.
     pub fn is_empty(&self) -> bool {
@@ -114,6 +119,11 @@ impl<E> SealedBatch<E> {
     pub fn reopen(self) -> OpenBatch<E> {
         let mut buffer = AlignedBuffer::with_capacity(self.bytes.len());
         buffer.append(&self.bytes[..self.used as usize]);
-        OpenBatch { buffer, records: self.records, effects: self.effects, ordinal: self.ordinal }
+        OpenBatch {
+            buffer,
+            records: self.records,
+            effects: self.effects,
+            ordinal: self.ordinal,
+        }
     }
 }

@@ -22,7 +22,14 @@ pub(crate) struct Head {
 impl Head {
     /// A log that begins with `next`.
     pub fn before_first(next: u32) -> Head {
-        Head { segment: u32::MAX, generation: 0, offset: 0, sequence: 0, crc: 0, next }
+        Head {
+            segment: u32::MAX,
+            generation: 0,
+            offset: 0,
+            sequence: 0,
+            crc: 0,
+            next,
+        }
     }
     /// Where the next batch starts.
     pub fn place(&self) -> Place {

@@ -27,7 +27,13 @@ pub(crate) struct SegmentReader<'medium> {
 impl<'medium> SegmentReader<'medium> {
     /// A reader of `segment`; nothing is read yet.
     pub fn new(medium: &'medium Medium, seed: DriveSeed, segment: u32) -> Self {
-        SegmentReader { medium, seed, segment, start: 0, window: None }
+        SegmentReader {
+            medium,
+            seed,
+            segment,
+            start: 0,
+            window: None,
+        }
     }
     /// `length` bytes at `offset`, both whole pages; `None` when they lie outside the segment or cannot be read.
     async fn fill(&mut self, offset: usize, length: usize) -> Option<()> {
@@ -36,13 +42,21 @@ impl<'medium> SegmentReader<'medium> {
         if end > segment_bytes {
             return None;
         }
-        if self.window.as_ref().is_some_and(|window| self.start <= offset && end <= self.start + window.len()) {
+        if self
+            .window
+            .as_ref()
+            .is_some_and(|window| self.start <= offset && end <= self.start + window.len())
+        {
             return Some(());
         }
         self.window = None;
         let place = Place::new(self.segment, offset as u32);
         // The first page is often all that is wanted: the batch that opened the segment.
-        let ahead = if offset == 0 { length } else { length.max(WINDOW_BYTES).min(segment_bytes - offset) };
+        let ahead = if offset == 0 {
+            length
+        } else {
+            length.max(WINDOW_BYTES).min(segment_bytes - offset)
+        };
         let window = match self.medium.read(place, ahead).await {
             Ok(window) => window,
             // One bad page in the window: read no more than what is asked for.

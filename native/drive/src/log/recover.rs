@@ -43,8 +43,18 @@ pub(crate) async fn recover(
     replay: &mut dyn FnMut(StoredRecord<'_>, Place, u64),
 ) -> Recovered {
     let head = Head::before_first(root.log_start.segment());
-    let recovered = Recovered { head, state: root.state, segments: Vec::new(), damage: Vec::new() };
-    let mut walk = Walk { medium, seed, recovered, replay };
+    let recovered = Recovered {
+        head,
+        state: root.state,
+        segments: Vec::new(),
+        damage: Vec::new(),
+    };
+    let mut walk = Walk {
+        medium,
+        seed,
+        recovered,
+        replay,
+    };
     walk.run(root).await;
     let last = walk.recovered.head.sequence;
     if last < root.last_sequence {
@@ -80,24 +90,45 @@ impl Walk<'_, '_> {
         if let Some(found) = reader.batch(0).await
             && let Some(open) = opening(&found, reader.bytes(0, found.header.used as usize))
             && found.header.generation == before.generation + 1
-            && (first || open.predecessor.is_some_and(|named| (named.segment, named.generation) == (before.segment, before.generation)))
+            && (first
+                || open
+                    .predecessor
+                    .is_some_and(|named| (named.segment, named.generation) == (before.segment, before.generation)))
         {
             self.recovered.segments.push((segment, found.header.generation));
             self.recovered.state = open.state;
             let offset = found.header.length;
             let (generation, sequence) = (found.header.generation, found.header.sequence);
-            self.recovered.head = Head { segment, generation, offset, sequence, crc: found.crc, next: open.next };
+            self.recovered.head = Head {
+                segment,
+                generation,
+                offset,
+                sequence,
+                crc: found.crc,
+                next: open.next,
+            };
             return true;
         }
         // No open batch. Later batches of that generation which knew it to be durable prove that it was there.
         let expected = before.sequence + 1;
-        let Some((offset, found)) = self.proof(&mut reader, PAGE_BYTES, before.generation + 1, expected).await else { return false };
+        let Some((offset, found)) = self.proof(&mut reader, PAGE_BYTES, before.generation + 1, expected).await else {
+            return false;
+        };
         let next = self.successor_of(segment, found.header.generation).await;
-        self.recovered.damage.push(format!("the first {offset} bytes of log segment {segment} are damaged"));
+        self.recovered
+            .damage
+            .push(format!("the first {offset} bytes of log segment {segment} are damaged"));
         self.recovered.segments.push((segment, found.header.generation));
         let sequence = found.header.sequence - 1;
         let (generation, crc) = (found.header.generation, found.header.previous);
-        self.recovered.head = Head { segment, generation, offset: offset as u32, sequence, crc, next: next.unwrap_or(u32::MAX) };
+        self.recovered.head = Head {
+            segment,
+            generation,
+            offset: offset as u32,
+            sequence,
+            crc,
+            next: next.unwrap_or(u32::MAX),
+        };
         true
     }
 
@@ -150,13 +181,18 @@ impl Walk<'_, '_> {
         let mut at = BATCH_HEADER_BYTES;
         for _ in 0..found.header.records {
             let rest = bytes.get(at..).unwrap_or(&[]);
-            let Some((kind, total)) = peek_record(rest).filter(|(_, total)| (8..=rest.len()).contains(total)) else { break };
+            let Some((kind, total)) = peek_record(rest).filter(|(_, total)| (8..=rest.len()).contains(total)) else {
+                break;
+            };
             if kind == STATE_RECORD_TYPE {
                 self.recovered.state = decode_state_record(rest).unwrap_or(self.recovered.state);
             } else if let Some(record) = StoredRecord::decode(rest, self.seed.salt) {
                 (self.replay)(record, Place::new(segment, (offset + at) as u32), found.header.sequence);
             } else {
-                self.recovered.damage.push(format!("a record of type {kind} in log segment {segment} at {} is unreadable", offset + at));
+                self.recovered.damage.push(format!(
+                    "a record of type {kind} in log segment {segment} at {} is unreadable",
+                    offset + at
+                ));
             }
             at += total;
         }
@@ -211,7 +247,8 @@ impl Walk<'_, '_> {
     async fn named_by(&self, successor: u32) -> Option<crate::format::Predecessor> {
         let head = &self.recovered.head;
         let (_, open) = self.read_opening(successor).await?;
-        open.predecessor.filter(|named| (named.segment, named.generation) == (head.segment, head.generation))
+        open.predecessor
+            .filter(|named| (named.segment, named.generation) == (head.segment, head.generation))
     }
 
     async fn read_opening(&self, segment: u32) -> Option<(u64, SegmentOpen)> {
@@ -225,7 +262,9 @@ impl Walk<'_, '_> {
     async fn successor_of(&self, segment: u32, generation: u64) -> Option<u32> {
         for candidate in 0..self.medium.made_segments() {
             if let Some((_, open)) = self.read_opening(candidate).await
-                && open.predecessor.is_some_and(|named| (named.segment, named.generation) == (segment, generation))
+                && open
+                    .predecessor
+                    .is_some_and(|named| (named.segment, named.generation) == (segment, generation))
             {
                 return Some(candidate);
             }
@@ -236,5 +275,7 @@ impl Walk<'_, '_> {
 
 fn opening(found: &FoundBatch, bytes: &[u8]) -> Option<SegmentOpen> {
     let record = bytes.get(BATCH_HEADER_BYTES..)?;
-    (found.header.kind == BatchKind::Open).then(|| SegmentOpen::decode(record)).flatten()
+    (found.header.kind == BatchKind::Open)
+        .then(|| SegmentOpen::decode(record))
+        .flatten()
 }

@@ -56,7 +56,15 @@ impl Space {
             free_granules: 0,
         };
         let segments = vec![empty; geometry.segments as usize];
-        Space { geometry, segments, made, free: geometry.segments, cursor: 0, used_granules: 0, log_segments: 0 }
+        Space {
+            geometry,
+            segments,
+            made,
+            free: geometry.segments,
+            cursor: 0,
+            used_granules: 0,
+            log_segments: 0,
+        }
     }
     /// Tells that more containers exist.
     pub fn set_made(&mut self, made: u32) {
@@ -64,7 +72,10 @@ impl Space {
     }
     /// Gives up the segments of containers that could not be made.
     pub fn forget_unmade(&mut self) {
-        self.free = self.segments[..self.made as usize].iter().filter(|segment| segment.class == SegmentClass::Free).count() as u32;
+        self.free = self.segments[..self.made as usize]
+            .iter()
+            .filter(|segment| segment.class == SegmentClass::Free)
+            .count() as u32;
         self.segments.truncate(self.made as usize);
     }
     /// Free segments, those of containers not made yet included.
@@ -96,7 +107,11 @@ impl Space {
     }
     /// Takes a free segment that exists for the log; `None` when none does.
     pub fn take_log(&mut self) -> Option<u32> {
-        let number = self.segments.iter().take(self.made as usize).position(|segment| segment.class == SegmentClass::Free)? as u32;
+        let number = self
+            .segments
+            .iter()
+            .take(self.made as usize)
+            .position(|segment| segment.class == SegmentClass::Free)? as u32;
         self.claim_log(number, 0);
         Some(number)
     }
@@ -120,7 +135,9 @@ impl Space {
     pub fn claim_extent(&mut self, extent: Extent) -> bool {
         let granules = self.geometry.granules();
         let end = u32::from(extent.first) + extent.granules;
-        let Some(segment) = self.segments.get(extent.segment as usize) else { return false };
+        let Some(segment) = self.segments.get(extent.segment as usize) else {
+            return false;
+        };
         if end > granules || segment.class == SegmentClass::Log {
             return false;
         }
@@ -201,7 +218,11 @@ impl Space {
             if length >= least {
                 // Whole aligned runs only, so that the next piece starts aligned too; the tail is taken by a last, shorter one.
                 let length = if length < wanted { length / step * step } else { length };
-                return Some(Extent { segment: number, first: first as u16, granules: length });
+                return Some(Extent {
+                    segment: number,
+                    first: first as u16,
+                    granules: length,
+                });
             }
             first = (first + length + 1).next_multiple_of(step);
         }
@@ -218,13 +239,21 @@ impl Space {
     }
 
     fn mark(&mut self, extent: Extent, used: bool) {
-        let Some(segment) = self.segments.get_mut(extent.segment as usize) else { return };
+        let Some(segment) = self.segments.get_mut(extent.segment as usize) else {
+            return;
+        };
         for granule in u32::from(extent.first)..u32::from(extent.first) + extent.granules {
-            let Some(word) = segment.bitmap.get_mut((granule / 64) as usize) else { return };
+            let Some(word) = segment.bitmap.get_mut((granule / 64) as usize) else {
+                return;
+            };
             let bit = 1_u64 << (granule % 64);
             if used != (*word & bit != 0) {
                 *word ^= bit;
-                segment.free_granules = if used { segment.free_granules - 1 } else { segment.free_granules + 1 };
+                segment.free_granules = if used {
+                    segment.free_granules - 1
+                } else {
+                    segment.free_granules + 1
+                };
                 self.used_granules = if used { self.used_granules + 1 } else { self.used_granules - 1 };
             }
         }
@@ -233,7 +262,9 @@ impl Space {
 
 impl Segment {
     fn is_used(&self, granule: u32) -> bool {
-        self.bitmap.get((granule / 64) as usize).is_none_or(|word| word & (1 << (granule % 64)) != 0)
+        self.bitmap
+            .get((granule / 64) as usize)
+            .is_none_or(|word| word & (1 << (granule % 64)) != 0)
     }
     /// Free granules in a row from `first`, at most `limit`.
     fn free_run(&self, first: u32, limit: u32) -> u32 {

@@ -20,7 +20,11 @@ impl Extent {
     /// The inverse of [`Extent::to_bytes`].
     pub fn from_bytes(bytes: [u8; 8]) -> Extent {
         let number = u64::from_le_bytes(bytes);
-        Extent { segment: number as u32, first: (number >> 32) as u16, granules: u32::from((number >> 48) as u16) + 1 }
+        Extent {
+            segment: number as u32,
+            first: (number >> 32) as u16,
+            granules: u32::from((number >> 48) as u16) + 1,
+        }
     }
 }
 

@@ -17,7 +17,10 @@ pub(crate) struct ExtentSet {
 impl ExtentSet {
     /// Owns `extents`; they go to `returned` in the end.
     pub fn new(extents: Vec<Extent>, returned: &Returned) -> Rc<ExtentSet> {
-        Rc::new(ExtentSet { extents: RefCell::new(extents), returned: returned.clone() })
+        Rc::new(ExtentSet {
+            extents: RefCell::new(extents),
+            returned: returned.clone(),
+        })
     }
     /// The extents in the shard's order.
     pub fn to_vec(&self) -> Vec<Extent> {
@@ -48,7 +51,11 @@ impl ExtentSet {
             let keep = u64::from(extent.granules).min(kept) as u32;
             kept -= u64::from(keep);
             if keep < extent.granules {
-                surplus.push(Extent { segment: extent.segment, first: (u32::from(extent.first) + keep) as u16, granules: extent.granules - keep });
+                surplus.push(Extent {
+                    segment: extent.segment,
+                    first: (u32::from(extent.first) + keep) as u16,
+                    granules: extent.granules - keep,
+                });
             }
             extent.granules = keep;
             keep > 0

@@ -36,7 +36,11 @@ impl Geometry {
             return None;
         }
         let container = (capacity_bytes / CONTAINERS).clamp(segment, LARGEST_CONTAINER_BYTES.max(segment));
-        let granule = if capacity_bytes > SMALL_GRANULE_CAPACITY { 64 << 10 } else { 16 << 10 };
+        let granule = if capacity_bytes > SMALL_GRANULE_CAPACITY {
+            64 << 10
+        } else {
+            16 << 10
+        };
         Some(Geometry {
             segment_bytes: u32::try_from(segment).ok()?,
             segments: u32::try_from(segments).ok()?,

@@ -55,8 +55,16 @@ fn many_records_cross_segments_and_survive_an_unclean_end() {
         for at in 0..64_u64 {
             assert_eq!(read_all(&drive, &format!("key {at:03}")).await, Some(pattern(19 * 64 + at, 4096)));
         }
-        let scan = Request::Scan { bucket: 5, space: Space::Object, prefix: Bytes::from("key"), from: Bytes::from("key 01"), limit: 10 };
-        let Answer::Page { rows, covers, dirty } = drive.handle(scan).await else { panic!("no page") };
+        let scan = Request::Scan {
+            bucket: 5,
+            space: Space::Object,
+            prefix: Bytes::from("key"),
+            from: Bytes::from("key 01"),
+            limit: 10,
+        };
+        let Answer::Page { rows, covers, dirty } = drive.handle(scan).await else {
+            panic!("no page")
+        };
         assert_eq!(rows.len(), 10);
         assert_eq!(rows[0].name, Bytes::from("key 010"));
         assert_eq!(covers, Covers::UpTo(Bytes::from("key 019")));
@@ -83,7 +91,9 @@ fn staged_bytes_become_a_version_and_a_held_one_shares_them() {
             assert!(matches!(drive.handle(stage).await, Answer::Staged { .. }));
         }
         let mut staged = record(ballot(now, 1), 9, b"");
-        staged.shard = Shard::Staged { length: bytes.len() as u64 };
+        staged.shard = Shard::Staged {
+            length: bytes.len() as u64,
+        };
         staged.payload_size = bytes.len() as u64;
         let publish = |record| Request::Publish { key: key("b"), record };
         let mut wrong = staged.clone();
@@ -99,11 +109,23 @@ fn staged_bytes_become_a_version_and_a_held_one_shares_them() {
         drop(drive);
         let drive = open(&runtime, folder.path()).await;
         assert_eq!(read_all(&drive, "b").await, Some(bytes.clone()));
-        let blocks = Request::Blocks { key: key("b"), write_id: write_id(9), first: 4, count: 9 };
-        let Answer::Blocks(shard) = drive.handle(blocks).await else { panic!("no blocks") };
+        let blocks = Request::Blocks {
+            key: key("b"),
+            write_id: write_id(9),
+            first: 4,
+            count: 9,
+        };
+        let Answer::Blocks(shard) = drive.handle(blocks).await else {
+            panic!("no blocks")
+        };
         assert_eq!(shard.blocks.len(), 1);
         assert_eq!(&shard.blocks[0].as_ref().expect("an intact block").bytes[..], &bytes[4 << 16..]);
-        let gone = Request::Blocks { key: key("b"), write_id: write_id(10), first: 0, count: 1 };
+        let gone = Request::Blocks {
+            key: key("b"),
+            write_id: write_id(10),
+            first: 0,
+            count: 1,
+        };
         assert_eq!(drive.handle(gone).await, Answer::Gone);
     });
 }

@@ -23,7 +23,9 @@ pub struct Dice(Rc<RefCell<u64>>);
 
 impl Dice {
     pub fn new(seed: u64) -> Dice {
-        Dice(Rc::new(RefCell::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(0x1234_5678_9abc_def1))))
+        Dice(Rc::new(RefCell::new(
+            seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(0x1234_5678_9abc_def1),
+        )))
     }
     pub fn below(&self, limit: u64) -> u64 {
         let mut state = self.0.borrow_mut();
@@ -63,7 +65,13 @@ fn run_case(seed: u64, error_chance: f64) -> usize {
     let dice = Dice::new(seed);
     let classes = [DurabilityClass::ForceUnitAccess, DurabilityClass::Flush, DurabilityClass::Through];
     let durability_class = classes[dice.below(3) as usize];
-    let world = SimWorld::new(seed, SimOptions { durability_class, ..SimOptions::default() });
+    let world = SimWorld::new(
+        seed,
+        SimOptions {
+            durability_class,
+            ..SimOptions::default()
+        },
+    );
     let model = Rc::new(RefCell::new(Model::default()));
     for life in 0..LIVES {
         let runtime = world.start_node(1, IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)));
@@ -84,7 +92,11 @@ fn run_case(seed: u64, error_chance: f64) -> usize {
             continue;
         }
         let opening = runtime.clone();
-        let drive = world.run(&runtime, async move { open(&opening, Path::new("/data")).await }, Duration::from_secs(60));
+        let drive = world.run(
+            &runtime,
+            async move { open(&opening, Path::new("/data")).await },
+            Duration::from_secs(60),
+        );
         assert_eq!(drive.status().state, DriveState::Healthy);
         let check = check(drive.clone(), model.clone());
         world.run(&runtime, check, Duration::from_secs(60));
@@ -121,7 +133,12 @@ async fn check(drive: Drive, model: Rc<RefCell<Model>>) {
     model.borrow_mut().boots.push(drive.boot());
     for name in 0..KEYS {
         let name = format!("k{name}");
-        let Answer::State { state, shard } = drive.handle(Request::Read { key: key(&name), want: Want::Blocks { first: 0, count: 999 } }).await
+        let Answer::State { state, shard } = drive
+            .handle(Request::Read {
+                key: key(&name),
+                want: Want::Blocks { first: 0, count: 999 },
+            })
+            .await
         else {
             panic!("no state")
         };
@@ -129,9 +146,20 @@ async fn check(drive: Drive, model: Rc<RefCell<Model>>) {
         model.borrow().check_state(&name, &state);
         for head in &state.records {
             let expected = model.borrow().payload(&name, head.ballot);
-            let request = Request::Blocks { key: key(&name), write_id: head.write_id, first: 0, count: 999 };
-            let Answer::Blocks(shard) = drive.handle(request).await else { panic!("{name} {} is gone", head.ballot) };
-            let bytes: Option<Vec<_>> = shard.blocks.into_iter().map(|block| block.map(|block| block.bytes.to_vec())).collect();
+            let request = Request::Blocks {
+                key: key(&name),
+                write_id: head.write_id,
+                first: 0,
+                count: 999,
+            };
+            let Answer::Blocks(shard) = drive.handle(request).await else {
+                panic!("{name} {} is gone", head.ballot)
+            };
+            let bytes: Option<Vec<_>> = shard
+                .blocks
+                .into_iter()
+                .map(|block| block.map(|block| block.bytes.to_vec()))
+                .collect();
             let same = bytes.is_some_and(|blocks| blocks.concat() == expected);
             assert!(same, "{name} {} has other bytes than were sent", head.ballot);
         }
@@ -144,7 +172,9 @@ async fn check(drive: Drive, model: Rc<RefCell<Model>>) {
 async fn work(runtime: Runtime, drive: Drive, model: Rc<RefCell<Model>>, dice: Dice, worker: u64) {
     loop {
         let name = format!("k{}", dice.below(KEYS));
-        let near = model.borrow_mut().near_ballot(&name, runtime.wall_ms(), dice.below(4), worker as u32);
+        let near = model
+            .borrow_mut()
+            .near_ballot(&name, runtime.wall_ms(), dice.below(4), worker as u32);
         match dice.below(13) {
             12 => {
                 let sent = model.borrow().sent(&name, dice.below(1000));
@@ -157,11 +187,18 @@ async fn work(runtime: Runtime, drive: Drive, model: Rc<RefCell<Model>>, dice: D
             6 => republish(&drive, &model, &name, near).await,
             7 => tombstone(&drive, &model, &name, near).await,
             8..10 => {
-                let answer = drive.handle(Request::Prepare { key: key(&name), ballot: near }).await;
+                let answer = drive
+                    .handle(Request::Prepare {
+                        key: key(&name),
+                        ballot: near,
+                    })
+                    .await;
                 model.borrow_mut().prepared(&name, near, &answer);
             }
             10 => {
-                let Some(KeyState { records: held, .. }) = state(&drive, &name).await else { return };
+                let Some(KeyState { records: held, .. }) = state(&drive, &name).await else {
+                    return;
+                };
                 if let Some(head) = held.get(dice.below(3) as usize) {
                     model.borrow_mut().stable_sent(&name, head.ballot);
                     stable(&drive, &name, head.ballot).await;
@@ -178,7 +215,13 @@ async fn work(runtime: Runtime, drive: Drive, model: Rc<RefCell<Model>>, dice: D
 
 /// The state of a key; `None` once the drive is closed.
 async fn state(drive: &Drive, name: &str) -> Option<KeyState> {
-    match drive.handle(Request::Read { key: key(name), want: Want::Heads }).await {
+    match drive
+        .handle(Request::Read {
+            key: key(name),
+            want: Want::Heads,
+        })
+        .await
+    {
         Answer::State { state, .. } => Some(state),
         _ => None,
     }
@@ -206,7 +249,14 @@ async fn publish_staged(drive: &Drive, model: &RefCell<Model>, dice: &Dice, name
     let shard_length = if dice.below(2) == 0 { payload.len() as u64 } else { 0 };
     for (at, part) in payload.chunks(step).enumerate() {
         let (offset, bytes) = ((at * step) as u64, Bytes::copy_from_slice(part));
-        let request = Request::Stage { key: key(name), write_id: write_id(id), block_shift, shard_length, offset, bytes };
+        let request = Request::Stage {
+            key: key(name),
+            write_id: write_id(id),
+            block_shift,
+            shard_length,
+            offset,
+            bytes,
+        };
         if !matches!(drive.handle(request).await, Answer::Staged { .. }) {
             return;
         }
@@ -217,7 +267,9 @@ async fn publish_staged(drive: &Drive, model: &RefCell<Model>, dice: &Dice, name
     }
     let mut record = record(ballot, id, b"");
     record.coding.block_shift = block_shift;
-    record.shard = Shard::Staged { length: payload.len() as u64 };
+    record.shard = Shard::Staged {
+        length: payload.len() as u64,
+    };
     (record.size, record.payload_size) = (payload.len() as u64, payload.len() as u64);
     model.borrow_mut().attempt(name, id, payload, &record);
     publish(drive, model, name, record).await;
@@ -225,7 +277,9 @@ async fn publish_staged(drive: &Drive, model: &RefCell<Model>, dice: &Dice, name
 
 /// A version that is held, again at a higher ballot.
 async fn republish(drive: &Drive, model: &RefCell<Model>, name: &str, ballot: Ballot) {
-    let Some(head) = state(drive, name).await.and_then(|state| state.records.first().cloned()) else { return };
+    let Some(head) = state(drive, name).await.and_then(|state| state.records.first().cloned()) else {
+        return;
+    };
     if head.kind == Kind::Tombstone {
         return;
     }

@@ -9,7 +9,10 @@ async fn filled(runtime: &Runtime, folder: &Folder) -> u64 {
     let drive = open(runtime, folder.path()).await;
     let now = runtime.wall_ms();
     for number in 0..10 {
-        assert_eq!(put(&drive, &format!("k{number}"), ballot(now, number), number, &pattern(number, 3000)).await, Answer::Ack);
+        assert_eq!(
+            put(&drive, &format!("k{number}"), ballot(now, number), number, &pattern(number, 3000)).await,
+            Answer::Ack
+        );
     }
     drop(drive);
     now
@@ -37,7 +40,10 @@ fn a_flipped_byte_inside_the_log_is_damage_and_later_records_stay() {
         assert!(matches!(drive.status().state, DriveState::Suspect(_)), "{:?}", drive.status().state);
         assert_eq!(missing(&drive).await, [4]);
         let state = heads(&drive, "k4").await;
-        assert!(state.dirty.is_some_and(|dirty| dirty > ballot(now, 4)), "what it lacks is unknown, not absent");
+        assert!(
+            state.dirty.is_some_and(|dirty| dirty > ballot(now, 4)),
+            "what it lacks is unknown, not absent"
+        );
         assert!(matches!(put(&drive, "k4", ballot(now, 3), 3, b"x").await, Answer::Refuse { .. }));
     });
 }

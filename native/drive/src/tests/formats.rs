@@ -25,7 +25,10 @@ fn states() -> impl Strategy<Value = AcceptorState> {
 
 fn heads() -> impl Strategy<Value = Head> {
     let identity = (ballots(), any::<[u8; 16]>(), ballots(), proptest::option::of(ballots()));
-    let content = (any::<(bool, u64, [u8; 16], u16, u64)>(), proptest::collection::vec(any::<u8>(), 0..100));
+    let content = (
+        any::<(bool, u64, [u8; 16], u16, u64)>(),
+        proptest::collection::vec(any::<u8>(), 0..100),
+    );
     let coding = any::<(u8, u8, bool, bool, u8)>();
     (identity, content, coding).prop_map(|((ballot, id, origin, base), (content, metadata), coding)| Head {
         ballot,
@@ -38,7 +41,13 @@ fn heads() -> impl Strategy<Value = Head> {
         etag: content.2,
         etag_parts: content.3,
         metadata: metadata.into(),
-        coding: Coding { data: coding.0, parity: coding.1, block_shift: 12, whole: coding.2, manifest: coding.3 },
+        coding: Coding {
+            data: coding.0,
+            parity: coding.1,
+            block_shift: 12,
+            whole: coding.2,
+            manifest: coding.3,
+        },
         slot: coding.4,
         payload_size: content.4,
         inline: true,
@@ -49,7 +58,15 @@ fn encode(key: &Key, kind: RecordType, head: &Head, extents: &[Extent], payload:
     let checksums: Vec<u8> = payload.chunks(4096).flat_map(|block| crc64(block).to_le_bytes()).collect();
     let shard_length = payload.len() as u64;
     let payload = if kind == RecordType::Inline { payload } else { &[] };
-    let parts = RecordParts { key, kind, head, shard_length, extents, checksums: &checksums, payload };
+    let parts = RecordParts {
+        key,
+        kind,
+        head,
+        shard_length,
+        extents,
+        checksums: &checksums,
+        payload,
+    };
     let mut bytes = vec![0; parts.encoded_bytes()];
     parts.encode(&mut bytes, salt);
     bytes
@@ -147,9 +164,24 @@ proptest! {
 #[test]
 fn superblocks_round_trip() {
     let geometry = Geometry::for_capacity(10 << 30, None).expect("room for a drive");
-    assert_eq!((geometry.segment_bytes, geometry.segments, geometry.container_bytes), (4 << 20, 2560, 160 << 20));
-    let identity = Identity { cluster: [1; 16], drive: [2; 16], set: 3, slot: 4, generation: 5, set_epoch: 6 };
-    let superblock = Superblock { sequence: 9, identity, salt: 10, geometry };
+    assert_eq!(
+        (geometry.segment_bytes, geometry.segments, geometry.container_bytes),
+        (4 << 20, 2560, 160 << 20)
+    );
+    let identity = Identity {
+        cluster: [1; 16],
+        drive: [2; 16],
+        set: 3,
+        slot: 4,
+        generation: 5,
+        set_epoch: 6,
+    };
+    let superblock = Superblock {
+        sequence: 9,
+        identity,
+        salt: 10,
+        geometry,
+    };
     let mut page = superblock.encode();
     assert_eq!(Superblock::decode(&page), Ok(superblock));
     page[60] ^= 1;
@@ -159,12 +191,33 @@ fn superblocks_round_trip() {
 /// Bytes of every format as first written; a change of any of them is a new version, not an edit here.
 #[test]
 fn golden_bytes_stay() {
-    let state = AcceptorState { drive_floor: Ballot { clock: 1, node: 2, boot: 3 }, dirty: None, bound_clock: 4, boot: 5 };
-    let key = Key { bucket: 0x0102_0304_0506_0708, space: Space::Upload, name: Bytes::from_static(b"name") };
+    let state = AcceptorState {
+        drive_floor: Ballot {
+            clock: 1,
+            node: 2,
+            boot: 3,
+        },
+        dirty: None,
+        bound_clock: 4,
+        boot: 5,
+    };
+    let key = Key {
+        bucket: 0x0102_0304_0506_0708,
+        space: Space::Upload,
+        name: Bytes::from_static(b"name"),
+    };
     let head = Head {
-        ballot: Ballot { clock: 6, node: 7, boot: 8 },
+        ballot: Ballot {
+            clock: 6,
+            node: 7,
+            boot: 8,
+        },
         write_id: WriteId([9; 16]),
-        origin: Ballot { clock: 10, node: 11, boot: 12 },
+        origin: Ballot {
+            clock: 10,
+            node: 11,
+            boot: 12,
+        },
         base: Some(Ballot::ZERO),
         kind: Kind::Data,
         unconditional: true,
@@ -172,20 +225,62 @@ fn golden_bytes_stay() {
         etag: [14; 16],
         etag_parts: 15,
         metadata: Bytes::from_static(b"metadata"),
-        coding: Coding { data: 2, parity: 1, block_shift: 12, whole: true, manifest: true },
+        coding: Coding {
+            data: 2,
+            parity: 1,
+            block_shift: 12,
+            whole: true,
+            manifest: true,
+        },
         slot: 1,
         payload_size: 16,
         inline: true,
     };
-    let identity = Identity { cluster: [1; 16], drive: [2; 16], set: 3, slot: 4, generation: 5, set_epoch: 6 };
-    let geometry = Geometry { segment_bytes: 4 << 20, segments: 100, granule_bytes: 16 << 10, container_bytes: 8 << 20 };
-    let superblock = Superblock { sequence: 9, identity, salt: 10, geometry }.encode();
-    let root = Root { sequence: 1, clean: true, log_start: Place::new(2, 0), log_start_generation: 3, generation: 4, last_sequence: 5, state };
+    let identity = Identity {
+        cluster: [1; 16],
+        drive: [2; 16],
+        set: 3,
+        slot: 4,
+        generation: 5,
+        set_epoch: 6,
+    };
+    let geometry = Geometry {
+        segment_bytes: 4 << 20,
+        segments: 100,
+        granule_bytes: 16 << 10,
+        container_bytes: 8 << 20,
+    };
+    let superblock = Superblock {
+        sequence: 9,
+        identity,
+        salt: 10,
+        geometry,
+    }
+    .encode();
+    let root = Root {
+        sequence: 1,
+        clean: true,
+        log_start: Place::new(2, 0),
+        log_start_generation: 3,
+        generation: 4,
+        last_sequence: 5,
+        state,
+    };
     let mut open = [0; 96];
-    SegmentOpen { next: 6, predecessor: None, state }.encode(&mut open);
+    SegmentOpen {
+        next: 6,
+        predecessor: None,
+        state,
+    }
+    .encode(&mut open);
     let record = encode(&key, RecordType::Inline, &head, &[], b"payload", 17);
     let fingerprints = [crc64(&superblock), crc64(&root.encode(18)), crc64(&open), crc64(&record)];
-    let expected = [0xab60_2fdc_dce8_f10e, 0xce49_13af_443d_018c, 0x1155_aa74_f5d9_f64a, 0x94f8_0155_c03e_8b00];
+    let expected = [
+        0xab60_2fdc_dce8_f10e,
+        0xce49_13af_443d_018c,
+        0x1155_aa74_f5d9_f64a,
+        0x94f8_0155_c03e_8b00,
+    ];
     assert_eq!(fingerprints, expected, "{fingerprints:#x?}");
     assert_eq!(&record[..8], [1, 0b11_1010, 4, 0, 184, 0, 0, 0]);
 }

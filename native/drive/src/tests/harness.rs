@@ -33,7 +33,12 @@ impl Folder {
     /// Positions of `pattern` in a file.
     pub fn find(&self, name: &str, pattern: &[u8]) -> Vec<usize> {
         let bytes = std::fs::read(self.0.join(name)).expect("file to search");
-        bytes.windows(pattern.len()).enumerate().filter(|(_, window)| *window == pattern).map(|(at, _)| at).collect()
+        bytes
+            .windows(pattern.len())
+            .enumerate()
+            .filter(|(_, window)| *window == pattern)
+            .map(|(at, _)| at)
+            .collect()
     }
 }
 
@@ -49,7 +54,9 @@ pub fn runtime() -> Runtime {
 }
 
 /// Tiny segments, so that tests cross their borders.
-pub const TINY: Tuning = Tuning { segment_bytes: Some(256 << 10) };
+pub const TINY: Tuning = Tuning {
+    segment_bytes: Some(256 << 10),
+};
 
 pub fn options(path: &Path) -> DriveOptions {
     DriveOptions {
@@ -75,12 +82,20 @@ pub async fn open_with(runtime: &Runtime, options: DriveOptions) -> Result<Drive
 }
 
 pub fn key(name: &str) -> Key {
-    Key { bucket: 5, space: Space::Object, name: Bytes::copy_from_slice(name.as_bytes()) }
+    Key {
+        bucket: 5,
+        space: Space::Object,
+        name: Bytes::copy_from_slice(name.as_bytes()),
+    }
 }
 
 /// A ballot of node 1 near the given wall clock.
 pub fn ballot(now_ms: u64, counter: u64) -> Ballot {
-    Ballot { clock: (now_ms << 16) + counter, node: 1, boot: 1 }
+    Ballot {
+        clock: (now_ms << 16) + counter,
+        node: 1,
+        boot: 1,
+    }
 }
 
 pub fn write_id(number: u64) -> WriteId {
@@ -102,22 +117,49 @@ pub fn record(ballot: Ballot, id: u64, payload: &[u8]) -> Record {
         etag: [id as u8; 16],
         etag_parts: 0,
         metadata: Bytes::from_static(b"meta"),
-        coding: Coding { data: 2, parity: 2, block_shift: 16, whole: false, manifest: false },
+        coding: Coding {
+            data: 2,
+            parity: 2,
+            block_shift: 16,
+            whole: false,
+            manifest: false,
+        },
         slot: 2,
         payload_size: payload.len() as u64,
-        shard: if payload.is_empty() { Shard::None } else { Shard::Inline(Bytes::copy_from_slice(payload)) },
+        shard: if payload.is_empty() {
+            Shard::None
+        } else {
+            Shard::Inline(Bytes::copy_from_slice(payload))
+        },
     }
 }
 
 /// The newest version's blocks put together; `None` where a block is damaged or nothing is held.
 pub async fn read_all(drive: &Drive, name: &str) -> Option<Vec<u8>> {
-    let answer = drive.handle(Request::Read { key: key(name), want: Want::Blocks { first: 0, count: u32::MAX } }).await;
-    let Answer::State { shard: Some(shard), .. } = answer else { return None };
-    shard.blocks.into_iter().map(|block| block.map(|block| block.bytes.to_vec())).collect::<Option<Vec<_>>>().map(|blocks| blocks.concat())
+    let answer = drive
+        .handle(Request::Read {
+            key: key(name),
+            want: Want::Blocks { first: 0, count: u32::MAX },
+        })
+        .await;
+    let Answer::State { shard: Some(shard), .. } = answer else {
+        return None;
+    };
+    shard
+        .blocks
+        .into_iter()
+        .map(|block| block.map(|block| block.bytes.to_vec()))
+        .collect::<Option<Vec<_>>>()
+        .map(|blocks| blocks.concat())
 }
 
 pub async fn put(drive: &Drive, name: &str, ballot: Ballot, id: u64, payload: &[u8]) -> Answer {
-    drive.handle(Request::Publish { key: key(name), record: record(ballot, id, payload) }).await
+    drive
+        .handle(Request::Publish {
+            key: key(name),
+            record: record(ballot, id, payload),
+        })
+        .await
 }
 
 pub async fn stable(drive: &Drive, name: &str, ballot: Ballot) {
@@ -125,7 +167,13 @@ pub async fn stable(drive: &Drive, name: &str, ballot: Ballot) {
 }
 
 pub async fn heads(drive: &Drive, name: &str) -> crate::KeyState {
-    match drive.handle(Request::Read { key: key(name), want: Want::Heads }).await {
+    match drive
+        .handle(Request::Read {
+            key: key(name),
+            want: Want::Heads,
+        })
+        .await
+    {
         Answer::State { state, .. } => state,
         other => panic!("a read answered {other:?}"),
     }

@@ -11,7 +11,10 @@ fn blank_drives_are_formatted_only_where_allowed() {
         refusing.adoption = Adoption::Refuse;
         let error = open_with(&runtime, refusing.clone()).await.err();
         assert!(matches!(error, Some(OpenError::Blank(_))), "{error:?}");
-        assert!(runtime.list_directory(folder.path()).expect("the folder").is_empty(), "nothing may be left on what may be a bare mount point");
+        assert!(
+            runtime.list_directory(folder.path()).expect("the folder").is_empty(),
+            "nothing may be left on what may be a bare mount point"
+        );
         drop(open(&runtime, folder.path()).await);
         assert!(open_with(&runtime, refusing).await.is_ok());
     });
@@ -25,19 +28,31 @@ fn foreign_drives_missing_paths_and_bare_directories_are_refused() {
         let mut wrong_slot = options(folder.path());
         wrong_slot.slot = 9;
         let error = open_with(&runtime, wrong_slot).await.err();
-        assert!(matches!(&error, Some(OpenError::Foreign(text)) if text.contains("slot 2") && text.contains("slot 9")), "{error:?}");
+        assert!(
+            matches!(&error, Some(OpenError::Foreign(text)) if text.contains("slot 2") && text.contains("slot 9")),
+            "{error:?}"
+        );
         let mut wrong_cluster = options(folder.path());
         wrong_cluster.cluster = [8; 16];
         let error = open_with(&runtime, wrong_cluster).await.err();
-        assert!(matches!(&error, Some(OpenError::Foreign(text)) if text.contains("0808")), "{error:?}");
+        assert!(
+            matches!(&error, Some(OpenError::Foreign(text)) if text.contains("0808")),
+            "{error:?}"
+        );
         let error = open_with(&runtime, options(&folder.path().join("missing"))).await.err();
-        assert!(matches!(&error, Some(OpenError::Unavailable(text)) if text.contains("missing")), "{error:?}");
+        assert!(
+            matches!(&error, Some(OpenError::Unavailable(text)) if text.contains("missing")),
+            "{error:?}"
+        );
         let error = open_with(&runtime, options(&folder.path().join("superblock.0"))).await.err();
         assert!(matches!(error, Some(OpenError::Unavailable(_))), "{error:?}");
         let mut strict = options(folder.path());
         strict.mount_check = MountCheck::Strict;
         let error = open_with(&runtime, strict).await.err();
-        assert!(matches!(&error, Some(OpenError::Unavailable(text)) if text.contains("mount")), "{error:?}");
+        assert!(
+            matches!(&error, Some(OpenError::Unavailable(text)) if text.contains("mount")),
+            "{error:?}"
+        );
     });
 }
 

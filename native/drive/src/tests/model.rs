@@ -27,7 +27,11 @@ pub struct Model {
 
 impl Model {
     pub fn begin_life(&mut self) {
-        assert!(self.boots.is_sorted_by(|earlier, later| earlier < later), "boot numbers {:?}", self.boots);
+        assert!(
+            self.boots.is_sorted_by(|earlier, later| earlier < later),
+            "boot numbers {:?}",
+            self.boots
+        );
     }
     /// How much was acknowledged and promised.
     pub fn told(&self) -> usize {
@@ -47,7 +51,11 @@ impl Model {
         };
         // Never used twice.
         self.counter += 1;
-        Ballot { clock, node, boot: self.counter }
+        Ballot {
+            clock,
+            node,
+            boot: self.counter,
+        }
     }
     pub fn attempt(&mut self, name: &str, id: u64, payload: Vec<u8>, record: &Record) {
         let key = self.keys.entry(name.to_owned()).or_default();
@@ -56,7 +64,10 @@ impl Model {
     /// One of the records sent for a key.
     pub fn sent(&self, name: &str, choice: u64) -> Option<Record> {
         let attempts = &self.keys.get(name)?.attempts;
-        attempts.values().nth(choice as usize % attempts.len().max(1)).map(|(_, _, record)| record.clone())
+        attempts
+            .values()
+            .nth(choice as usize % attempts.len().max(1))
+            .map(|(_, _, record)| record.clone())
     }
     pub fn id(&self, name: &str, ballot: Ballot) -> u64 {
         self.keys[name].attempts[&ballot].0
@@ -80,7 +91,10 @@ impl Model {
                 key.floor = key.floor.max(ballot);
             }
             Answer::Refuse { floor, stable } => {
-                assert!(ballot < *floor || stable.is_some_and(|stable| ballot <= stable), "{name}: {ballot} refused for {floor}");
+                assert!(
+                    ballot < *floor || stable.is_some_and(|stable| ballot <= stable),
+                    "{name}: {ballot} refused for {floor}"
+                );
                 key.floor = key.floor.max(*floor);
             }
             Answer::SettleFirst | Answer::Clock { .. } | Answer::NotStaged | Answer::Full => {}
@@ -96,7 +110,10 @@ impl Model {
                 let listed: BTreeSet<Ballot> = state.records.iter().map(|head| head.ballot).collect();
                 for known in &key.acknowledged {
                     let excused = *known > ballot || key.stable > Some(*known) || listed.contains(known);
-                    assert!(excused, "{name}: the promise of {ballot} does not list {known}, which was acknowledged");
+                    assert!(
+                        excused,
+                        "{name}: the promise of {ballot} does not list {known}, which was acknowledged"
+                    );
                 }
                 key.floor = key.floor.max(ballot);
                 key.promises.push((ballot, listed, state.stable));
@@ -116,13 +133,22 @@ impl Model {
         let Some(key) = self.keys.get(name) else { return };
         let told: Vec<Ballot> = state.records.iter().map(|head| head.ballot).collect();
         assert!(told.is_sorted_by(|newer, older| newer > older), "{name}: {told:?}");
-        assert!(state.floor >= key.floor, "{name}: the floor fell from {} to {}", key.floor, state.floor);
+        assert!(
+            state.floor >= key.floor,
+            "{name}: the floor fell from {} to {}",
+            key.floor,
+            state.floor
+        );
         for ballot in &told {
             assert!(key.attempts.contains_key(ballot), "{name}: nobody sent {ballot}");
         }
         for ballot in &key.acknowledged {
             let dropped = key.stable > Some(*ballot);
-            assert!(dropped || told.contains(ballot), "{name}: {ballot} was acknowledged and is gone: {told:?}, stable {:?}", key.stable);
+            assert!(
+                dropped || told.contains(ballot),
+                "{name}: {ballot} was acknowledged and is gone: {told:?}, stable {:?}",
+                key.stable
+            );
         }
         assert!(state.stable <= key.stable, "{name}: nobody said that {:?} is stable", state.stable);
     }

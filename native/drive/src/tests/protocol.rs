@@ -23,13 +23,29 @@ fn publish_acks_duplicates_and_refuses_below_the_floor() {
         assert_eq!(put(&drive, "k", ballot(now, 5), 5, b"five").await, Answer::Ack);
         assert_eq!(put(&drive, "k", ballot(now, 5), 5, b"five").await, Answer::Ack);
         assert_eq!(heads(&drive, "k").await.records.len(), 1);
-        assert_eq!(put(&drive, "k", ballot(now, 4), 4, b"four").await, Answer::Refuse { floor: ballot(now, 5), stable: None });
+        assert_eq!(
+            put(&drive, "k", ballot(now, 4), 4, b"four").await,
+            Answer::Refuse {
+                floor: ballot(now, 5),
+                stable: None
+            }
+        );
         assert_eq!(put(&drive, "k", ballot(now, 6), 6, b"six").await, Answer::Ack);
         let state = heads(&drive, "k").await;
-        assert_eq!(state.records.iter().map(|head| head.ballot).collect::<Vec<_>>(), [ballot(now, 6), ballot(now, 5)]);
+        assert_eq!(
+            state.records.iter().map(|head| head.ballot).collect::<Vec<_>>(),
+            [ballot(now, 6), ballot(now, 5)]
+        );
         stable(&drive, "k", ballot(now, 6)).await;
-        let refused = Answer::Refuse { floor: ballot(now, 6), stable: Some(ballot(now, 6)) };
-        assert_eq!(put(&drive, "k", ballot(now, 5), 5, b"five").await, refused, "dropped under a newer stable one");
+        let refused = Answer::Refuse {
+            floor: ballot(now, 6),
+            stable: Some(ballot(now, 6)),
+        };
+        assert_eq!(
+            put(&drive, "k", ballot(now, 5), 5, b"five").await,
+            refused,
+            "dropped under a newer stable one"
+        );
         assert_eq!(put(&drive, "k", ballot(now, 6), 6, b"six").await, Answer::Ack, "still held");
     });
 }
@@ -46,7 +62,11 @@ fn publish_never_removes_another_record_and_asks_to_settle_at_eight() {
         assert_eq!(heads(&drive, "k").await.records.len(), 6);
         assert_eq!(put(&drive, "k", ballot(now, 9), 9, b"x").await, Answer::Ack);
         stable(&drive, "k", ballot(now, 77)).await;
-        assert_eq!(heads(&drive, "k").await.stable, Some(ballot(now, 3)), "a mark for what is not held is ignored");
+        assert_eq!(
+            heads(&drive, "k").await.stable,
+            Some(ballot(now, 3)),
+            "a mark for what is not held is ignored"
+        );
     });
 }
 
@@ -55,17 +75,33 @@ fn prepare_promises_repeats_and_refuses_and_a_restart_keeps_the_promise() {
     with_drive(async |runtime, drive, now, folder| {
         assert_eq!(put(&drive, "k", ballot(now, 1), 1, b"x").await, Answer::Ack);
         for _ in 0..2 {
-            let Answer::Promise(state) = prepare(&drive, "k", ballot(now, 7)).await else { panic!("no promise") };
+            let Answer::Promise(state) = prepare(&drive, "k", ballot(now, 7)).await else {
+                panic!("no promise")
+            };
             assert_eq!((state.floor, state.records.len(), state.dirty), (ballot(now, 7), 1, None));
         }
-        assert_eq!(prepare(&drive, "k", ballot(now, 6)).await, Answer::Refuse { floor: ballot(now, 7), stable: None });
+        assert_eq!(
+            prepare(&drive, "k", ballot(now, 6)).await,
+            Answer::Refuse {
+                floor: ballot(now, 7),
+                stable: None
+            }
+        );
         assert!(matches!(put(&drive, "k", ballot(now, 6), 6, b"x").await, Answer::Refuse { .. }));
-        let Answer::Promise(state) = prepare(&drive, "unknown", ballot(now, 9)).await else { panic!("no promise") };
+        let Answer::Promise(state) = prepare(&drive, "unknown", ballot(now, 9)).await else {
+            panic!("no promise")
+        };
         assert_eq!(state.floor, ballot(now, 9));
-        assert!(matches!(put(&drive, "unknown", ballot(now, 8), 8, b"x").await, Answer::Refuse { .. }));
+        assert!(matches!(
+            put(&drive, "unknown", ballot(now, 8), 8, b"x").await,
+            Answer::Refuse { .. }
+        ));
         drop(drive);
         let drive = open(runtime, folder.path()).await;
-        assert!(matches!(put(&drive, "unknown", ballot(now, 8), 8, b"x").await, Answer::Refuse { .. }));
+        assert!(matches!(
+            put(&drive, "unknown", ballot(now, 8), 8, b"x").await,
+            Answer::Refuse { .. }
+        ));
         assert!(matches!(put(&drive, "k", ballot(now, 6), 6, b"x").await, Answer::Refuse { .. }));
         assert!(heads(&drive, "never seen").await.floor >= ballot(now, 9));
     });
@@ -98,13 +134,37 @@ fn tombstones_are_records_and_unknown_shards_are_not_staged() {
     with_drive(async |_, drive, now, _| {
         let mut tombstone = record(ballot(now, 1), 1, b"");
         tombstone.kind = Kind::Tombstone;
-        assert_eq!(drive.handle(Request::Publish { key: key("k"), record: tombstone }).await, Answer::Ack);
+        assert_eq!(
+            drive
+                .handle(Request::Publish {
+                    key: key("k"),
+                    record: tombstone
+                })
+                .await,
+            Answer::Ack
+        );
         assert_eq!(heads(&drive, "k").await.records[0].kind, Kind::Tombstone);
         let mut held = record(ballot(now, 2), 2, b"");
         held.shard = Shard::Held;
-        assert_eq!(drive.handle(Request::Publish { key: key("k"), record: held.clone() }).await, Answer::NotStaged);
+        assert_eq!(
+            drive
+                .handle(Request::Publish {
+                    key: key("k"),
+                    record: held.clone()
+                })
+                .await,
+            Answer::NotStaged
+        );
         held.shard = Shard::Staged { length: 10 };
-        assert_eq!(drive.handle(Request::Publish { key: key("k"), record: held }).await, Answer::NotStaged);
+        assert_eq!(
+            drive
+                .handle(Request::Publish {
+                    key: key("k"),
+                    record: held
+                })
+                .await,
+            Answer::NotStaged
+        );
     });
 }
 
@@ -114,7 +174,15 @@ fn a_held_inline_shard_is_copied_into_the_new_record() {
         assert_eq!(put(&drive, "k", ballot(now, 1), 1, b"payload").await, Answer::Ack);
         let mut held = record(ballot(now, 2), 1, b"payload");
         held.shard = Shard::Held;
-        assert_eq!(drive.handle(Request::Publish { key: key("k"), record: held }).await, Answer::Ack);
+        assert_eq!(
+            drive
+                .handle(Request::Publish {
+                    key: key("k"),
+                    record: held
+                })
+                .await,
+            Answer::Ack
+        );
         stable(&drive, "k", ballot(now, 2)).await;
         drop(drive);
         let drive = open(runtime, folder.path()).await;
@@ -126,7 +194,10 @@ fn a_held_inline_shard_is_copied_into_the_new_record() {
 fn unsettled_names_keys_whose_newest_record_is_unmarked() {
     with_drive(async |_, drive, now, _| {
         for (number, name) in ["a", "b", "c"].into_iter().enumerate() {
-            assert_eq!(put(&drive, name, ballot(now, number as u64), number as u64, b"x").await, Answer::Ack);
+            assert_eq!(
+                put(&drive, name, ballot(now, number as u64), number as u64, b"x").await,
+                Answer::Ack
+            );
         }
         stable(&drive, "b", ballot(now, 1)).await;
         let found = drive.unsettled(std::time::Duration::ZERO, 10);

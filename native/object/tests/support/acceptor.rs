@@ -48,7 +48,11 @@ impl Acceptor {
     }
     /// A blank drive in its place, adopted as section 9 step 1 says.
     pub fn replace_by_blank(&mut self, adopted_at: Ballot) {
-        *self = Acceptor { drive_floor: adopted_at, dirty: Some(adopted_at), ..Acceptor::default() };
+        *self = Acceptor {
+            drive_floor: adopted_at,
+            dirty: Some(adopted_at),
+            ..Acceptor::default()
+        };
     }
     /// Newest record's ballot of a key, and whether it is marked stable.
     pub fn newest(&self, key: &Key) -> Option<(Ballot, bool)> {
@@ -66,11 +70,25 @@ impl Acceptor {
     pub fn handle(&mut self, request: Request) -> Answer {
         match request {
             Request::Read { key, want } => self.read(&key, want),
-            Request::Blocks { key, write_id, first, count } => {
-                let found = self.keys.get(&key).and_then(|versions| versions.records.iter().find(|v| v.record.write_id == write_id));
+            Request::Blocks {
+                key,
+                write_id,
+                first,
+                count,
+            } => {
+                let found = self
+                    .keys
+                    .get(&key)
+                    .and_then(|versions| versions.records.iter().find(|v| v.record.write_id == write_id));
                 found.map_or(Answer::Gone, |version| Answer::Blocks(self.blocks(version, first, count)))
             }
-            Request::Stage { key, write_id, offset, bytes, .. } => {
+            Request::Stage {
+                key,
+                write_id,
+                offset,
+                bytes,
+                ..
+            } => {
                 self.staged.entry(write_id).or_default().insert(offset, bytes);
                 Answer::Staged { floor: self.floor(&key) }
             }
@@ -90,16 +108,27 @@ impl Acceptor {
                 }
                 Answer::Nothing
             }
-            Request::Scan { bucket, space, prefix, from, limit } => self.scan(bucket, space, &prefix, from, limit as usize),
+            Request::Scan {
+                bucket,
+                space,
+                prefix,
+                from,
+                limit,
+            } => self.scan(bucket, space, &prefix, from, limit as usize),
         }
     }
 
     fn floor(&self, key: &Key) -> Ballot {
-        self.keys.get(key).map_or(self.drive_floor, |versions| versions.floor.max(self.drive_floor))
+        self.keys
+            .get(key)
+            .map_or(self.drive_floor, |versions| versions.floor.max(self.drive_floor))
     }
 
     fn state(&self, key: &Key) -> KeyState {
-        let records = self.keys.get(key).map(|versions| versions.records.iter().map(|v| head(&v.record)).collect());
+        let records = self
+            .keys
+            .get(key)
+            .map(|versions| versions.records.iter().map(|v| head(&v.record)).collect());
         KeyState {
             records: records.unwrap_or_default(),
             stable: self.keys.get(key).and_then(|versions| versions.stable),
@@ -117,7 +146,10 @@ impl Acceptor {
             },
             _ => None,
         };
-        Answer::State { state: self.state(key), shard }
+        Answer::State {
+            state: self.state(key),
+            shard,
+        }
     }
 
     fn blocks(&self, version: &Version, first: u32, count: u32) -> ShardBytes {
@@ -129,15 +161,25 @@ impl Acceptor {
             if self.damage_blocks {
                 bytes[0] ^= 1;
             }
-            Some(Block { bytes: bytes.into(), checksum })
+            Some(Block {
+                bytes: bytes.into(),
+                checksum,
+            })
         };
-        ShardBytes { write_id: version.record.write_id, first, blocks: chunks.map(block).collect() }
+        ShardBytes {
+            write_id: version.record.write_id,
+            first,
+            blocks: chunks.map(block).collect(),
+        }
     }
 
     fn prepare(&mut self, key: &Key, ballot: Ballot) -> Answer {
         let floor = self.floor(key);
         if ballot < floor || ballot == self.drive_floor {
-            return Answer::Refuse { floor, stable: self.keys.get(key).and_then(|versions| versions.stable) };
+            return Answer::Refuse {
+                floor,
+                stable: self.keys.get(key).and_then(|versions| versions.stable),
+            };
         }
         // An equal ballot is the same sender's, as ballots are never reused.
         self.keys.entry(key.clone()).or_default().floor = ballot;
@@ -151,10 +193,17 @@ impl Acceptor {
             return Answer::Ack;
         }
         if record.ballot < floor || versions.stable.is_some_and(|stable| record.ballot <= stable) {
-            return Answer::Refuse { floor, stable: versions.stable };
+            return Answer::Refuse {
+                floor,
+                stable: versions.stable,
+            };
         }
-        let unstable = versions.records.iter().filter(|v| versions.stable.is_none_or(|stable| v.record.ballot > stable)).count();
-        if unstable >= MOST_UNSTABLE {
+        let unstable = versions
+            .records
+            .iter()
+            .filter(|v| versions.stable.is_none_or(|stable| v.record.ballot > stable))
+            .count();
+        if unstable >= MOST_UNSTABLE && record.base.is_none() {
             return Answer::SettleFirst;
         }
         let bytes = match &record.shard {
@@ -165,7 +214,9 @@ impl Acceptor {
                 None => return Answer::NotStaged,
             },
             Shard::Staged { length } => {
-                let Some(pieces) = self.staged.get(&record.write_id) else { return Answer::NotStaged };
+                let Some(pieces) = self.staged.get(&record.write_id) else {
+                    return Answer::NotStaged;
+                };
                 let mut bytes = BytesMut::new();
                 for (offset, piece) in pieces {
                     if *offset != bytes.len() as u64 {
@@ -186,7 +237,11 @@ impl Acceptor {
     }
 
     fn scan(&self, bucket: u64, space: Space, prefix: &Bytes, from: Bytes, limit: usize) -> Answer {
-        let start = Key { bucket, space, name: from.max(prefix.clone()) };
+        let start = Key {
+            bucket,
+            space,
+            name: from.max(prefix.clone()),
+        };
         let mut rows = Vec::new();
         for (key, versions) in self.keys.range(start..) {
             if key.bucket != bucket || key.space != space || !key.name.starts_with(prefix) {
@@ -197,11 +252,22 @@ impl Acceptor {
             }
             if rows.len() == limit {
                 let covers = rows.last().map_or(Covers::End, |row: &ScanRow| Covers::UpTo(row.name.clone()));
-                return Answer::Page { rows, covers, dirty: self.dirty.is_some() };
+                return Answer::Page {
+                    rows,
+                    covers,
+                    dirty: self.dirty.is_some(),
+                };
             }
-            rows.push(ScanRow { name: key.name.clone(), state: self.state(key) });
+            rows.push(ScanRow {
+                name: key.name.clone(),
+                state: self.state(key),
+            });
         }
-        Answer::Page { rows, covers: Covers::End, dirty: self.dirty.is_some() }
+        Answer::Page {
+            rows,
+            covers: Covers::End,
+            dirty: self.dirty.is_some(),
+        }
     }
 }
 

@@ -17,7 +17,12 @@ pub struct TestBody {
 impl TestBody {
     pub fn new(bytes: &[u8], piece_bytes: usize, etag: [u8; 16]) -> TestBody {
         let pieces = bytes.chunks(piece_bytes.max(1)).map(Bytes::copy_from_slice).collect();
-        TestBody { length: bytes.len() as u64, pieces, etag, error: None }
+        TestBody {
+            length: bytes.len() as u64,
+            pieces,
+            etag,
+            error: None,
+        }
     }
 }
 
@@ -34,7 +39,10 @@ impl Body for TestBody {
         async move { result }.boxed_local()
     }
     fn finish(&mut self) -> Finish {
-        Finish { etag: self.etag, metadata: Bytes::new() }
+        Finish {
+            etag: self.etag,
+            metadata: Bytes::new(),
+        }
     }
 }
 

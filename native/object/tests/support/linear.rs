@@ -6,14 +6,28 @@ use std::collections::HashSet;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// Writes value `id`. `Some(true)`: 200; `None`: unknown.
-    Put { id: u32, done: Option<bool> },
-    Delete { done: Option<bool> },
+    Put {
+        id: u32,
+        done: Option<bool>,
+    },
+    Delete {
+        done: Option<bool>,
+    },
     /// Requires absence: `Some(true)` 200, `Some(false)` 412.
-    PutIfAbsent { id: u32, done: Option<bool> },
+    PutIfAbsent {
+        id: u32,
+        done: Option<bool>,
+    },
     /// Requires value `expected`.
-    PutIfMatch { id: u32, expected: u32, done: Option<bool> },
+    PutIfMatch {
+        id: u32,
+        expected: u32,
+        done: Option<bool>,
+    },
     /// Saw this value.
-    Get { saw: Option<u32> },
+    Get {
+        saw: Option<u32>,
+    },
 }
 
 /// An operation in a history: it took effect, if at all, between `start` and `end`.
@@ -28,7 +42,9 @@ pub struct Entry {
 impl Event {
     fn is_optional(self) -> bool {
         match self {
-            Event::Put { done, .. } | Event::Delete { done } | Event::PutIfAbsent { done, .. } | Event::PutIfMatch { done, .. } => done.is_none(),
+            Event::Put { done, .. } | Event::Delete { done } | Event::PutIfAbsent { done, .. } | Event::PutIfMatch { done, .. } => {
+                done.is_none()
+            }
             Event::Get { .. } => false,
         }
     }
@@ -63,8 +79,15 @@ fn search(history: &[Entry], done: u64, state: Option<u32>, seen: &mut HashSet<(
         return false;
     }
     // Only an operation that began before every other open one ended may be next.
-    let first_end = (0..history.len()).filter(|n| open(*n)).map(|n| history[n].end).min().unwrap_or(u64::MAX);
+    let first_end = (0..history.len())
+        .filter(|n| open(*n))
+        .map(|n| history[n].end)
+        .min()
+        .unwrap_or(u64::MAX);
     (0..history.len()).filter(|n| open(*n) && history[*n].start <= first_end).any(|n| {
-        history[n].event.apply(state).is_some_and(|next| search(history, done | 1 << n, next, seen))
+        history[n]
+            .event
+            .apply(state)
+            .is_some_and(|next| search(history, done | 1 << n, next, seen))
     })
 }

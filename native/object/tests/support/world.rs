@@ -7,7 +7,7 @@ use futures_util::future::LocalBoxFuture;
 use openlake_drive::{Answer, Ballot, Key, Request};
 use openlake_io::Runtime;
 use openlake_object::{LocalSlot, NodeState, Slots, Store, StoreOptions, TouchedListener};
-use openlake_peer::{CallError, Clock, ClusterLayout, Fence, Fences, NodeAddress, NodeRequest, NodeAnswer, SetLayout, SlotId, SlotPlace};
+use openlake_peer::{CallError, Clock, ClusterLayout, Fence, Fences, NodeAddress, NodeAnswer, NodeRequest, SetLayout, SlotId, SlotPlace};
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -63,17 +63,32 @@ impl World {
             data,
             parity,
             weight: 100,
-            slots: (0..slots).map(|slot| SlotPlace { node: u32::from(slot), drive: id }).collect(),
+            slots: (0..slots)
+                .map(|slot| SlotPlace {
+                    node: u32::from(slot),
+                    drive: id,
+                })
+                .collect(),
         };
         let address = "127.0.0.1:1".parse().expect("address");
         let nodes = (0..u32::from(slots)).map(|id| NodeAddress { id, address }).collect();
-        let layout = ClusterLayout { epoch: 1, hash: [0; 16], sets: (0..sets).map(set).collect(), nodes };
+        let layout = ClusterLayout {
+            epoch: 1,
+            hash: [0; 16],
+            sets: (0..sets).map(set).collect(),
+            nodes,
+        };
         let ids = (0..sets).flat_map(|set| (0..slots).map(move |slot| SlotId { set, slot }));
         let node = || {
             let fences = Arc::new(Fences::default());
             fences.set_loaded();
             let clock: Arc<Clock> = Arc::default();
-            Node { state: NodeState::new(clock.clone(), fences.clone()), clock, fences, listeners: RefCell::default() }
+            Node {
+                state: NodeState::new(clock.clone(), fences.clone()),
+                clock,
+                fences,
+                listeners: RefCell::default(),
+            }
         };
         Rc::new(World {
             runtime: runtime.clone(),
@@ -110,8 +125,15 @@ impl World {
     fn slots_of(&self, node: u32) -> Vec<LocalSlot> {
         let mut slots: Vec<LocalSlot> = Vec::new();
         for set in &self.layout.sets {
-            let slot = SlotId { set: set.id, slot: node as u8 };
-            slots.push(LocalSlot { slot, drive: [node as u8 + 1; 16], generation: 1 });
+            let slot = SlotId {
+                set: set.id,
+                slot: node as u8,
+            };
+            slots.push(LocalSlot {
+                slot,
+                drive: [node as u8 + 1; 16],
+                generation: 1,
+            });
         }
         slots
     }
@@ -129,7 +151,11 @@ impl World {
     pub fn set_down(&self, slot: u8, down: bool) {
         for set in &self.layout.sets {
             let id = SlotId { set: set.id, slot };
-            if down { self.down.borrow_mut().insert(id) } else { self.down.borrow_mut().remove(&id) };
+            if down {
+                self.down.borrow_mut().insert(id)
+            } else {
+                self.down.borrow_mut().remove(&id)
+            };
         }
     }
     pub fn drive<T>(&self, slot: u8, look: impl FnOnce(&mut Acceptor) -> T) -> T {
@@ -148,7 +174,11 @@ impl World {
     }
     fn delay(&self) -> Duration {
         let faults = self.faults.get();
-        let late = if self.happens(faults.very_late) { self.deadline.get() * 3 / 2 } else { Duration::ZERO };
+        let late = if self.happens(faults.very_late) {
+            self.deadline.get() * 3 / 2
+        } else {
+            Duration::ZERO
+        };
         Duration::from_micros(self.random(faults.delay_us + 1)) + late
     }
     fn handle(&self, slot: SlotId, fence: Option<Fence>, request: Request) -> Answer {
@@ -175,7 +205,13 @@ impl Slots for Link {
     fn layout(&self) -> Arc<ClusterLayout> {
         self.world.layout.clone()
     }
-    fn call(&self, slot: SlotId, fence: Option<Fence>, request: Request, deadline: Duration) -> LocalBoxFuture<'static, Result<Answer, CallError>> {
+    fn call(
+        &self,
+        slot: SlotId,
+        fence: Option<Fence>,
+        request: Request,
+        deadline: Duration,
+    ) -> LocalBoxFuture<'static, Result<Answer, CallError>> {
         let world = self.world.clone();
         world.calls.set(world.calls.get() + 1);
         let (sender, receiver) = oneshot::channel();
@@ -192,7 +228,11 @@ impl Slots for Link {
                 let _ = sender.send(Err(CallError::Unreachable("connection refused".to_owned())));
                 return;
             }
-            let answer = if lose_request { Err(CallError::Lost) } else { Ok(far.handle(slot, fence, request)) };
+            let answer = if lose_request {
+                Err(CallError::Lost)
+            } else {
+                Ok(far.handle(slot, fence, request))
+            };
             if !back.is_zero() {
                 far.runtime.sleep(back).await;
             }
@@ -230,7 +270,10 @@ impl Slots for Link {
             if let NodeRequest::Touched { bucket, revision, name } = request {
                 let node = &world.nodes[node as usize];
                 node.fences.learn(bucket, revision);
-                node.listeners.borrow().iter().for_each(|listener| listener(&name, bucket, revision));
+                node.listeners
+                    .borrow()
+                    .iter()
+                    .for_each(|listener| listener(&name, bucket, revision));
             }
             Ok(NodeAnswer::Done)
         }
@@ -244,7 +287,13 @@ impl Slots for Link {
 fn describe_request(request: &Request) -> String {
     match request {
         Request::Publish { record, .. } => {
-            format!("publish {} id {:02x} origin {} base {:?}", record.ballot, record.write_id.0[0], record.origin, record.base.map(|b| b.to_string()))
+            format!(
+                "publish {} id {:02x} origin {} base {:?}",
+                record.ballot,
+                record.write_id.0[0],
+                record.origin,
+                record.base.map(|b| b.to_string())
+            )
         }
         Request::Prepare { ballot, .. } => format!("prepare {ballot}"),
         Request::Stable { ballot, .. } => format!("stable {ballot}"),
@@ -258,8 +307,17 @@ fn describe_request(request: &Request) -> String {
 
 fn describe_answer(answer: &Answer) -> String {
     let state = |state: &openlake_drive::KeyState| {
-        let records: Vec<String> = state.records.iter().map(|head| format!("{} id {:02x}", head.ballot, head.write_id.0[0])).collect();
-        format!("[{}] stable {:?} floor {}", records.join(", "), state.stable.map(|b| b.to_string()), state.floor)
+        let records: Vec<String> = state
+            .records
+            .iter()
+            .map(|head| format!("{} id {:02x}", head.ballot, head.write_id.0[0]))
+            .collect();
+        format!(
+            "[{}] stable {:?} floor {}",
+            records.join(", "),
+            state.stable.map(|b| b.to_string()),
+            state.floor
+        )
     };
     match answer {
         Answer::State { state: known, .. } => state(known),
