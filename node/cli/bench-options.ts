@@ -1,7 +1,7 @@
 /** The command line of `openlake bench`: parsing and its errors. Pure. */
 import { parseArgs } from 'node:util';
 
-export const OPERATIONS: readonly string[] = ['put', 'get', 'head', 'delete', 'list', 'mixed'];
+export const OPERATIONS: readonly string[] = ['put', 'get', 'head', 'delete', 'list', 'mixed', 'prepare'];
 
 /** A run as asked for; units stand last in the names. */
 export type BenchRequest = {
@@ -16,6 +16,7 @@ export type BenchRequest = {
   readonly threads: number;
   readonly durationMs: number | undefined;
   readonly count: number | undefined;
+  readonly prepared: boolean;
   readonly verify: boolean;
   readonly seed: number;
   readonly retries: number;
@@ -25,7 +26,8 @@ export type BenchRequest = {
 
 export const BENCH_HELP: string = `openlake bench OPERATION [options]: loads any S3 endpoint and measures it
 
-OPERATION is one of ${OPERATIONS.join(', ')} (mixed: 45 % get, 30 % put, 15 % head, 5 % delete, 5 % list).
+OPERATION is one of ${OPERATIONS.join(', ')} (mixed: 45 % get, 30 % put, 15 % head, 5 % delete,
+5 % list; prepare: writes every object once, for runs with --prepared).
 Keys come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; '. .openlake/env' sets them for a local cluster.
 
   --endpoint URL     http://host:port; may be given several times       (AWS_ENDPOINT_URL)
@@ -37,6 +39,8 @@ Keys come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; '. .openlake/env' se
   --objects N        distinct keys                                      (1000)
   --bucket NAME      created if missing                                 (openlake-bench)
   --prefix TEXT      keys are TEXT and a number                         (bench/)
+  --prepared         the objects are there: left by \`bench prepare --keep\` of the same prefix, size,
+                     concurrency and seed
   --verify           check every byte read, and everything once more at the end
   --seed N           bodies and choices follow from it                  (random, printed)
   --retries N        after 5xx and broken connections                   (0; with --verify 10)
@@ -94,6 +98,7 @@ export function parseBenchArguments(
       objects: { type: 'string', default: '1000' },
       bucket: { type: 'string', default: 'openlake-bench' },
       prefix: { type: 'string', default: 'bench/' },
+      prepared: { type: 'boolean', default: false },
       verify: { type: 'boolean', default: false },
       seed: { type: 'string' },
       retries: { type: 'string' },
@@ -127,6 +132,7 @@ export function parseBenchArguments(
     threads: whole('--threads', { text: values.threads, least: 1 }),
     durationMs: durationText === undefined ? undefined : quantity('--duration', { text: durationText, units: TIME_UNITS }),
     count,
+    prepared: values.prepared,
     verify: values.verify,
     seed: values.seed === undefined ? options.randomSeed : whole('--seed', { text: values.seed, least: 0 }),
     retries: whole('--retries', { text: values.retries ?? (values.verify ? '10' : '0'), least: 0 }),

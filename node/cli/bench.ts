@@ -32,6 +32,7 @@ async function measure(request: BenchRequest, keys: { readonly access: string; r
       threads: request.threads,
       ...(request.durationMs === undefined ? {} : { durationMs: request.durationMs }),
       ...(request.count === undefined ? {} : { count: request.count }),
+      prepared: request.prepared,
       verify: request.verify,
       seed: request.seed,
       retries: request.retries,

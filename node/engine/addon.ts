@@ -203,6 +203,7 @@ export type BenchConfig = {
   readonly threads: number;
   readonly durationMs?: number;
   readonly count?: number;
+  readonly prepared: boolean;
   readonly verify: boolean;
   readonly seed: number;
   readonly retries: number;

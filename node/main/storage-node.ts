@@ -85,8 +85,9 @@ export class StorageNode {
         });
       },
       onNotice: (notice) => {
+        if (!notice.fatal) return log.info(notice.message);
         log.error(notice.message);
-        if (notice.fatal) this.#options.onFatal(notice.message);
+        this.#options.onFatal(notice.message);
       },
       onFault: (request, error) => log.error(messageOf(error), { request: request.requestId }),
     });

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { metricDefinitions } from '../../node/metrics/definitions.ts';
 import { s3ErrorTable } from '../../node/s3/errors.ts';
+import { formatPage } from './format-page.ts';
 import { readSource, sourceFiles } from './sources.ts';
 
 /** First cells of a page's table rows, without code marks. */
@@ -30,6 +31,21 @@ test('docs/reference/s3-compatibility.md lists exactly the operations that are a
   const control = [...readSource('node/s3/routes.ts').matchAll(/operation: '([A-Za-z0-9]+)'/g)].map((match) => match[1] as string);
   const hot = ['GetObject', 'HeadObject', 'PutObject', 'DeleteObject', 'UploadPart'];
   assert.deepEqual(firstCells('docs/reference/s3-compatibility.md').toSorted(), [...new Set([...control, ...hot])].toSorted());
+});
+
+test('docs/reference/on-disk-format.md is what the codecs say', () => {
+  assert.equal(readSource('docs/reference/on-disk-format.md'), formatPage(), 'run: npm run generate');
+});
+
+test('every test that docs/concepts/consistency.md names exists', () => {
+  const tests = sourceFiles(/^native\/.*\.rs$|\.test\.ts$/)
+    .map(readSource)
+    .join('\n');
+  const rows = readSource('docs/concepts/consistency.md').matchAll(/^\| [^|]+ \| (`[^|]+`) \|$/gm);
+  const named = [...rows].flatMap(([, cell]) => (cell as string).split(/, (?=`)/).map((name) => name.replaceAll('`', '')));
+  assert.ok(named.length > 10, 'no promises were found');
+  const missing = named.filter((name) => !tests.includes(`fn ${name}(`) && !tests.includes(`test('${name}'`));
+  assert.deepEqual(missing, []);
 });
 
 test('every relative link in a document leads to a file', () => {

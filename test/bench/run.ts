@@ -40,41 +40,47 @@ type BenchJson = {
 
 const run = promisify(execFile);
 
-/** Runs the load generator on its processor and measures the server's CPU around it. */
-async function measure(options: {
+type Load = {
   readonly work: string;
   readonly operation: string;
   readonly endpoint: string;
   readonly env: Readonly<Record<string, string>>;
   readonly pid: number;
   readonly words: readonly string[];
+  /** Objects that must be there first; written outside the measured time. */
+  readonly prepared: boolean;
   readonly floorUs: number | undefined;
-}): Promise<Row> {
-  const { work, operation, endpoint, env, pid, words, floorUs } = options;
-  const bench = [join(root, 'node/cli/bench.ts'), operation, '--endpoint', endpoint, '--json', ...words];
-  const before = processorTimeUs(pid);
-  const { stdout } = await run('taskset', ['-c', String(CLIENT_PROCESSOR), process.execPath, ...bench], {
-    env: { ...process.env, ...env },
-  });
-  const processorUs = processorTimeUs(pid) - before;
+};
+
+async function bench(load: Load, words: readonly string[]): Promise<BenchJson> {
+  const all = [join(root, 'node/cli/bench.ts'), ...words, '--endpoint', load.endpoint, '--seed', '1', '--json', '--keep', ...load.words];
+  const command = ['-c', String(CLIENT_PROCESSOR), process.execPath, ...all];
+  const { stdout } = await run('taskset', command, { env: { ...process.env, ...load.env } });
   const report = JSON.parse(stdout) as BenchJson;
-  const figures = report.operations.find((candidate) => candidate.name === operation);
-  if (figures === undefined || report.errors > 0) throw new Error(`${work}: ${report.errors} errors: ${stdout}`);
-  const all = report.operations.reduce((sum, candidate) => sum + candidate.count, 0);
-  // CPU before and after the measured part (preparation) is shared out over all operations alike.
-  const perOperationUs = processorUs / all;
+  if (report.errors > 0) throw new Error(`${load.work}: ${report.errors} errors: ${stdout}`);
+  return report;
+}
+
+/** Runs the load generator on its processor and measures the server's CPU around it. */
+async function measure(load: Load): Promise<Row> {
+  if (load.prepared) await bench(load, ['prepare']);
+  const before = processorTimeUs(load.pid);
+  const report = await bench(load, [load.operation, '--duration', seconds, '--prepared']);
+  const figures = report.operations.find((candidate) => candidate.name === load.operation);
+  if (figures === undefined) throw new Error(`${load.work}: nothing was measured`);
+  const perOperationUs = (processorTimeUs(load.pid) - before) / figures.count;
   return {
-    work,
+    work: load.work,
     perSecond: figures.perSecond ?? 0,
     processorUs: perOperationUs,
     p50Us: figures.p50Us,
     p99Us: figures.p99Us,
-    ratio: floorUs === undefined ? undefined : perOperationUs / floorUs,
+    ratio: load.floorUs === undefined ? undefined : perOperationUs / load.floorUs,
   };
 }
 
 /** Requests to a server that answers 4 KiB from memory. */
-async function measureResponder(seconds: string): Promise<Row> {
+async function measureResponder(): Promise<Row> {
   const child = spawn(process.execPath, [join(root, 'test/bench/responder.ts')], { stdio: ['pipe', 'pipe', 'inherit'] });
   try {
     const address = await new Promise<string>((resolve, reject) => {
@@ -84,16 +90,8 @@ async function measureResponder(seconds: string): Promise<Row> {
     const pid = child.pid as number;
     pin(pid, SERVER_PROCESSOR);
     const env = { AWS_ACCESS_KEY_ID: 'floor', AWS_SECRET_ACCESS_KEY: 'floor' };
-    const words = ['--concurrency', '64', '--duration', seconds, '--objects', '64', '--keep'];
-    return await measure({
-      work: 'floor: 4 KiB from memory, c=64',
-      operation: 'get',
-      endpoint: `http://${address}`,
-      env,
-      pid,
-      words,
-      floorUs: undefined,
-    });
+    const load = { operation: 'get', words: words('', 64, 64), prepared: false, floorUs: undefined };
+    return await measure({ ...load, work: 'floor: 4 KiB from memory, c=64', endpoint: `http://${address}`, env, pid });
   } finally {
     child.kill('SIGKILL');
   }
@@ -122,49 +120,28 @@ function measureDisk(seconds: number): number | undefined {
   }
 }
 
-async function measureNode(cluster: TestCluster, options: { readonly seconds: string; readonly floorUs: number }): Promise<readonly Row[]> {
+async function measureNode(cluster: TestCluster, floorUs: number): Promise<readonly Row[]> {
   const node = (await cluster.waitHealthy()).nodes[0];
-  if (node?.pid === null || node === undefined) throw new Error('the node does not run');
-  const pid = node.pid;
-  pin(pid, SERVER_PROCESSOR);
-  const { seconds, floorUs } = options;
-  const common = { endpoint: node.endpoints.s3, env: cluster.env, pid, floorUs };
-  const get = (concurrency: string): readonly string[] => ['--concurrency', concurrency, '--duration', seconds, '--objects', '256'];
-  const put = (concurrency: string): readonly string[] => [
-    '--concurrency',
-    concurrency,
-    '--duration',
-    seconds,
-    '--objects',
-    '100000',
-    '--prefix',
-    `put${concurrency}/`,
+  if (node === undefined || node.pid === null) throw new Error('the node does not run');
+  pin(node.pid, SERVER_PROCESSOR);
+  const common = { endpoint: node.endpoints.s3, env: cluster.env, pid: node.pid, floorUs };
+  const loads: readonly Pick<Load, 'work' | 'operation' | 'words' | 'prepared'>[] = [
+    { work: '4 KiB GET, hot, c=64', operation: 'get', words: words('get/', 64, 256), prepared: true },
+    { work: '4 KiB GET, hot, c=1', operation: 'get', words: words('get1/', 1, 256), prepared: true },
+    { work: '4 KiB HEAD, c=64', operation: 'head', words: words('get/', 64, 256), prepared: true },
+    { work: '4 KiB durable PUT, c=64', operation: 'put', words: words('put/', 64, 100_000), prepared: false },
+    { work: '4 KiB durable PUT, c=1', operation: 'put', words: words('put1/', 1, 100_000), prepared: false },
+    { work: 'LIST of 1000, c=4', operation: 'list', words: words('list/', 4, 4000), prepared: true },
+    { work: '1 MiB GET, c=4', operation: 'get', words: [...words('large/', 4, 64), '--size', '1MiB'], prepared: true },
+    { work: '1 MiB PUT, c=4', operation: 'put', words: [...words('large-put/', 4, 64), '--size', '1MiB'], prepared: false },
   ];
-  return [
-    await measure({ ...common, work: '4 KiB GET, hot, c=64', operation: 'get', words: get('64') }),
-    await measure({ ...common, work: '4 KiB GET, hot, c=1', operation: 'get', words: get('1') }),
-    await measure({ ...common, work: '4 KiB HEAD, c=64', operation: 'head', words: get('64') }),
-    await measure({ ...common, work: '4 KiB durable PUT, c=64', operation: 'put', words: [...put('64'), '--keep'] }),
-    await measure({ ...common, work: '4 KiB durable PUT, c=1', operation: 'put', words: [...put('1'), '--keep'] }),
-    await measure({
-      ...common,
-      work: 'LIST of 1000, c=4',
-      operation: 'list',
-      words: ['--concurrency', '4', '--duration', seconds, '--objects', '4000', '--prefix', 'list/'],
-    }),
-    await measure({
-      ...common,
-      work: '1 MiB GET, c=4',
-      operation: 'get',
-      words: ['--size', '1MiB', '--concurrency', '4', '--duration', seconds, '--objects', '64', '--prefix', 'large/'],
-    }),
-    await measure({
-      ...common,
-      work: '1 MiB PUT, c=4',
-      operation: 'put',
-      words: ['--size', '1MiB', '--concurrency', '4', '--duration', seconds, '--objects', '64', '--prefix', 'large-put/'],
-    }),
-  ];
+  const rows: Row[] = [];
+  for (const load of loads) rows.push(await measure({ ...common, ...load }));
+  return rows;
+}
+
+function words(prefix: string, concurrency: number, objects: number): readonly string[] {
+  return ['--prefix', prefix, '--concurrency', String(concurrency), '--objects', String(objects)];
 }
 
 function table(rows: readonly Row[]): string {
@@ -189,9 +166,9 @@ function table(rows: readonly Row[]): string {
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '5' }, json: { type: 'boolean', default: false } } });
 const seconds = `${Number(values.seconds)}s`;
 const diskReads = measureDisk(Number(values.seconds));
-const floor = await measureResponder(seconds);
+const floor = await measureResponder();
 await using cluster = await startCluster(join(root, 'test/bench/one-node.yaml'));
-const rows = [floor, ...(await measureNode(cluster, { seconds, floorUs: floor.processorUs }))];
+const rows = [floor, ...(await measureNode(cluster, floor.processorUs))];
 if (values.json) {
   console.log(JSON.stringify({ diskReads, rows }, null, 2));
 } else {

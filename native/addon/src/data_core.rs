@@ -7,6 +7,7 @@
 use crate::control::{ControlOptions, ControlPort};
 use crate::engine::{DriveIdentity, OpenedDrive, Shared};
 use crate::plan::describe_open_error;
+use crate::queue::Notice;
 use futures_channel::oneshot;
 use futures_util::future::join_all;
 use openlake_drive::Drive;
@@ -173,6 +174,13 @@ pub fn assemble(core: usize, runtime: &Runtime, shared: &Shared, assembly: &Asse
         listen: Some(plan.listen_peer),
     };
     let mesh = Mesh::start(runtime, options).map_err(|error| format!("cannot serve peers on {}: {error}", plan.listen_peer))?;
+    let queue = shared.queue.clone();
+    mesh.on_event(move |event| {
+        queue.push_notice(Notice {
+            fatal: false,
+            message: event.to_string(),
+        })
+    });
     let options = StoreOptions {
         node: plan.node,
         boot: assembly.boot,

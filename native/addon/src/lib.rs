@@ -13,6 +13,7 @@ mod control;
 mod convert;
 mod data_core;
 mod engine;
+mod every_core;
 mod list_page;
 mod plan;
 mod primitives;
@@ -145,7 +146,7 @@ impl Engine {
     #[napi]
     pub fn drain(&self, call: u32) -> Result<()> {
         let (completion, shared) = self.call(call)?;
-        engine::on_every_core(shared, completion, |serving| async move {
+        every_core::on_every_core(shared, completion, |serving| async move {
             serving.server.drain().await;
             Ok(())
         });

@@ -62,10 +62,6 @@ impl Histogram {
         self.sum_ns += other.sum_ns;
         self.max_ns = self.max_ns.max(other.max_ns);
     }
-    /// How many durations were counted.
-    pub fn total(&self) -> u64 {
-        self.total
-    }
     /// The largest one.
     pub fn max_ns(&self) -> u64 {
         self.max_ns

@@ -22,7 +22,7 @@ pub struct OperationMix {
 }
 
 impl OperationMix {
-    /// The mix of a name: `put`, `get`, `head`, `delete`, `list`, or `mixed` (45 % get, 30 % put, 15 % head, 5 % delete, 5 % list).
+    /// The mix of a name: `put`, `get`, `head`, `delete`, `list`, `prepare` (writes every object once and ends), or `mixed` (45 % get, 30 % put, 15 % head, 5 % delete, 5 % list).
     pub fn named(name: &str) -> Option<OperationMix> {
         let mix = |put, get, head, delete, list| {
             Some(OperationMix {
@@ -39,12 +39,20 @@ impl OperationMix {
             "head" => mix(0, 0, 1, 0, 0),
             "delete" => mix(0, 0, 0, 1, 0),
             "list" => mix(0, 0, 0, 0, 1),
+            "prepare" => mix(0, 0, 0, 0, 0),
             "mixed" => mix(30, 45, 15, 5, 5),
             _ => None,
         }
     }
     /// Whether objects must be there before the run starts.
     pub fn needs_objects(&self) -> bool {
+        self.put == 0 || self.is_mixed()
+    }
+    /// Whether anything follows the preparation.
+    pub fn is_measured(&self) -> bool {
+        self.put + self.get + self.head + self.delete + self.list > 0
+    }
+    fn is_mixed(&self) -> bool {
         self.get + self.head + self.delete + self.list > 0
     }
 }
@@ -72,6 +80,8 @@ pub struct BenchOptions {
     pub duration: Option<Duration>,
     /// Operations in all; absent: `duration` ends the run.
     pub count: Option<u64>,
+    /// The objects are there already, at version 1 (left by a run of the same prefix, sizes, concurrency and seed).
+    pub prepared: bool,
     /// Check every byte read against what was written.
     pub verify: bool,
     pub seed: u64,

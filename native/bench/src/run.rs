@@ -77,7 +77,7 @@ fn run_thread(
 ) -> Report {
     let numbers = (thread..u64::from(options.concurrency)).step_by(threads as usize);
     let mut workers: Vec<Worker> = numbers.map(|number| Worker::new(runtime, options, shared, number)).collect();
-    if options.mix.needs_objects() {
+    if options.mix.needs_objects() && !options.prepared {
         runtime.run(join_all(workers.iter_mut().map(Worker::prepare)));
     }
     barrier.wait();
@@ -89,7 +89,9 @@ fn run_thread(
             shared.stop.store(true, Ordering::Relaxed);
         });
     }
-    runtime.run(join_all(workers.iter_mut().map(Worker::measure)));
+    if options.mix.is_measured() {
+        runtime.run(join_all(workers.iter_mut().map(Worker::measure)));
+    }
     let elapsed_ns = runtime.now().0 - started.0;
     if options.verify {
         runtime.run(join_all(workers.iter_mut().map(Worker::check_all)));

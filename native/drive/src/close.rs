@@ -5,6 +5,9 @@ use crate::format::{Root, STATE_RECORD_BYTES};
 use std::io;
 use std::rc::Rc;
 
+/// No `settled` record is longer.
+const MARK_ROOM_BYTES: usize = 4096;
+
 impl Core {
     /// Writes a root that names the log as it is durable now.
     pub async fn write_root(&self, clean: bool) -> io::Result<()> {
@@ -45,7 +48,10 @@ impl Core {
     async fn write_last_records(self: &Rc<Core>) -> Result<(), crate::Answer> {
         self.all_durable().await?;
         loop {
-            self.room(STATE_RECORD_BYTES).await?;
+            if let Some(text) = self.failure() {
+                return Err(crate::Answer::Failed(text));
+            }
+            self.room(MARK_ROOM_BYTES).await?;
             self.append_marks();
             if self.marks.borrow().queue.is_empty() {
                 break;

@@ -29,6 +29,7 @@ mod publish;
 mod pump;
 mod read;
 mod record;
+mod replay;
 mod roots;
 mod row;
 pub mod sabotage;

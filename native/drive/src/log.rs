@@ -1,5 +1,6 @@
 //! The log: its writing end and its recovery.
 
+mod acknowledge;
 mod append;
 mod batch;
 mod head;

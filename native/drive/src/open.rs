@@ -4,22 +4,19 @@ use crate::blank::{self, names};
 use crate::cache::Cache;
 use crate::core::Core;
 use crate::counters::Counters;
-use crate::entry::Entry;
 use crate::flush_gate::FlushGate;
-use crate::format::{AcceptorState, DriveSeed, RecordType, Root, SUPERBLOCK_BYTES, StoredRecord, Superblock, SuperblockError};
+use crate::format::{DriveSeed, SUPERBLOCK_BYTES, StoredRecord, Superblock, SuperblockError};
 use crate::index::Index;
-use crate::log::{Log, Recovered, recover};
+use crate::log::{Log, recover};
 use crate::medium::{Medium, open_locked};
+use crate::replay::{apply, next_state, rebuild_space, unsettled};
 use crate::roots::Roots;
-use crate::row::CLOCK_LIMIT_MS;
-use crate::sabotage::{Sabotage, is_planted};
 use crate::settle::SWEEP_LENGTH;
-use crate::space::{ExtentSet, Place, Returned, Space};
-use crate::{Ballot, DriveOptions, DriveState, Key, MountCheck, OpenError};
-use bytes::Bytes;
+use crate::space::{Place, Returned};
+use crate::{DriveOptions, DriveState, MountCheck, OpenError};
 use openlake_io::{OpenOptions, Runtime};
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 use std::rc::Rc;
@@ -269,96 +266,4 @@ async fn own_superblock(runtime: &Runtime, options: &DriveOptions) -> Result<Sup
 
 fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Puts one record of the log into the index.
-fn apply(index: &mut Index, returned: &Returned, record: StoredRecord<'_>, place: Place) {
-    let key = Key {
-        bucket: record.bucket,
-        space: record.space,
-        name: Bytes::copy_from_slice(record.name),
-    };
-    let key = index.own_key(&key);
-    let row = index.get_or_insert(key.clone());
-    if record.kind == RecordType::Settled {
-        row.raise_floor(record.head.origin);
-        row.settle(record.head.ballot);
-        return;
-    }
-    let mut head = record.head;
-    head.metadata = Bytes::copy_from_slice(record.metadata);
-    let shared = row.of_write_id(head.write_id).and_then(|entry| entry.extents.clone());
-    let extents = (record.kind == RecordType::Bulk).then(|| shared.unwrap_or_else(|| ExtentSet::new(record.extents, returned)));
-    let mut entry = Entry::pending(key, head, record.shard_length, extents);
-    entry.total = record.total as u32;
-    entry.tail_offset = record.tail_offset as u32;
-    entry.payload = record.payload.len() as u32;
-    entry.set_durable(place, openlake_io::Instant(0));
-    row.accept(Rc::new(entry));
-}
-
-fn rebuild_space(medium: &Medium, recovered: &Recovered, index: &Index) -> (Space, Vec<String>) {
-    let mut space = Space::new(*medium.geometry(), medium.made_segments());
-    for (segment, generation) in &recovered.segments {
-        space.claim_log(*segment, *generation);
-    }
-    let mut conflicts = Vec::new();
-    let mut claimed: HashSet<*const ExtentSet> = HashSet::new();
-    for (_, entry) in index.entries() {
-        if let Some(place) = entry.place() {
-            space.add_live(place.segment(), u64::from(entry.total), 0);
-        }
-        let Some(extents) = &entry.extents else { continue };
-        if !claimed.insert(Rc::as_ptr(extents)) {
-            continue;
-        }
-        for extent in extents.to_vec().into_iter().filter(|extent| !space.claim_extent(*extent)) {
-            conflicts.push(format!(
-                "segment {} granule {} belongs to more than one record",
-                extent.segment, extent.first
-            ));
-        }
-    }
-    (space, conflicts)
-}
-
-/// The acceptor's state of this run: promises of the run before were kept up to its bound; after damage, whatever was lost was at
-/// most as far ahead of the clock as any ballot may be.
-fn next_state(runtime: &Runtime, recovered: &Recovered, root: &Root, options: &DriveOptions, damaged: bool) -> AcceptorState {
-    let before = recovered.state;
-    let boot = before.boot.max(root.state.boot).saturating_add(1).max(options.boot_at_least);
-    let bound = if is_planted(Sabotage::VolatilePromise) {
-        before.drive_floor
-    } else {
-        before.bound()
-    };
-    let mut drive_floor = before.drive_floor.max(bound);
-    let mut dirty = before.dirty;
-    if damaged {
-        let clock = (runtime.wall_ms() + CLOCK_LIMIT_MS) << 16 | 0xffff;
-        drive_floor = drive_floor.max(root.state.bound()).max(Ballot {
-            clock,
-            node: u32::MAX,
-            boot: u32::MAX,
-        });
-        dirty = Some(drive_floor);
-    }
-    AcceptorState {
-        drive_floor,
-        dirty,
-        bound_clock: drive_floor.clock,
-        boot,
-    }
-}
-
-fn unsettled(index: &Index, runtime: &Runtime) -> VecDeque<std::rc::Weak<Entry>> {
-    let now = runtime.now();
-    let mut queue = VecDeque::new();
-    for (_, row) in index.rows() {
-        for entry in row.entries().iter().filter(|entry| Some(entry.head.ballot) > row.stable()) {
-            entry.since.set(now);
-            queue.push_back(Rc::downgrade(entry));
-        }
-    }
-    queue
 }

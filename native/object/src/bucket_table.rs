@@ -43,12 +43,14 @@ impl BucketTable {
             None => drop(rows.insert(name.to_owned(), Row { view, fresh: true })),
         }
     }
-    /// The row may be outdated: it stops answering until the record is read again. A row read at or after `revision` stays.
+    /// The row may be outdated: it stops answering until the record is read again. A row read at or after that revision stays. An
+    /// unknown name is remembered, so that requests under the bucket's id can find its record.
     pub fn touch(&self, name: &str, view: BucketView) {
-        if let Some(row) = self.write().get_mut(name)
-            && (row.view.id != view.id || row.view.revision < view.revision)
-        {
-            row.fresh = false;
+        let mut rows = self.write();
+        match rows.get_mut(name) {
+            Some(row) if row.view.id == view.id && row.view.revision >= view.revision => {}
+            Some(row) => row.fresh = false,
+            None => drop(rows.insert(name.to_owned(), Row { view, fresh: false })),
         }
     }
     /// The bucket's record says that it is not live.

@@ -96,16 +96,16 @@ async fn judge(
     ballot: Ballot,
     finding: &Finding,
 ) -> Result<Judgement, StoreError> {
+    if let Finding::Complete(found) = finding {
+        operation.send_stable(found.head.ballot, found.accepted);
+    }
     let attempts = proposer.attempts();
     let writer = writer_of(operation, proposer, draft, false, &attempts);
     let found = finding.found();
     let base = Some(found.map_or(Ballot::ZERO, |found| found.head.ballot));
     let reusing = || draft.clone().reusing(proposer.answers());
     match (decide(&writer, finding, found.map_or(1, |found| shards_needed(&found.head))), found) {
-        (Decision::Done, Some(found)) => {
-            operation.send_stable(found.head.ballot, found.accepted);
-            return Ok(Judgement::Done(found.head.origin));
-        }
+        (Decision::Done, Some(found)) => return Ok(Judgement::Done(found.head.origin)),
         (Decision::FinishOwn, Some(found)) => {
             return Ok(Judgement::Publish(
                 reusing().published_at(ballot, found.head.origin, base),

@@ -100,3 +100,6 @@ pub fn provably_without_effect(writer: &Writer<'_>, finding: Option<&Finding>) -
         never_adopted(writer, attempt) || overtaken
     })
 }
+
+#[cfg(test)]
+mod tests;

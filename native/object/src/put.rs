@@ -118,7 +118,8 @@ async fn publish(operation: &Rc<Operation>, draft: Proposal, condition: &Conditi
         condition => write_if(operation, draft, condition, floor).await,
     };
     match result {
-        Err(StoreError::Unavailable(_)) if operation.is_bucket_gone() => Err(StoreError::NoSuchBucket),
+        // Deleting a bucket found it empty under a fence: a write that met the fence can never be seen, whatever became of it.
+        Err(StoreError::Unavailable(_) | StoreError::Unknown(_)) if operation.is_bucket_gone() => Err(StoreError::NoSuchBucket),
         result => result,
     }
 }

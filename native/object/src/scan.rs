@@ -125,3 +125,6 @@ fn found(answers: &[(u8, &KeyState)], head: &Head, accepted: SlotMask, marked: b
         marked,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,6 +67,10 @@ async fn after_refusal(operation: &Rc<Operation>, proposer: &mut Proposer, draft
         Promises::OwnComplete(origin) => return Ok(Next::Done(origin)),
         Promises::None => return Err(outcome_unknown(operation, proposer)),
     };
+    if let Finding::Complete(found) = &finding {
+        // Older versions go, which also makes room where a drive asked to settle first.
+        operation.send_stable(found.head.ballot, found.accepted);
+    }
     let attempts = proposer.attempts();
     let writer = writer_of(operation, proposer, draft, true, &attempts);
     if is_planted(Sabotage::BlindRetry) {
@@ -80,10 +84,7 @@ async fn after_refusal(operation: &Rc<Operation>, proposer: &mut Proposer, draft
     let base = Some(found.map_or(Ballot::ZERO, |found| found.head.ballot));
     let reusing = || draft.clone().reusing(proposer.answers());
     Ok(match (decision, found) {
-        (Decision::Done, Some(found)) => {
-            operation.send_stable(found.head.ballot, found.accepted);
-            Next::Done(found.head.origin)
-        }
+        (Decision::Done, Some(found)) => Next::Done(found.head.origin),
         (Decision::FinishOwn, Some(found)) => Next::Publish(reusing().published_at(ballot, found.head.origin, base), Goal::FinishOwn),
         (Decision::Propose, _) => Next::Publish(reusing().proposed_at(ballot, base), Goal::Propose),
         (Decision::Overwritten, _) => Next::Done(first),

@@ -185,7 +185,8 @@ impl History {
     }
 }
 
-async fn one_history(runtime: &openlake_io::Runtime, seed: u64) -> usize {
+/// How many operations were answered for sure, and all that drives were asked and said.
+async fn one_history(runtime: &openlake_io::Runtime, seed: u64) -> (usize, Vec<String>) {
     let (data, parity) = [(2, 1), (2, 2), (1, 2), (1, 1), (3, 1), (4, 2)][(seed % 6) as usize];
     let world = World::new(runtime, seed, 1, data, parity);
     world.deadline.set(Duration::from_millis(250));
@@ -257,7 +258,8 @@ async fn one_history(runtime: &openlake_io::Runtime, seed: u64) -> usize {
             text.join("\n")
         );
     }
-    entries.iter().filter(|entry| entry.end != u64::MAX).count()
+    let log = world.log.borrow_mut().take().unwrap_or_default();
+    (entries.iter().filter(|entry| entry.end != u64::MAX).count(), log)
 }
 
 #[test]
@@ -271,13 +273,21 @@ fn histories_are_linearizable() {
     let seeds = start..start + if fixed.is_some() { 1 } else { count };
     println!("seeds {seeds:?}");
     let answered: usize = seeds
-        .map(|seed| run_seeded(seed, async move |runtime| one_history(&runtime, seed).await))
+        .map(|seed| run_seeded(seed, async move |runtime| one_history(&runtime, seed).await.0))
         .sum();
     println!("{answered} operations were answered for sure");
     assert!(
         answered as u64 > (OPERATIONS as u64) * if fixed.is_some() { 1 } else { count },
         "too few operations got an answer: {answered}"
     );
+}
+
+#[test]
+fn the_same_seed_gives_the_same_history() {
+    for seed in 0..30 {
+        let run = || run_seeded(seed, async move |runtime| one_history(&runtime, seed).await.1);
+        assert_eq!(run(), run(), "seed {seed}");
+    }
 }
 
 #[test]

@@ -335,21 +335,23 @@ fn marks_spread_and_older_versions_go() {
 
 #[test]
 fn lost_marks_pile_up_to_a_bound_and_are_settled() {
-    run(async move |runtime| {
-        let world = World::new(&runtime, 8, 1, 2, 2);
-        let bucket = bucket(&world).await;
-        let store = world.store(0);
-        world.faults.set(Faults {
-            lose_mark: 1000,
-            ..Faults::default()
+    for seed in 0..50 {
+        run_seeded(seed, async move |runtime| {
+            let world = World::new(&runtime, seed, 1, 2, 2);
+            let bucket = bucket(&world).await;
+            let store = world.store(0);
+            world.faults.set(Faults { lose_mark: 1000, delay_us: seed * 20, ..Faults::default() });
+            for n in 0..8u8 {
+                put(&store, bucket, &[n; 100]).await.expect("put");
+            }
+            world.faults.set(Faults { delay_us: seed * 20, ..Faults::default() });
+            *world.log.borrow_mut() = Some(Vec::new());
+            for n in 8..30u8 {
+                let result = put(&store, bucket, &[n; 100]).await;
+                let log = || world.log.borrow().clone().unwrap_or_default().join("\n");
+                assert!(result.is_ok(), "seed {seed}, write {n}: {result:?}\n{}", log());
+                assert!(get(&store, bucket).await.expect("get") == vec![n; 100]);
+            }
         });
-        for n in 0..8u8 {
-            put(&store, bucket, &[n; 100]).await.expect("put");
-        }
-        world.faults.set(Faults::default());
-        for n in 8..30u8 {
-            put(&store, bucket, &[n; 100]).await.expect("settled first");
-            assert!(get(&store, bucket).await.expect("get") == vec![n; 100]);
-        }
-    });
+    }
 }

@@ -3,6 +3,7 @@
 use crate::codec::RequestEnvelope;
 use crate::handshake::Credentials;
 use crate::local::{Address, LocalDrive, register, unregister};
+use crate::skew::Skew;
 use crate::{Clock, ClusterLayout, Fences, MAX_SKEW_MS, NodeAnswer, NodeRequest, PeerEvent, SlotId};
 use openlake_drive::{Answer, Ballot};
 use openlake_io::Runtime;
@@ -28,6 +29,7 @@ pub struct Home {
     pub secrets: RefCell<Vec<Vec<u8>>>,
     pub layout: RefCell<Arc<ClusterLayout>>,
     pub drives: RefCell<HashMap<SlotId, LocalDrive>>,
+    pub skew: RefCell<Skew>,
     pub closed: Cell<bool>,
     /// Why this node refused someone who claimed an id, last time.
     pub refusals: RefCell<BTreeMap<u32, String>>,
@@ -58,15 +60,19 @@ impl Home {
     }
 
     /// Learns a peer's clock.
-    pub fn merge_clock(&self, time: u64) {
+    pub fn merge_clock(&self, node: u32, time: u64) {
         self.clock.merge(time, self.runtime.wall_ms());
+        self.skew.borrow_mut().note(node, time >> 16, self.runtime.now());
     }
 
     /// Whether a request may go to a drive of this node: the drive, or the answer that says why not. The same for all callers.
     pub fn admit(&self, envelope: &RequestEnvelope) -> Result<LocalDrive, Box<Answer>> {
         let wall_ms = self.runtime.wall_ms();
-        if envelope.clock >> 16 > wall_ms + MAX_SKEW_MS {
-            return Err(Box::new(Answer::Clock { now_ms: wall_ms }));
+        // A clock far ahead of most others does not count here either; a small lead is nobody's fault.
+        let lead_ms = self.skew.borrow().lead_ms(wall_ms, self.runtime.now());
+        let now_ms = if lead_ms > MAX_SKEW_MS { wall_ms - lead_ms } else { wall_ms };
+        if envelope.clock >> 16 > now_ms + MAX_SKEW_MS {
+            return Err(Box::new(Answer::Clock { now_ms }));
         }
         let epoch = self.layout.borrow().epoch;
         if envelope.epoch != epoch {

@@ -25,6 +25,7 @@ mod outgoing;
 mod page;
 mod pending;
 mod serve;
+mod skew;
 
 pub use call::{CallError, NodeAnswer, NodeRequest, PeerStatus};
 pub use clock::{Clock, MAX_SKEW_MS};

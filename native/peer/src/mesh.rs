@@ -58,6 +58,7 @@ impl Mesh {
             secrets: RefCell::new(options.secrets),
             layout: RefCell::new(options.layout),
             drives: RefCell::default(),
+            skew: RefCell::default(),
             closed: Cell::new(false),
             refusals: RefCell::default(),
             touched: RefCell::default(),

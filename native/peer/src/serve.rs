@@ -202,7 +202,7 @@ impl Session {
             }
             FrameKind::NodeRequest => {
                 let (envelope, request): (NodeEnvelope, crate::NodeRequest) = decode_all(head, bulk).map_err(unreadable)?;
-                home.merge_clock(envelope.clock);
+                home.merge_clock(self.peer.node, envelope.clock);
                 let answer = home.answer(&request);
                 let envelope = NodeEnvelope {
                     clock: home.clock_for_peers(),
@@ -216,7 +216,7 @@ impl Session {
 
     /// `id`: to be answered under it; a notice has none.
     async fn slot_request(self: &Rc<Self>, home: &Rc<Home>, id: Option<u64>, envelope: RequestEnvelope, request: Request, bytes: usize) {
-        home.merge_clock(envelope.clock);
+        home.merge_clock(self.peer.node, envelope.clock);
         let drive = match home.admit(&envelope) {
             Ok(drive) => drive,
             Err(answer) => {

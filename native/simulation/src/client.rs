@@ -232,7 +232,7 @@ impl Client {
     fn outcome_of_failed_read(&self, key: usize, error: &StoreError) -> (Option<Outcome>, String) {
         match error {
             StoreError::NoSuchKey => (Some(Outcome::Found(None)), String::new()),
-            StoreError::Unavailable(_) | StoreError::Unknown(_) => {
+            StoreError::Unavailable(_) | StoreError::Unknown(_) | StoreError::Full => {
                 self.history.count("read unavailable");
                 (None, format!("{error:?}"))
             }

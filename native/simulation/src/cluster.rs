@@ -74,6 +74,16 @@ fn layout(shape: Shape) -> ClusterLayout {
     }
 }
 
+impl Drop for Cluster {
+    /// Ends all processes: their tasks hold the world, and the world holds them.
+    fn drop(&mut self) {
+        for node in 0..self.machines.len() {
+            self.machines[node] = Machine::default();
+            self.world.stop_node(node as u32);
+        }
+    }
+}
+
 impl Cluster {
     /// A world with blank drives; no node runs yet.
     pub fn new(seed: u64, shape: Shape, options: SimOptions, history: History) -> Cluster {

@@ -21,21 +21,24 @@ pub enum Fault {
     Partition,
     /// A node is cut off from all others.
     Isolation,
-    /// A wall clock is wrong.
+    /// A wall clock is a little wrong.
     Clock,
+    /// A wall clock is far ahead or behind: the node must be refused by all others, and harm nobody. One node at a time.
+    FarClock,
     /// Connections break every now and then.
     Resets,
     /// All drives of a node fail, for as long as the process lives.
     Drives,
 }
 
-const ALL: [Fault; 8] = [
+const ALL: [Fault; 9] = [
     Fault::PowerCut,
     Fault::Kill,
     Fault::Pause,
     Fault::Partition,
     Fault::Isolation,
     Fault::Clock,
+    Fault::FarClock,
     Fault::Resets,
     Fault::Drives,
 ];
@@ -82,6 +85,7 @@ enum Mend {
     Resume(usize),
     Reconnect(usize, usize),
     Clock(usize),
+    FarClock(usize),
     Resets,
     Drives(usize),
 }
@@ -94,6 +98,7 @@ pub struct Faults {
     mends: Vec<(u64, Mend)>,
     /// Not to be touched by another fault until mended.
     away: Vec<bool>,
+    far_clock: bool,
     usual_reset_chance: f64,
 }
 
@@ -108,6 +113,7 @@ impl Faults {
             next_ms,
             mends: Vec::new(),
             away,
+            far_clock: false,
             usual_reset_chance,
         }
     }
@@ -152,6 +158,10 @@ impl Faults {
                 }
                 Mend::Reconnect(from, to) => cluster.set_connected(from, to, true),
                 Mend::Clock(node) => cluster.set_clock_offset_ms(node, 0),
+                Mend::FarClock(node) => {
+                    self.far_clock = false;
+                    cluster.set_clock_offset_ms(node, 0);
+                }
                 Mend::Resets => cluster.set_reset_chance(self.usual_reset_chance),
                 Mend::Drives(node) => {
                     self.away[node] = false;
@@ -212,6 +222,13 @@ impl Faults {
                 let offset = self.random.below(2 * LIMIT_MS as u64) as i64 - LIMIT_MS;
                 cluster.set_clock_offset_ms(node, offset);
                 self.mends.push((mended_ms, Mend::Clock(node)));
+            }
+            Fault::FarClock if self.far_clock => {}
+            Fault::FarClock => {
+                self.far_clock = true;
+                let offset = 3_600_000;
+                cluster.set_clock_offset_ms(node, if self.random.percent(50) { offset } else { -offset });
+                self.mends.push((mended_ms, Mend::FarClock(node)));
             }
             Fault::Resets => {
                 cluster.set_reset_chance(0.02);

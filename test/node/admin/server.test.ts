@@ -167,7 +167,7 @@ test('docs/reference/admin-api.md lists exactly the routes', async () => {
     Object.keys(methods).map((method) => `${method.toUpperCase()} ${route}`),
   );
   const page = readFileSync(new URL('../../../docs/reference/admin-api.md', import.meta.url), 'utf8');
-  const listed = [...page.matchAll(/^\| `([A-Z]+ \S+)` \|/gm)].map((match) => match[1]);
+  const listed = [...page.matchAll(/^\| `([A-Z]+ \S+)` \|/gm)].map((match) => match[1] ?? '');
   assert.deepEqual(listed.toSorted(), routes.toSorted());
 });
 

@@ -136,7 +136,6 @@ pub(crate) struct StoredRecord<'bytes> {
     pub metadata: &'bytes [u8],
     pub shard_length: u64,
     pub extents: Vec<Extent>,
-    pub checksums: &'bytes [u8],
     pub payload: &'bytes [u8],
     pub total: usize,
     /// Offset of the block checksums in the record.
@@ -177,7 +176,7 @@ impl<'bytes> StoredRecord<'bytes> {
         let extents = (0..extent_count)
             .map(|_| fields.array().map(Extent::from_bytes))
             .collect::<Option<Vec<_>>>()?;
-        let (checksums, payload) = (fields.take(checksum_bytes)?, fields.take(payload_length as usize)?);
+        let (_checksums, payload) = (fields.take(checksum_bytes)?, fields.take(payload_length as usize)?);
         if checksum(bytes.get(..tail_offset + checksum_bytes)?, salt) != crc {
             return None;
         }
@@ -214,7 +213,6 @@ impl<'bytes> StoredRecord<'bytes> {
             metadata,
             shard_length,
             extents,
-            checksums,
             payload,
             total,
             tail_offset,

@@ -22,15 +22,15 @@ const WORTH_A_WRITE_BYTES: usize = 64 << 10;
 const CLOSED_LIMIT: usize = 4;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
+pub(super) enum Outcome {
     Pending,
     Done,
     Error,
 }
 
-struct InFlight<E> {
-    batch: SealedBatch<E>,
-    outcome: Outcome,
+pub(super) struct InFlight<E> {
+    pub batch: SealedBatch<E>,
+    pub outcome: Outcome,
 }
 
 /// A write to be issued.
@@ -42,28 +42,28 @@ pub(crate) struct LogWrite {
 
 /// The log's writing end. `E` is what a record does once it is durable.
 pub(crate) struct Log<E> {
-    seed: DriveSeed,
-    segment_bytes: u32,
-    limit_bytes: usize,
+    pub(super) seed: DriveSeed,
+    pub(super) segment_bytes: u32,
+    pub(super) limit_bytes: usize,
     /// Behind all closed batches.
-    head: Head,
+    pub(super) head: Head,
     /// Behind all acknowledged batches.
-    durable_head: Head,
+    pub(super) durable_head: Head,
     /// What the next segment's open record will say.
-    state: AcceptorState,
-    open: OpenBatch<E>,
-    next_ordinal: u64,
-    durable_ordinal: u64,
-    closed: VecDeque<SealedBatch<E>>,
-    in_flight: VecDeque<InFlight<E>>,
+    pub(super) state: AcceptorState,
+    pub(super) open: OpenBatch<E>,
+    pub(super) next_ordinal: u64,
+    pub(super) durable_ordinal: u64,
+    pub(super) closed: VecDeque<SealedBatch<E>>,
+    pub(super) in_flight: VecDeque<InFlight<E>>,
     /// Segments to be named as `next`, in order.
-    ready: VecDeque<u32>,
+    pub(super) ready: VecDeque<u32>,
     /// A segment ahead that zeros are being written to.
-    zeroing: Option<u32>,
-    waiters: VecDeque<(u64, Vec<Waker>)>,
-    failing: bool,
-    failed: bool,
-    expected_bytes: usize,
+    pub(super) zeroing: Option<u32>,
+    pub(super) waiters: VecDeque<(u64, Vec<Waker>)>,
+    pub(super) failing: bool,
+    pub(super) failed: bool,
+    pub(super) expected_bytes: usize,
 }
 
 impl<E> Log<E> {
@@ -227,7 +227,7 @@ impl<E> Log<E> {
         let batch = std::mem::replace(&mut self.open, fresh);
         self.seat(batch, BatchKind::Data, 0);
     }
-    fn seat(&mut self, batch: OpenBatch<E>, kind: BatchKind, next: u32) {
+    pub(super) fn seat(&mut self, batch: OpenBatch<E>, kind: BatchKind, next: u32) {
         let seat = Seat {
             kind,
             place: self.head.place(),
@@ -281,82 +281,6 @@ impl<E> Log<E> {
             outcome: Outcome::Pending,
         });
         Some(write)
-    }
-    /// Notes that a write ended. Returns the batches acknowledged by it, in order.
-    pub fn complete(&mut self, sequence: u64, succeeded: bool) -> Vec<SealedBatch<E>> {
-        if let Some(flight) = self.in_flight.iter_mut().find(|flight| flight.batch.sequence == sequence) {
-            flight.outcome = if succeeded { Outcome::Done } else { Outcome::Error };
-        }
-        self.failing |= !succeeded;
-        let mut acknowledged = Vec::new();
-        while self.in_flight.front().is_some_and(|flight| flight.outcome == Outcome::Done) {
-            let Some(flight) = self.in_flight.pop_front() else { break };
-            let batch = flight.batch;
-            if batch.kind == BatchKind::Open {
-                let (segment, generation) = (batch.place.segment(), self.durable_head.generation + 1);
-                self.durable_head = Head {
-                    segment,
-                    generation,
-                    next: batch.next,
-                    ..self.durable_head
-                };
-            }
-            self.durable_head.offset = batch.place.offset() + batch.bytes.len() as u32;
-            self.durable_head.sequence = batch.sequence;
-            self.durable_head.crc = batch.crc;
-            self.durable_ordinal = self.durable_ordinal.max(batch.ordinal);
-            acknowledged.push(batch);
-        }
-        acknowledged
-    }
-    /// Wakes those whose batches are decided; call after the effects of [`Log::complete`] were applied.
-    pub fn wake_decided(&mut self) {
-        let (durable, failed) = (self.durable_ordinal, self.failed);
-        self.waiters.retain_mut(|(ordinal, wakers)| {
-            let decided = failed || *ordinal <= durable;
-            if decided {
-                wakers.drain(..).for_each(Waker::wake);
-            }
-            !decided
-        });
-    }
-    /// Whether a write failed and no other is under way: time for [`Log::relocate`] or [`Log::fail`].
-    pub fn is_stuck(&self) -> bool {
-        self.failing && !self.failed && self.zeroing.is_none() && self.in_flight.iter().all(|flight| flight.outcome != Outcome::Pending)
-    }
-    /// Seals the segment where acknowledged batches end and seats everything behind in the next one. False when that is impossible:
-    /// the failed write was the opening of that segment, or no segment is ready.
-    pub fn relocate(&mut self) -> bool {
-        let opening_failed = self.in_flight.front().is_some_and(|flight| flight.batch.kind == BatchKind::Open);
-        if opening_failed {
-            return false;
-        }
-        let behind: Vec<SealedBatch<E>> = self
-            .in_flight
-            .drain(..)
-            .map(|flight| flight.batch)
-            .chain(self.closed.drain(..))
-            .collect();
-        for batch in behind.iter().rev().filter(|batch| batch.kind == BatchKind::Open) {
-            self.ready.push_front(batch.next);
-        }
-        self.head = self.durable_head;
-        self.failing = false;
-        if !self.roll() {
-            return false;
-        }
-        for batch in behind.into_iter().filter(|batch| batch.kind == BatchKind::Data) {
-            if batch.bytes.len() > (self.segment_bytes - self.head.offset) as usize && !self.roll() {
-                return false;
-            }
-            self.seat(batch.reopen(), BatchKind::Data, 0);
-        }
-        self.open.used() <= (self.segment_bytes - self.head.offset) as usize || self.roll()
-    }
-    /// Ends the log: nothing more is acknowledged.
-    pub fn fail(&mut self) {
-        self.failed = true;
-        self.wake_decided();
     }
     /// Whether nothing is open, closed or in flight.
     pub fn is_idle(&self) -> bool {

@@ -170,7 +170,8 @@ async fn check(drive: Drive, model: Rc<RefCell<Model>>) {
 }
 
 async fn work(runtime: Runtime, drive: Drive, model: Rc<RefCell<Model>>, dice: Dice, worker: u64) {
-    loop {
+    while !matches!(drive.status().state, DriveState::Failed(_)) {
+        runtime.yield_now().await;
         let name = format!("k{}", dice.below(KEYS));
         let near = model
             .borrow_mut()

@@ -122,7 +122,7 @@ impl Model {
                 assert!(ballot < *floor);
                 key.floor = key.floor.max(*floor);
             }
-            Answer::Clock { .. } => {}
+            Answer::Clock { .. } | Answer::Full => {}
             // Closed, or the device failed: no answer in the terms of the protocol.
             Answer::Failed(_) => {}
             other => panic!("{name}: {other:?}"),

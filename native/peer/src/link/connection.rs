@@ -125,7 +125,7 @@ impl Link {
             }
             other => return Err(format!("node {} sent {other:?} where an answer was due", self.node)),
         };
-        self.home.merge_clock(clock);
+        self.home.merge_clock(self.node, clock);
         if let Some(since) = self.pending.end(id, Some(Ok(answer))) {
             let mut estimate = self.estimate.get();
             estimate.add(Duration::from_nanos(self.home.runtime.now().0.saturating_sub(since.0)));

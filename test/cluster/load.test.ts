@@ -1,0 +1,61 @@
+/** Load that checks every byte while nodes die and return: nothing wrong, nothing lost. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { openlake, startCluster } from './cluster.ts';
+
+const root = join(import.meta.dirname, '..', '..');
+
+type BenchJson = {
+  readonly seed: number;
+  readonly violations: number;
+  readonly errors: number;
+  readonly failures: readonly string[];
+  readonly operations: readonly { readonly name: string; readonly count: number }[];
+};
+
+for (const [name, size] of [
+  ['small', '3000'],
+  ['large', '700KiB'],
+] as const) {
+  test(`mixed ${name} objects are right while one node after the other is killed and returns`, async () => {
+    await using cluster = await startCluster();
+    const nodes = (await cluster.waitHealthy()).nodes;
+    const endpoints = nodes.flatMap((node) => ['--endpoint', node.endpoints.s3]);
+    const words = ['--size', size, '--concurrency', '12', '--objects', '120', '--duration', '25s', '--verify', '--retries', '30', '--json'];
+    const load = openlake(['bench', 'mixed', ...endpoints, ...words], cluster.env);
+    for (const node of nodes.slice(0, 3)) {
+      await cluster.stopNode(node.name);
+      await new Promise((resolve) => setTimeout(resolve, 2000));
+      await cluster.startNode(node.name);
+      await cluster.waitHealthy();
+    }
+    const finished = await load;
+    const report = JSON.parse(finished.stdout) as BenchJson;
+    const said = `seed ${report.seed}: ${report.failures.join('\n')}`;
+    assert.equal(report.violations, 0, said);
+    assert.equal(report.errors, 0, said);
+    assert.ok((report.operations.find((operation) => operation.name === 'check')?.count ?? 0) >= 120, finished.stdout);
+  });
+}
+
+test('the poll engine carries the whole path too', async () => {
+  await using cluster = await startCluster(join(root, 'test/cluster/poll.yaml'));
+  const nodes = (await cluster.waitHealthy()).nodes;
+  assert.deepEqual(
+    nodes.map((node) => node.engine),
+    nodes.map(() => 'poll'),
+  );
+  const only = ['--only', 'empty', 'one', 'small', 'block', 'multipart'];
+  const written = await cluster.python('boto3_objects.py', 'write', 'poll', 'a/', ...only);
+  assert.equal(written.code, 0, written.stderr);
+  await cluster.stopNode(nodes[1]?.name as string);
+  await cluster.stopNode(nodes[2]?.name as string);
+  const read = await cluster.python('boto3_objects.py', 'read', 'poll', 'a/', ...only);
+  assert.equal(read.code, 0, read.stderr);
+  await cluster.startNode(nodes[1]?.name as string);
+  await cluster.startNode(nodes[2]?.name as string);
+  await cluster.waitHealthy();
+  const finished = await openlake(['bench', 'mixed', '--duration', '3s', '--verify'], cluster.env);
+  assert.equal(finished.code, 0, finished.stdout + finished.stderr);
+});
