@@ -28,7 +28,7 @@ const stages: readonly Stage[] = [
   { name: 'dead code', kind: 'check', commands: [[bin('knip')]] },
   { name: 'architecture', kind: 'check', commands: [nodeTests('test/architecture/*.test.ts')] },
   { name: 'clippy', kind: 'test', commands: [cargo('clippy', '--workspace', '--all-targets', '--quiet', '--', '-D', 'warnings')] },
-  { name: 'rust', kind: 'test', commands: [cargo('test', '--workspace', '--exclude', 'openlake-addon', '--quiet')] },
+  { name: 'rust', kind: 'test', commands: [cargo('test', '--workspace', '--quiet')] },
   { name: 'unit', kind: 'test', commands: [nodeTests('test/node/**/*.test.ts', 'test/operator/**/*.test.ts')] },
   { name: 'cluster', kind: 'test', commands: [nodeTests('test/cluster/**/*.test.ts')] },
 ];

@@ -29,9 +29,8 @@ impl Departed {
     pub fn get(&self, write_id: WriteId) -> Option<Rc<Entry>> {
         self.by_write_id.get(&write_id).cloned()
     }
-    /// Lets go of those whose grace is over, or, with `all`, of every one: space is short. True when any went.
-    pub fn expire(&mut self, now: Instant, all: bool) -> bool {
-        let before = self.by_time.len();
+    /// Lets go of those whose grace is over, or, with `all`, of every one: space is short.
+    pub fn expire(&mut self, now: Instant, all: bool) {
         while let Some((since, _)) = self.by_time.front() {
             if !all && now.0.saturating_sub(since.0) < GRACE.as_nanos() as u64 {
                 break;
@@ -45,6 +44,5 @@ impl Departed {
                 self.by_write_id.remove(&entry.head.write_id);
             }
         }
-        self.by_time.len() < before
     }
 }

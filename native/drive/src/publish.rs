@@ -63,7 +63,7 @@ impl Core {
                 }
             }
             let Some(bytes) = &bytewise else { return Answer::NotStaged };
-            if bytes.shard_length > 0 && !self.space.borrow().has_room_for_data() {
+            if !self.has_room_for(bytes) {
                 return Answer::Full;
             }
             match self.append_record(&key, &record, bytes) {
@@ -84,6 +84,20 @@ impl Core {
                 }
             }
         }
+    }
+
+    /// Data needs space beyond the reserve; records of bulk that has its space already may use half of it, tombstones all.
+    fn has_room_for(&self, bytes: &Bytewise) -> bool {
+        let has_room = || match (&bytes.extents, bytes.shard_length) {
+            (_, 0) => true,
+            (Some(_), _) => self.space.borrow().has_room_for_records(),
+            (None, _) => self.space.borrow().has_room_for_data(),
+        };
+        if has_room() {
+            return true;
+        }
+        self.take_back_space(true);
+        has_room()
     }
 
     fn judge(&self, key: &Key, record: &Record) -> Verdict {

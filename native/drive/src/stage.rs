@@ -136,7 +136,7 @@ impl Core {
             return Some(format!("staged blocks are 4 KiB to 1 GiB, block shift {} is not", part.block_shift));
         }
         let block = 1_u64 << part.block_shift;
-        if part.offset % block != 0 {
+        if !part.offset.is_multiple_of(block) {
             return Some(format!("offset {} is not at a block of {block} bytes", part.offset));
         }
         let length = part.shard_length.max(part.offset.saturating_add(part.bytes.len() as u64));
@@ -195,21 +195,23 @@ impl Core {
 
     /// Takes bulk space, letting go of what is no longer needed first.
     fn allocate(&self, bytes: u64) -> Option<Vec<crate::space::Extent>> {
+        self.take_back_space(false);
+        let first = self.space.borrow_mut().allocate(bytes);
+        if first.is_some() || self.medium.may_grow() {
+            // Containers first: only a drive that cannot grow cuts the grace of dropped versions short.
+            return first;
+        }
+        self.take_back_space(true);
+        self.space.borrow_mut().allocate(bytes)
+    }
+    /// Marks space as free that nothing refers to any more. `all`: dropped versions lose their grace.
+    pub fn take_back_space(&self, all: bool) {
         let now = self.runtime.now();
         self.staged.borrow_mut().expire(now);
-        self.departed.borrow_mut().expire(now, false);
-        let attempt = || {
-            let mut space = self.space.borrow_mut();
-            let returned = std::mem::take(&mut *self.returned.borrow_mut());
-            returned.into_iter().for_each(|extent| space.release(extent));
-            space.allocate(bytes)
-        };
-        if let Some(extents) = attempt() {
-            return Some(extents);
-        }
-        // Containers first: only a drive that cannot grow cuts the grace of dropped versions short.
-        let expired = !self.medium.may_grow() && self.departed.borrow_mut().expire(now, true);
-        if expired { attempt() } else { None }
+        self.departed.borrow_mut().expire(now, all);
+        let mut space = self.space.borrow_mut();
+        let returned = std::mem::take(&mut *self.returned.borrow_mut());
+        returned.into_iter().for_each(|extent| space.release(extent));
     }
 
     async fn write_part(self: &Rc<Core>, staged: &Rc<Staged>, part: StagePart) -> io::Result<()> {
@@ -271,7 +273,7 @@ impl Core {
 
 /// The bytes as buffers fit for direct I/O: what is aligned stays where it is, the rest (and the last partial page) is copied.
 fn aligned(bytes: Bytes) -> Vec<Bytes> {
-    let starts_on_page = bytes.as_ptr() as usize % PAGE_BYTES == 0;
+    let starts_on_page = bytes.as_ptr().addr().is_multiple_of(PAGE_BYTES);
     let in_place = if starts_on_page { bytes.len() / PAGE_BYTES * PAGE_BYTES } else { 0 };
     let mut buffers = Vec::with_capacity(2);
     if in_place > 0 {

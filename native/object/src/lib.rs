@@ -39,6 +39,7 @@ mod store;
 mod stripe;
 mod stripe_reader;
 mod supply;
+mod sweep;
 mod upload;
 mod version;
 mod write;

@@ -8,11 +8,12 @@ use crate::metadata::Metadata;
 use crate::operation::Operation;
 use crate::put::{Label, put_body, put_payload, put_tombstone};
 use crate::set_cursor::SetCursor;
-use crate::store::{BucketView, Condition, ObjectInfo};
+use crate::get::head;
+use crate::store::{Condition, ObjectInfo};
 use crate::upload::{Upload, UploadState};
 use bytes::{BufMut, Bytes, BytesMut};
 use openlake_checksum::md5;
-use openlake_drive::{Ballot, Head, Key, Space};
+use openlake_drive::{Ballot, Head, Key, Space, WriteId};
 use openlake_peer::Fence;
 use std::rc::Rc;
 
@@ -58,32 +59,27 @@ pub(crate) fn part_key(bucket: u64, object: &[u8], upload: [u8; 16], number: u16
 /// An upload, as requests name it.
 pub(crate) struct UploadId<'request> {
     pub core: &'request Rc<Core>,
-    pub bucket: BucketView,
+    pub bucket: u64,
+    /// `None` for the node's own housekeeping.
+    pub fence: Option<Fence>,
     pub object: &'request Bytes,
     pub upload: [u8; 16],
 }
 
 impl UploadId<'_> {
     fn operation(&self, space: Space, name: Bytes) -> Result<Rc<Operation>, StoreError> {
-        let fence = Fence {
-            bucket: self.bucket.id,
-            revision: self.bucket.revision,
+        let key = Key {
+            bucket: self.bucket,
+            space,
+            name,
         };
-        Operation::new(
-            self.core,
-            Key {
-                bucket: self.bucket.id,
-                space,
-                name,
-            },
-            Some(fence),
-        )
+        Operation::new(self.core, key, self.fence)
     }
     fn record(&self) -> Result<Rc<Operation>, StoreError> {
         self.operation(Space::Upload, upload_name(self.object, self.upload).freeze())
     }
     fn part(&self, number: u16) -> Result<Rc<Operation>, StoreError> {
-        let key = part_key(self.bucket.id, self.object, self.upload, number);
+        let key = part_key(self.bucket, self.object, self.upload, number);
         self.operation(Space::Part, key.name)
     }
 
@@ -158,19 +154,15 @@ impl UploadId<'_> {
         let manifest = choose(self.upload, named, &self.parts().await?)?;
         let payload = manifest.encode();
         let digest = md5::digest(&payload);
-        let write_id = match upload.state {
-            // A Complete of the same parts that was interrupted: go on under its write id, so that it takes effect once.
-            UploadState::Completing { write_id, digest: chosen } if chosen == digest => write_id,
-            UploadState::Open => {
-                let write_id = self.core.new_write_id();
-                upload = upload
-                    .change(&record, UploadState::Completing { write_id, digest })
-                    .await
-                    .map_err(raced)?;
-                write_id
-            }
+        let (write_id, joined) = match upload.state {
+            // A Complete of the same parts that was interrupted, or is still under way: go on under its write id, so that it takes effect
+            // once. The record is written anew all the same, so that the other one cannot open the upload again behind our back.
+            UploadState::Completing { write_id, digest: chosen } if chosen == digest => (write_id, true),
+            UploadState::Open => (self.core.new_write_id(), false),
             _ => return Err(StoreError::ConditionalConflict),
         };
+        let completing = UploadState::Completing { write_id, digest };
+        upload = upload.change(&record, completing).await.map_err(raced)?;
         let (etag, parts) = etag_of(named);
         let size = manifest.size().unwrap_or(u64::MAX);
         let label = Label {
@@ -188,8 +180,8 @@ impl UploadId<'_> {
                     error,
                     StoreError::PreconditionFailed | StoreError::ConditionalConflict | StoreError::Unavailable(_)
                 );
-                if no_effect {
-                    // The client may try again or abort.
+                if no_effect && !joined {
+                    // Nobody else publishes this: the client may try again or abort.
                     let _ = upload.change(&record, UploadState::Open).await;
                 }
                 return Err(error);
@@ -200,7 +192,7 @@ impl UploadId<'_> {
             .change(
                 &record,
                 UploadState::Done {
-                    digest,
+                    write_id,
                     size,
                     etag,
                     parts,
@@ -222,20 +214,35 @@ impl UploadId<'_> {
             UploadState::Completing { .. } => return Err(StoreError::ConditionalConflict),
             UploadState::Done { .. } => return Err(StoreError::NoSuchUpload),
         };
+        self.remove(&aborted).await
+    }
+
+    /// Removes all parts, then the record.
+    pub async fn remove(&self, upload: &Upload) -> Result<(), StoreError> {
         for (part, _) in self.parts().await? {
             put_tombstone(&self.part(part.number)?, &Condition::None).await?;
         }
-        put_tombstone(&self.record()?, &aborted.unchanged()).await.map(drop)
+        put_tombstone(&self.record()?, &upload.unchanged()).await.map(drop)
+    }
+
+    /// Whether the object is, right now, the one that this upload became.
+    pub async fn is_current(&self, write_id: WriteId) -> Result<bool, StoreError> {
+        match head(&self.operation(Space::Object, self.object.clone())?).await {
+            Ok(head) => Ok(head.write_id == write_id),
+            Err(StoreError::NoSuchKey) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Parts that were uploaded but are not in the manifest are of no use any more.
     fn remove_parts_in_background(&self, keep: Vec<u16>) {
-        let (core, bucket, object, upload) = (self.core.clone(), self.bucket, self.object.clone(), self.upload);
+        let (core, bucket, fence, object, upload) = (self.core.clone(), self.bucket, self.fence, self.object.clone(), self.upload);
         let runtime = core.runtime.clone();
         runtime.spawn(async move {
             let id = UploadId {
                 core: &core,
                 bucket,
+                fence,
                 object: &object,
                 upload,
             };

@@ -1,8 +1,10 @@
 //! Settles keys whose newest version a local drive holds unmarked for over a second: its writer is gone, or its mark was lost.
 
+use crate::bucket::list_records;
 use crate::core::Core;
 use crate::operation::Operation;
 use crate::settle::settle;
+use crate::sweep::sweep;
 use openlake_drive::{Ballot, Key};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -21,11 +23,38 @@ struct Rest {
     passes: u32,
 }
 
+/// Between looks for what multipart uploads left behind, and how old leftovers must be: older than any request under way.
+const SWEEP_EVERY: Duration = Duration::from_secs(600);
+const SWEEP_AGE: Duration = Duration::from_secs(3600);
+
+/// Sweeps all buckets, in the sets whose first slot is a drive of this core. What fails is tried again next time.
+async fn sweep_all(core: &Rc<Core>) {
+    let mut sets: Vec<u32> = Vec::new();
+    for drive in &core.options.drives {
+        let identity = drive.identity();
+        if identity.slot == 0 {
+            sets.push(identity.set);
+        }
+    }
+    if sets.is_empty() {
+        return;
+    }
+    let Ok(records) = list_records(core).await else { return };
+    for (_, record) in records {
+        let _ = sweep(core, record.view.id, &|set| sets.contains(&set), SWEEP_AGE).await;
+    }
+}
+
 /// Runs for ever.
 pub(crate) async fn run(core: &Rc<Core>) {
     let mut resting: BTreeMap<(Key, Ballot), Rest> = BTreeMap::new();
+    let mut next_sweep = core.after(SWEEP_EVERY);
     loop {
         core.runtime.sleep(PAUSE).await;
+        if core.runtime.now() >= next_sweep {
+            next_sweep = core.after(SWEEP_EVERY);
+            sweep_all(core).await;
+        }
         let unsettled: Vec<(Key, Ballot)> = core
             .options
             .drives

@@ -8,7 +8,7 @@ use crate::operation::Operation;
 use crate::put::Label;
 use crate::slots::Slots;
 use crate::{Body, CompletePart, Metadata, ObjectBody, PartInfo, StoreError};
-use crate::{bucket, get, join, list, put, settle, settle_loop};
+use crate::{bucket, get, join, list, put, settle, settle_loop, sweep};
 use bytes::Bytes;
 use openlake_drive::{Ballot, Drive, Key, Space};
 use openlake_io::Runtime;
@@ -148,7 +148,8 @@ impl Store {
     fn upload<'request>(&'request self, bucket: BucketView, object: &'request Bytes, upload: [u8; 16]) -> UploadId<'request> {
         UploadId {
             core: &self.core,
-            bucket,
+            bucket: bucket.id,
+            fence: Some(fence_of(bucket)),
             object,
             upload,
         }
@@ -271,6 +272,11 @@ impl Store {
     /// Brings a key's newest version to completion, or shows that there is none (protocol.md section 6 steps 4 to 6).
     pub async fn settle(&self, key: Key) -> Result<(), StoreError> {
         settle::settle(&Operation::new(&self.core, key, None)?).await.map(drop)
+    }
+    /// Removes what multipart uploads left behind in a bucket that nothing refers to any more; how many uploads were removed. Covers the
+    /// sets of which this core owns the first slot; `settle_loop` calls it for all buckets now and then.
+    pub async fn sweep_uploads(&self, bucket: BucketView, least_age: Duration) -> Result<usize, StoreError> {
+        sweep::sweep(&self.core, bucket.id, &|_| true, least_age).await
     }
     /// Settles what local drives hold unmarked for over a second (protocol.md section 2); runs for ever.
     pub async fn settle_loop(&self) {

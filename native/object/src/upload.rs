@@ -1,8 +1,8 @@
 //! The record of a multipart upload: its state, and what the finished object will carry.
 //!
 //! It lives beside the final key (space `Upload`) and has no payload. Its metadata holds the object's pairs, followed by the upload's own,
-//! whose names start with `openlake-upload-`: `state` (`open`, `completing`, `aborted`, `done`), and from `completing` on `write-id` and
-//! `digest` (MD5 of the manifest), and from `done` on `size`, `etag`, `parts`, `origin`. Its ETag is random and new with every version, so
+//! whose names start with `openlake-upload-`: `state` (`open`, `completing`, `aborted`, `done`), and from `completing` on `write-id`, while
+//! `completing` `digest` (MD5 of the manifest), and when `done` `size`, `etag`, `parts`, `origin`. Its ETag is random and new with every version, so
 //! that Complete and Abort race on it by If-Match.
 
 use crate::StoreError;
@@ -12,7 +12,7 @@ use crate::operation::Operation;
 use crate::put::{Label, put_payload};
 use crate::store::Condition;
 use bytes::Bytes;
-use openlake_drive::{Ballot, WriteId};
+use openlake_drive::{Ballot, Head, WriteId};
 use std::rc::Rc;
 
 const PREFIX: &str = "openlake-upload-";
@@ -29,7 +29,7 @@ pub(crate) enum UploadState {
     Aborted,
     /// The object was published.
     Done {
-        digest: [u8; 16],
+        write_id: WriteId,
         size: u64,
         etag: [u8; 16],
         parts: u16,
@@ -53,12 +53,14 @@ impl Upload {
             Err(StoreError::NoSuchKey) => return Err(StoreError::NoSuchUpload),
             result => result?,
         };
+        Upload::of_head(&head)
+    }
+    /// The upload of a record's head.
+    pub fn of_head(head: &Head) -> Result<Upload, StoreError> {
         let all = Metadata::decode(&head.metadata);
         let Some(state) = decode_state(&all) else {
-            return Err(StoreError::Unavailable(format!(
-                "the upload's record cannot be read: {:?}",
-                all.pairs
-            )));
+            let text = format!("the upload's record cannot be read: {:?}", all.pairs);
+            return Err(StoreError::Unavailable(text));
         };
         let pairs = all.pairs.into_iter().filter(|(name, _)| !name.starts_with(PREFIX)).collect();
         Ok(Upload {
@@ -121,14 +123,14 @@ fn encode_state(state: &UploadState) -> Vec<(&'static str, String)> {
             ]
         }
         UploadState::Done {
-            digest,
+            write_id,
             size,
             etag,
             parts,
             origin,
         } => vec![
             ("state", "done".to_owned()),
-            ("digest", hex(digest)),
+            ("write-id", hex(&write_id.0)),
             ("size", size.to_string()),
             ("etag", hex(etag)),
             ("parts", parts.to_string()),
@@ -148,7 +150,7 @@ fn decode_state(all: &Metadata) -> Option<UploadState> {
             digest: bytes("digest")?,
         },
         "done" => UploadState::Done {
-            digest: bytes("digest")?,
+            write_id: WriteId(bytes("write-id")?),
             size: value("size")?.parse().ok()?,
             etag: bytes("etag")?,
             parts: value("parts")?.parse().ok()?,
@@ -186,7 +188,7 @@ mod tests {
                 digest: [0xfe; 16],
             },
             UploadState::Done {
-                digest: [2; 16],
+                write_id: WriteId([2; 16]),
                 size: 1 << 40,
                 etag: [3; 16],
                 parts: 10_000,

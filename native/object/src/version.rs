@@ -180,7 +180,7 @@ impl Version {
                 return;
             }
         }
-        let mut sure = (0..slots)
+        let sure = (0..slots)
             .filter(|slot| has(stripe, *slot) || stripe.in_flight & !stripe.late & bit(*slot) != 0)
             .count();
         let mut others: Vec<u8> = (0..slots)
@@ -192,12 +192,8 @@ impl Version {
                 self.holders & bit(*slot) == 0,
             )
         });
-        for slot in others {
-            if sure >= needed {
-                break;
-            }
+        for slot in others.into_iter().take(needed.saturating_sub(sure)) {
             self.send(stripe, slot);
-            sure += 1;
         }
     }
 

@@ -192,7 +192,7 @@ async fn one_history(runtime: &openlake_io::Runtime, seed: u64) -> (usize, Vec<S
     world.deadline.set(Duration::from_millis(250));
     let bucket = world.store(0).create_bucket("bucket").await.expect("create");
     *world.log.borrow_mut() = Some(Vec::new());
-    let calm = seed / 6 % 3 == 0;
+    let calm = (seed / 6).is_multiple_of(3);
     world.faults.set(Faults {
         lose_request: if calm { 0 } else { 30 },
         lose_answer: if calm { 0 } else { 30 },
@@ -204,7 +204,7 @@ async fn one_history(runtime: &openlake_io::Runtime, seed: u64) -> (usize, Vec<S
         let ahead_ms = world.random(2) * world.random(3_000);
         world.advance_clock(node, ahead_ms);
     }
-    let sizes = if seed % 4 == 0 { [10, 2_000, 300_000] } else { [10, 2_000, 2_000] };
+    let sizes = if seed.is_multiple_of(4) { [10, 2_000, 300_000] } else { [10, 2_000, 2_000] };
     let history = Rc::new(History {
         world: world.clone(),
         bucket,

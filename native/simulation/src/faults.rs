@@ -160,7 +160,11 @@ impl Faults {
                 Mend::Clock(node) => cluster.set_clock_offset_ms(node, 0),
                 Mend::FarClock(node) => {
                     self.far_clock = false;
+                    self.away[node] = false;
                     cluster.set_clock_offset_ms(node, 0);
+                    // Its logical clock keeps what the wrong one said; only a new process forgets it.
+                    cluster.kill(node);
+                    cluster.start(node);
                 }
                 Mend::Resets => cluster.set_reset_chance(self.usual_reset_chance),
                 Mend::Drives(node) => {
@@ -223,9 +227,10 @@ impl Faults {
                 cluster.set_clock_offset_ms(node, offset);
                 self.mends.push((mended_ms, Mend::Clock(node)));
             }
-            Fault::FarClock if self.far_clock => {}
+            Fault::FarClock if self.far_clock || self.away[node] => {}
             Fault::FarClock => {
                 self.far_clock = true;
+                self.away[node] = true;
                 let offset = 3_600_000;
                 cluster.set_clock_offset_ms(node, if self.random.percent(50) { offset } else { -offset });
                 self.mends.push((mended_ms, Mend::FarClock(node)));

@@ -1,7 +1,7 @@
 //! A multipart upload as one write: parts first, then a Complete that is the put, or an Abort that is nothing.
 
 use crate::client::{Client, Upload};
-use crate::linearizability::{Action, Outcome, Value, When};
+use crate::linearizability::{Action, Value, When};
 use crate::value::{ValueBody, content, metadata};
 use md5::{Digest, Md5};
 use openlake_object::{BucketView, CompletePart, StoreError};
@@ -10,7 +10,7 @@ use openlake_object::{BucketView, CompletePart, StoreError};
 const PART_NUMBER: u16 = 3;
 
 impl Client {
-    /// Uploads a value as one part and completes or aborts. `again`: sends the part twice and Complete twice.
+    /// Uploads a value as one part and completes or aborts. `again`: sends the part twice.
     pub async fn multipart(&self, key: usize, when: When, upload: Upload, abort: bool, again: bool) {
         let Some(bucket) = self.bucket().await else { return };
         let name = self.key(key);
@@ -55,10 +55,6 @@ impl Client {
         }
         self.history
             .end(now(), ticket, outcome, &format!("{:?}", result.map(|info| info.version)));
-        if again && outcome == Some(Outcome::Done) {
-            let repeated = self.store.complete_upload(bucket, &name, id, &parts, self.condition(when)).await;
-            let _ = self.expect(repeated, "completing an upload again");
-        }
     }
 
     async fn abort(&self, bucket: BucketView, key: usize, id: [u8; 16]) {

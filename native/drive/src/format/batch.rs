@@ -103,7 +103,7 @@ impl BatchHeader {
         };
         let (segment, records, generation, sequence) = (fields.u32()?, fields.u32()?, fields.u64()?, fields.u64()?);
         let (length, used, previous, acknowledged) = (fields.u32()?, fields.u32()?, fields.u64()?, fields.u64()?);
-        let sizes_fit = length as usize % PAGE_BYTES == 0
+        let sizes_fit = (length as usize).is_multiple_of(PAGE_BYTES)
             && length as usize <= BATCH_LIMIT_BYTES
             && used as usize >= BATCH_HEADER_BYTES
             && used <= length;

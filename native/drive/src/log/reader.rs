@@ -6,7 +6,7 @@ use crate::space::Place;
 use openlake_io::AlignedBuffer;
 
 /// Read ahead: the log is read in order, and large reads cost the device least.
-const WINDOW_BYTES: usize = 1 << 20;
+const WINDOW_BYTES: usize = 4 << 20;
 
 /// A batch found at a place.
 #[derive(Clone, Copy, Debug)]

@@ -90,6 +90,10 @@ impl Space {
     pub fn has_room_for_data(&self) -> bool {
         self.free > self.reserve_segments()
     }
+    /// Whether records without data of their own may be taken.
+    pub fn has_room_for_records(&self) -> bool {
+        self.free > self.reserve_segments() / 2
+    }
     /// Bytes in use: whole log segments and bulk granules.
     pub fn used_bytes(&self) -> u64 {
         self.log_segments * u64::from(self.geometry.segment_bytes) + self.used_granules * u64::from(self.geometry.granule_bytes)

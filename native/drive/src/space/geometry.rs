@@ -59,7 +59,7 @@ impl Geometry {
             && segment <= 1 << 30
             && self.segments > 0
             && self.container_bytes >= u64::from(segment)
-            && self.container_bytes % u64::from(segment) == 0
+            && self.container_bytes.is_multiple_of(u64::from(segment))
     }
     /// Bytes the drive may use.
     pub fn capacity_bytes(&self) -> u64 {
