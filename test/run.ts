@@ -21,6 +21,12 @@ function nodeTests(...patterns: readonly string[]): readonly string[] {
   return [process.execPath, '--test', '--test-concurrency=1', ...files];
 }
 
+/** All of them in one process, because they share one control plane. */
+function kubeTests(): readonly string[] {
+  const files = globSync('test/kube/*.test.ts', { cwd: root }).toSorted();
+  return [process.execPath, '--test', '--test-isolation=none', ...files];
+}
+
 const stages: readonly Stage[] = [
   { name: 'types', kind: 'check', commands: [[bin('tsc'), '--noEmit', '-p', '.']] },
   { name: 'lint', kind: 'check', commands: [[bin('oxlint'), '--type-aware', '--deny-warnings', '.']] },
@@ -31,6 +37,7 @@ const stages: readonly Stage[] = [
   { name: 'rust', kind: 'test', commands: [cargo('test', '--workspace', '--quiet')] },
   { name: 'unit', kind: 'test', commands: [nodeTests('test/node/**/*.test.ts', 'test/operator/**/*.test.ts')] },
   { name: 'cluster', kind: 'test', commands: [nodeTests('test/cluster/**/*.test.ts')] },
+  { name: 'kube', kind: 'test', commands: [kubeTests()] },
 ];
 
 function runStage(stage: Stage): boolean {

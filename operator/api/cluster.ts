@@ -53,6 +53,25 @@ const Io = Type.Object(
   { ...closed, default: {} },
 );
 
+const Transport = Type.Object(
+  {
+    rdma: Type.Object(
+      {
+        resource: Type.String({
+          pattern: '^(None|Auto|[a-z0-9][-a-z0-9.]{0,126}/[A-Za-z0-9][-._A-Za-z0-9]{0,126})$',
+          maxLength: 255,
+          default: 'Auto',
+          expected: 'None, Auto or the name of a resource such as rdma/hca_shared_devices_a',
+          description: 'Device-plugin resource that pods ask for. Auto: the one rdma/ name that all members of a pool offer; else none.',
+        }),
+        count: Type.Integer({ minimum: 1, maximum: 64, default: 1 }),
+      },
+      { ...closed, default: {} },
+    ),
+  },
+  { ...closed, default: {} },
+);
+
 const Network = Type.Object(
   {
     host: Type.Boolean({ default: true, description: 'Host network: stable addresses, RDMA, no overlay.' }),
@@ -138,6 +157,7 @@ export const SpecSchema = Type.Object(
       'x-kubernetes-list-map-keys': ['name'],
       description: 'Append-only.',
     }),
+    transport: Transport,
     io: Io,
     network: Network,
     credentials: Type.Object(

@@ -108,12 +108,27 @@ function structural(schema: object): Json {
     else if (key !== 'additionalProperties') result[key] = value;
     else if (typeof value === 'object') result[key] = structural(value as object);
   }
+  // The API server judges a default by itself, before it fills in those of inner fields.
+  if (isTable(result['default'])) result['default'] = { ...innerDefaults(source), ...result['default'] };
   // Fields with a default need not be written.
   const written = (required as string[] | undefined)?.filter(
     (key) => ((source['properties'] as Json)[key] as Json)['default'] === undefined,
   );
   if (written !== undefined && written.length > 0) result['required'] = written;
   return result;
+}
+
+/** What an empty object becomes when the defaults of its fields are filled in. */
+function innerDefaults(schema: Json): Json {
+  const entries = Object.entries((schema['properties'] as Readonly<Record<string, Json>> | undefined) ?? {}).flatMap(([key, child]) => {
+    if (child['default'] === undefined) return [];
+    return [[key, isTable(child['default']) ? { ...innerDefaults(child), ...child['default'] } : child['default']]];
+  });
+  return Object.fromEntries(entries) as Json;
+}
+
+function isTable(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** A choice of an integer and a string: the only one a structural schema allows; bounds become a rule. */

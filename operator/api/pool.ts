@@ -52,6 +52,12 @@ const PoolNodes = Type.Object(
         description: 'Exactly these nodes; gpu, rdma and selector are then not looked at.',
       }),
     ),
+    resources: Type.Optional(
+      Type.Array(Type.String({ minLength: 1, maxLength: 316 }), {
+        maxItems: 8,
+        description: 'Further resources of which a node must have some to give.',
+      }),
+    ),
     topologyKey: Type.String({
       minLength: 1,
       maxLength: 316,

@@ -15,6 +15,22 @@ const Member = Type.Object({
   state: Type.Optional(Type.Enum(['Joining', 'Starting', 'Serving', 'CatchingUp', 'Unreachable', 'Maintenance', 'Failed', 'Removed'])),
   reason: Type.Optional(Type.String({ maxLength: 64 })),
   message: Type.Optional(Type.String({ maxLength: 512 })),
+  podName: Type.Optional(Type.String({ maxLength: 253 })),
+  revision: Type.Optional(Type.String({ maxLength: 64, description: 'Of the pod template that its pod was made from.' })),
+  configHash: Type.Optional(Type.String({ maxLength: 64, description: 'Of the configuration in force, as the node says.' })),
+  engine: Type.Optional(Type.String({ maxLength: 32 })),
+});
+
+/** Which restart of pods is under way, or was the last one. */
+const Rollout = Type.Object({
+  id: Type.String({ maxLength: 64 }),
+  done: Type.Integer(),
+  total: Type.Integer(),
+  current: Type.Optional(Type.Integer({ description: 'The member that is being restarted; written before its pod is deleted.' })),
+  currentSince: Type.Optional(Type.String({ maxLength: 40 })),
+  first: Type.Optional(Type.Integer({ description: 'The canary.' })),
+  blockedReason: Type.Optional(Type.String({ maxLength: 64 })),
+  blockedMessage: Type.Optional(Type.String({ maxLength: 512 })),
 });
 
 const SetAssignment = Type.Object({
@@ -77,6 +93,33 @@ export const StatusSchema = Type.Object(
         { maxItems: 50, description: 'The first 50 that are not Healthy.' },
       ),
     ),
+    setCounts: Type.Optional(
+      Type.Object({
+        healthy: Type.Integer(),
+        degraded: Type.Integer(),
+        readOnly: Type.Integer(),
+        offline: Type.Integer(),
+        unknown: Type.Integer(),
+      }),
+    ),
+    candidates: Type.Optional(
+      Type.Array(
+        Type.Object({
+          nodeName: Type.String({ maxLength: 253 }),
+          pool: Type.String({ maxLength: 20 }),
+          reason: Type.String({ maxLength: 1024 }),
+        }),
+        { maxItems: 50, description: 'While nodes are short: nodes that were passed over, and why.' },
+      ),
+    ),
+    rollout: Type.Optional(Rollout),
+    rdma: Type.Optional(
+      Type.Array(Type.Object({ pool: Type.String({ maxLength: 20 }), resource: Type.String({ maxLength: 255 }) }), {
+        maxItems: 16,
+        description: 'Device-plugin resources that were chosen for pools together with their members.',
+      }),
+    ),
+    config: Type.Optional(Type.Object({ hash: Type.String({ maxLength: 64 }), bytes: Type.Integer() })),
     setsHealthy: Type.Optional(Type.String({ maxLength: 16, description: 'Healthy sets / all sets.' })),
     writable: Type.Optional(Type.Boolean()),
     version: Type.Optional(
@@ -92,5 +135,8 @@ export const StatusSchema = Type.Object(
   { default: { observedGeneration: -1 } },
 );
 
+export type ClusterStatus = Type.Static<typeof StatusSchema>;
+export type Condition = Type.Static<typeof Condition>;
+export type RolloutStatus = Type.Static<typeof Rollout>;
 export type MemberStatus = Type.Static<typeof Member>;
 export type LayoutStatus = Type.Static<typeof LayoutSchema>;

@@ -4,18 +4,19 @@ import { LocalError } from '../local/local-error.ts';
 import { type Command, print, UsageError } from './command.ts';
 import { down } from './down.ts';
 import { local } from './local.ts';
+import { operator } from './operator.ts';
 import { bench, drive, node } from './pass-on.ts';
 import { plan } from './plan.ts';
 import { status } from './status.ts';
 import { up } from './up.ts';
 
-const commands: readonly Command[] = [up, down, status, plan, local, node, bench, drive];
+const commands: readonly Command[] = [up, down, status, plan, local, operator, node, bench, drive];
 
 const help = `Usage: openlake COMMAND [OPTIONS]
 
 An S3-compatible, erasure-coded object store.
 
-${commands.map((command) => `  ${command.name.padEnd(8)}${command.summary}`).join('\n')}
+${commands.map((command) => `  ${command.name.padEnd(10)}${command.summary}`).join('\n')}
 
 \`openlake COMMAND --help\` says more. Exit codes: 0 done, 1 failed, 2 wrong usage.
 `;

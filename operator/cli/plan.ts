@@ -51,8 +51,14 @@ Prints members, layout with what it tolerates, and the Kubernetes objects (secre
       },
     });
     if (result.kind === 'blocked') throw new LocalError(`${result.reason}: ${result.message}`);
-    const { config, serviceAccount, services, daemonSets } = result.children;
-    const objects = [config, ...(serviceAccount === undefined ? [] : [serviceAccount]), ...services, ...daemonSets];
+    const { config, serviceAccount, services, daemonSets, guard } = result.children;
+    const objects = [
+      config,
+      ...(serviceAccount === undefined ? [] : [serviceAccount]),
+      ...services,
+      ...daemonSets,
+      ...(guard === undefined ? [] : [guard.deployment, guard.budget]),
+    ];
     const summary = { members: result.members, layout: result.layout, warnings: result.warnings, notes };
     if (values.json) print(JSON.stringify({ ...summary, objects }, null, 2));
     else

@@ -35,6 +35,8 @@ export type DesiredInput = {
   readonly members: readonly MemberStatus[];
   readonly layout: LayoutStatus;
   readonly secrets: ClusterSecrets;
+  /** Device-plugin resource for RDMA by pool; pools that are absent ask for none. */
+  readonly rdmaResources?: Readonly<Record<string, string>>;
 };
 
 /** TOML by node name. */

@@ -5,9 +5,12 @@
  * one affinity term each, never from a live selector: a lost label must not remove a pod.
  */
 import type { V1Container, V1DaemonSet, V1PodSpec, V1Probe, V1SecurityContext, V1Volume, V1VolumeMount } from '@kubernetes/client-node';
+import { REVISION } from '../api/annotations.ts';
 import type { ClusterSpec } from '../api/cluster.ts';
 import type { PoolSpec } from '../api/pool.ts';
-import type { DesiredInput } from './config.ts';
+import { type DesiredInput, parseBytes } from './config.ts';
+import { hashOf } from './hash.ts';
+import { imageOf } from './image.ts';
 import { CONFIG_MOUNT, childMetadata, configSecretName, daemonSetName, poolLabels, serviceAccountName } from './names.ts';
 
 /** Above the node's own drain timeout (20 s), so that a kill is never what ends a drain. */
@@ -18,6 +21,7 @@ export function poolDaemonSet(input: DesiredInput, pool: PoolSpec): V1DaemonSet 
   const labels = poolLabels(cluster, pool.name);
   const { pod } = cluster.spec;
   const metadata = childMetadata(cluster, daemonSetName(cluster, pool.name));
+  const spec = podSpec(input, pool);
   return {
     apiVersion: 'apps/v1',
     kind: 'DaemonSet',
@@ -28,12 +32,22 @@ export function poolDaemonSet(input: DesiredInput, pool: PoolSpec): V1DaemonSet 
       template: {
         metadata: {
           labels: { ...pod.labels, ...labels },
-          ...(pod.annotations === undefined ? {} : { annotations: { ...pod.annotations } }),
+          annotations: { ...pod.annotations, [REVISION]: revisionOf(cluster.spec, { pool, spec, labels: pod.labels }) },
         },
-        spec: podSpec(input, pool),
+        spec,
       },
     },
   };
+}
+
+/** Hash of all that takes a restart: the pod without its nodes, and the keys of the configuration that a node cannot change live. */
+function revisionOf(
+  cluster: ClusterSpec,
+  from: { readonly pool: PoolSpec; readonly spec: V1PodSpec; readonly labels: ClusterSpec['pod']['labels'] },
+): string {
+  const { affinity: _affinity, ...pod } = from.spec;
+  const { io, network } = cluster;
+  return hashOf({ pod, labels: from.labels, annotations: cluster.pod.annotations, io, network, drives: from.pool.drives }).slice(0, 16);
 }
 
 function podSpec(input: DesiredInput, pool: PoolSpec): V1PodSpec {
@@ -70,10 +84,10 @@ function podSpec(input: DesiredInput, pool: PoolSpec): V1PodSpec {
 }
 
 function container(input: DesiredInput, pool: PoolSpec): V1Container {
-  const { pod, network, image, version } = input.cluster.spec;
+  const { pod, network, image } = input.cluster.spec;
   return {
     name: 'node',
-    image: image.digest === undefined ? `${image.repository}:${version}` : `${image.repository}@${image.digest}`,
+    image: imageOf(input.cluster.spec),
     imagePullPolicy: image.pullPolicy,
     command: ['node', '/app/node/main.ts'],
     args: ['--config', `${CONFIG_MOUNT}/$(NODE_NAME).toml`],
@@ -86,7 +100,7 @@ function container(input: DesiredInput, pool: PoolSpec): V1Container {
       { name: 'peer', containerPort: network.peerPort },
       { name: 'admin', containerPort: network.adminPort },
     ],
-    ...(pod.resources === undefined ? {} : { resources: quantities(pod.resources) }),
+    resources: resourcesOf(input, pool),
     securityContext: containerSecurity(pool),
     volumeMounts: [{ name: 'config', mountPath: CONFIG_MOUNT, readOnly: true }, ...driveMounts(pool)],
     ...probes(network),
@@ -129,13 +143,23 @@ function driveVolumes(pool: PoolSpec): V1Volume[] {
   const { directories } = pool.drives;
   if (directories === undefined) return [];
   const type = directories.mountCheck === 'Directory' ? 'DirectoryOrCreate' : 'Directory';
-  return [{ name: 'drives', hostPath: { path: directories.parent, type } }];
+  const folders = plainFolders(pool).map(({ name, path }) => ({ name, hostPath: { path, type } }));
+  return [{ name: 'drives', hostPath: { path: directories.parent, type } }, ...folders];
+}
+
+/** Plain folders are made by the kubelet, which makes only what is mounted: each is a volume of its own. */
+function plainFolders(pool: PoolSpec): { readonly name: string; readonly path: string }[] {
+  const { directories } = pool.drives;
+  if (directories?.mountCheck !== 'Directory') return [];
+  return directories.names.map((name, index) => ({ name: `drive-${index}`, path: `${directories.parent}/${name}` }));
 }
 
 function driveMounts(pool: PoolSpec): V1VolumeMount[] {
   if (pool.drives.devices !== undefined) return [{ name: 'dev', mountPath: '/dev' }];
   const { directories } = pool.drives;
-  return directories === undefined ? [] : [{ name: 'drives', mountPath: directories.parent, mountPropagation: 'HostToContainer' }];
+  if (directories === undefined) return [];
+  const folders = plainFolders(pool).map(({ name, path }) => ({ name, mountPath: path }));
+  return [{ name: 'drives', mountPath: directories.parent, mountPropagation: 'HostToContainer' }, ...folders];
 }
 
 /** io_uring is not in the profiles that runtimes ship. */
@@ -145,14 +169,19 @@ function seccompProfile(spec: ClusterSpec): string {
 
 type Quantities = Readonly<Record<string, string | number>>;
 
-function quantities(resources: NonNullable<ClusterSpec['pod']['resources']>): {
-  requests?: Record<string, string>;
-  limits?: Record<string, string>;
-} {
-  return {
-    ...(resources.requests === undefined ? {} : { requests: asText(resources.requests) }),
-    ...(resources.limits === undefined ? {} : { limits: asText(resources.limits) }),
-  };
+/** Beside the memory that the data plane is given: the control plane, and what the kernel keeps for connections. */
+const OVERHEAD_MEBIBYTES = 512;
+
+/** What the user wrote; where nothing is said about memory, what io.memory needs; and the RDMA device. */
+function resourcesOf(input: DesiredInput, pool: PoolSpec): { requests: Record<string, string>; limits?: Record<string, string> } {
+  const { pod, io, transport } = input.cluster.spec;
+  const memory = `${Math.ceil(parseBytes(io.memory) / 2 ** 20) + OVERHEAD_MEBIBYTES}Mi`;
+  const rdma = input.rdmaResources?.[pool.name];
+  const device: Record<string, string> = rdma === undefined ? {} : { [rdma]: String(transport.rdma.count) };
+  const given = pod.resources?.limits?.['memory'];
+  const requests = { ...(given === undefined ? { memory } : {}), ...asText(pod.resources?.requests ?? {}), ...device };
+  const limits = { ...asText(pod.resources?.limits ?? {}), ...device };
+  return Object.keys(limits).length === 0 ? { requests } : { requests, limits };
 }
 
 function asText(amounts: Quantities): Record<string, string> {

@@ -7,6 +7,7 @@
 import type { V1DaemonSet, V1Secret, V1Service, V1ServiceAccount } from '@kubernetes/client-node';
 import { type DesiredInput, nodeConfigs } from './config.ts';
 import { poolDaemonSet } from './daemonset.ts';
+import { desiredGuard, type Guard } from './guard.ts';
 import { childMetadata, configSecretName } from './names.ts';
 import { clientService, headlessService } from './services.ts';
 
@@ -17,6 +18,8 @@ export type Children = {
   readonly serviceAccount: V1ServiceAccount | undefined;
   readonly services: readonly V1Service[];
   readonly daemonSets: readonly V1DaemonSet[];
+  /** Absent where it is turned off. */
+  readonly guard: Guard | undefined;
 };
 
 /** The children of a cluster. */
@@ -41,6 +44,7 @@ export function desiredChildren(input: DesiredInput): Children {
           }
         : undefined,
     services: [headlessService(cluster), clientService(cluster)],
+    guard: desiredGuard(input),
     daemonSets: cluster.spec.pools.map((pool) => poolDaemonSet(input, pool)),
   };
 }

@@ -17,6 +17,21 @@ export function daemonSetName(cluster: OpenLakeCluster, pool: string): string {
   return `${cluster.metadata.name}-${pool}`;
 }
 
+/** The Deployment and the disruption budget that make evictions wait. */
+export function guardName(cluster: OpenLakeCluster): string {
+  return `${cluster.metadata.name}-guard`;
+}
+
+/** Id, peer secret, admin token, members and layout; outlives the resource, so that a new one can adopt the drives. */
+export function identitySecretName(cluster: { readonly name: string }): string {
+  return `${cluster.name}-identity`;
+}
+
+/** Generated root keys, where the resource names none. */
+export function rootSecretName(cluster: { readonly name: string }): string {
+  return `${cluster.name}-root`;
+}
+
 export function serviceAccountName(cluster: OpenLakeCluster): string {
   return cluster.spec.pod.serviceAccountName ?? `${cluster.metadata.name}-node`;
 }
@@ -28,6 +43,11 @@ export function selectorLabels(cluster: OpenLakeCluster): Record<string, string>
 
 export function poolLabels(cluster: OpenLakeCluster, pool: string): Record<string, string> {
   return { ...selectorLabels(cluster), [`${GROUP}/pool`]: pool };
+}
+
+/** Guard pods stand apart: a Service or a gate must never take one for a storage node. */
+export function guardLabels(cluster: OpenLakeCluster): Record<string, string> {
+  return { ...selectorLabels(cluster), 'app.kubernetes.io/name': 'openlake-guard' };
 }
 
 /** Metadata of a child: labels, and the owner where there is one (a local cluster has no uid). */

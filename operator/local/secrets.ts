@@ -1,12 +1,12 @@
 /**
  * Secrets of a local cluster: generated at the first start, kept for ever in files that only their owner can read.
  */
-import { randomBytes } from 'node:crypto';
 import type { ClusterSecrets } from '../desired/config.ts';
+import { type GeneratedSecrets, generateSecrets } from '../observe/generate-secrets.ts';
 import { readIfPresent, writeWhole } from './files.ts';
 import type { DataPaths } from './paths.ts';
 
-export type LocalSecrets = ClusterSecrets & { readonly clusterId: string };
+export type LocalSecrets = GeneratedSecrets;
 
 /** The secrets of a directory, generated if there are none yet. */
 export function ensureSecrets(paths: DataPaths): LocalSecrets {
@@ -20,16 +20,6 @@ export function ensureSecrets(paths: DataPaths): LocalSecrets {
 export function readSecrets(paths: DataPaths): LocalSecrets | undefined {
   const text = readIfPresent(paths.secrets);
   return text === undefined ? undefined : (JSON.parse(text) as LocalSecrets);
-}
-
-/** 128 bits for ids, 256 for secrets; the access key has the form that S3 tools expect. */
-export function generateSecrets(): LocalSecrets {
-  return {
-    clusterId: randomBytes(16).toString('hex'),
-    peerSecrets: [randomBytes(32).toString('hex')],
-    adminToken: randomBytes(32).toString('hex'),
-    credentials: [{ accessKey: `AKIA${base32(16)}`, secretKey: randomBytes(30).toString('base64url') }],
-  };
 }
 
 /** Writes DIR/env, so that `. DIR/env && aws s3 ls` works. */
@@ -49,9 +39,4 @@ export function writeEnv(
     '',
   ];
   writeWhole(paths.env, { text: lines.join('\n'), mode: 0o600 });
-}
-
-function base32(length: number): string {
-  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
-  return Array.from(randomBytes(length), (byte) => alphabet[byte % 32]).join('');
 }

@@ -6,8 +6,8 @@ import type { DriveView } from '../../node/admin/schemas.ts';
 import { joinEndpoint } from '../../node/config/check.ts';
 import { drivesPerNode } from '../api/rules.ts';
 import type { MemberStatus } from '../api/status.ts';
+import { type AdminAccess, fetchInfo, fetchSetHealth } from '../observe/admin-client.ts';
 import type { SetHealth } from '../plan/sets.ts';
-import { type AdminAccess, fetchInfo, fetchSetHealth } from './admin-client.ts';
 import { LocalError } from './local-error.ts';
 import { lockHolder } from './lock.ts';
 import type { DataPaths } from './paths.ts';
@@ -65,7 +65,7 @@ export async function localStatus(paths: DataPaths): Promise<StatusReport> {
   if (state === undefined || secrets === undefined) throw new LocalError(`There is no cluster in ${paths.root}: it has no state.json`);
   const supervisor = lockHolder(paths);
   const { network } = state.cluster.spec;
-  const access: AdminAccess = { adminPort: network.adminPort, token: secrets.adminToken, timeoutMs: 2_000 };
+  const access: AdminAccess = { adminPort: network.adminPort, token: secrets.adminToken, timeoutMs: 2_000, nowMs: Date.now };
   const running = supervisor !== undefined || state.pods.some((pod) => isAlive(pod.process));
   const { layout, members } = state;
   const [nodes, sets] = await Promise.all([

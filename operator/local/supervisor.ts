@@ -3,8 +3,8 @@
  */
 import { closeSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fetchSetHealth } from '../observe/admin-client.ts';
 import { isBootstrapped } from '../plan/sets.ts';
-import { fetchSetHealth } from './admin-client.ts';
 import { type ControlOrder, type ControlReply, serveControl } from './control.ts';
 import { LocalError } from './local-error.ts';
 import { takeLock } from './lock.ts';
@@ -129,7 +129,7 @@ class Supervisor {
   /** Until the stop signal: watches for the moment when every set is healthy for the first time. */
   async #untilStopped(): Promise<void> {
     const { cluster, secrets } = this.#prepared;
-    const access = { adminPort: cluster.spec.network.adminPort, token: secrets.adminToken, timeoutMs: 2_000 };
+    const access = { adminPort: cluster.spec.network.adminPort, token: secrets.adminToken, timeoutMs: 2_000, nowMs: Date.now };
     while (!this.#options.stop.aborted) {
       const { layout, members, bootstrapped } = this.#state;
       if (layout !== undefined && !bootstrapped && isBootstrapped(bootstrapped, await fetchSetHealth({ members, layout }, access))) {

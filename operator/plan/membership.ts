@@ -14,6 +14,8 @@ export type Candidate = {
   readonly labels: Readonly<Record<string, string>>;
   /** Allocatable resources with an amount above 0. */
   readonly resources: readonly string[];
+  /** What is wrong with the node itself, whatever a pool asks for: it is not ready, is cordoned, belongs to another cluster. */
+  readonly unfit?: string | undefined;
 };
 
 export type Rejection = { readonly nodeName: string; readonly pool: string; readonly reason: string };
@@ -73,12 +75,14 @@ export function chooseMembers(
 /** Why a node cannot be chosen for the pool; undefined when it can. */
 export function whyNot(node: Candidate, pool: PoolSpec): string | undefined {
   const { names, gpu, rdma, selector } = pool.nodes;
-  if (names !== undefined) return names.includes(node.name) ? undefined : 'is not in nodes.names';
+  if (names !== undefined) return names.includes(node.name) ? node.unfit : 'is not in nodes.names';
   if (gpu === 'Require' && !hasGpu(node))
     return `has no GPU: none of the labels ${GPU_LABELS.join(', ')} and no ${GPU_RESOURCES.join(' or ')}`;
   if (rdma === 'Require' && !hasRdma(node)) return `has no RDMA: none of the labels ${RDMA_LABELS.join(', ')} and no rdma/ resource`;
   if (rdma !== 'Ignore' && node.labels[OFED_WAIT] === 'true') return `its network driver is not ready: ${OFED_WAIT}=true`;
-  return unmatched(node.labels, selector);
+  const lacking = pool.nodes.resources?.find((name) => !node.resources.includes(name));
+  if (lacking !== undefined) return `has no ${lacking} to give`;
+  return unmatched(node.labels, selector) ?? node.unfit;
 }
 
 function hasGpu(node: Candidate): boolean {

@@ -14,6 +14,8 @@ export type PlanInput = {
   readonly cluster: OpenLakeCluster;
   readonly candidates: readonly Candidate[];
   readonly secrets: ClusterSecrets;
+  /** Device-plugin resource for RDMA by pool; pools that are absent ask for none. */
+  readonly rdmaResources?: Readonly<Record<string, string>>;
   /** What status holds, all absent for a new cluster except the id, which is generated before planning. */
   readonly recorded: {
     readonly clusterId: string;
@@ -31,7 +33,12 @@ export type Plan =
       readonly children: Children;
       readonly warnings: readonly string[];
     }
-  | { readonly kind: 'blocked'; readonly reason: 'NodesNotEligible' | 'LayoutImpossible'; readonly message: string };
+  | {
+      readonly kind: 'blocked';
+      readonly reason: 'NodesNotEligible' | 'LayoutImpossible';
+      readonly message: string;
+      readonly rejected: readonly Rejection[];
+    };
 
 /** What to apply for the cluster now. */
 export function plan(input: PlanInput): Plan {
@@ -43,11 +50,12 @@ export function plan(input: PlanInput): Plan {
       kind: 'blocked',
       reason: 'NodesNotEligible',
       message: `pool ${pool} needs ${wanted} nodes, ${found} are eligible${list(membership.rejected)}`,
+      rejected: membership.rejected,
     };
   }
   const layout = desiredLayout({ pools: cluster.spec.pools, members: membership.members }, recorded.layout);
   if (layout.kind === 'impossible')
-    return { kind: 'blocked', reason: 'LayoutImpossible', message: `pool ${layout.pool}: ${layout.message}` };
+    return { kind: 'blocked', reason: 'LayoutImpossible', message: `pool ${layout.pool}: ${layout.message}`, rejected: [] };
   const children = desiredChildren({
     cluster,
     clusterId: recorded.clusterId,
@@ -55,6 +63,7 @@ export function plan(input: PlanInput): Plan {
     members: membership.members,
     layout: layout.layout,
     secrets: input.secrets,
+    ...(input.rdmaResources === undefined ? {} : { rdmaResources: input.rdmaResources }),
   });
   return { kind: 'apply', members: membership.members, layout: layout.layout, children, warnings: layout.warnings };
 }

@@ -36,6 +36,8 @@ export type SetHealth = {
   readonly voting: number;
   /** Slots that do not serve, and why Unknown. */
   readonly reason: string;
+  /** Slots that take part as the witnesses see it, as node id and number of its slots. */
+  readonly serving: Readonly<Record<number, number>>;
   /** Nodes whose views stand behind the state. */
   readonly witnesses: readonly number[];
 };
@@ -48,7 +50,7 @@ export function mergeSetViews(
   layout: LayoutStatus,
   seen: { readonly views: readonly NodeView[]; readonly nowMs: number; readonly nodes: number },
 ): SetHealth[] {
-  const fresh = seen.views.filter((view) => seen.nowMs - view.atMs <= MAXIMUM_AGE_MS);
+  const fresh = believeOwners(seen.views.filter((view) => seen.nowMs - view.atMs <= MAXIMUM_AGE_MS));
   const needed = Math.min(2, seen.nodes);
   return layout.sets.map((set) => {
     const { write, read } = quorums(set);
@@ -67,7 +69,7 @@ export function mergeSetViews(
         votes.length === 0
           ? 'no node answers'
           : `${votes.length} nodes answer, no ${needed} agree: ${votes.map((vote) => `node ${vote.nodeId} sees ${vote.set.voting} voting`).join(', ')}`;
-      return { ...base, state: 'Unknown' as const, voting, reason, witnesses: [] };
+      return { ...base, state: 'Unknown' as const, voting, reason, serving: {}, witnesses: [] };
     }
     const first = witnesses[0]?.set;
     const reason = (first?.slots ?? [])
@@ -76,8 +78,30 @@ export function mergeSetViews(
         (slot) => `slot ${slot.slot} (node ${slot.nodeId}, drive ${slot.drive}) is ${slot.state}${slot.reason ? `: ${slot.reason}` : ''}`,
       )
       .join('; ');
-    return { ...base, state: setState(set, voting), voting, reason, witnesses: witnesses.map((vote) => vote.nodeId) };
+    const serving: Record<number, number> = {};
+    for (const slot of first?.slots ?? []) if (slot.state === 'Serving') serving[slot.nodeId] = (serving[slot.nodeId] ?? 0) + 1;
+    return { ...base, state: setState(set, voting), voting, reason, serving, witnesses: witnesses.map((vote) => vote.nodeId) };
   });
+}
+
+/**
+ * A node sees of its peers only whether a link is up. That a drive behind a good link has failed, its own node knows, so
+ * its word on its own slots goes into every view.
+ */
+function believeOwners(views: readonly NodeView[]): NodeView[] {
+  const failed = new Map<string, SetView['slots'][number]>();
+  for (const view of views) {
+    for (const set of view.sets) {
+      for (const slot of set.slots) {
+        if (slot.nodeId === view.nodeId && slot.state === 'Failed') failed.set(`${set.id}/${slot.slot}`, slot);
+      }
+    }
+  }
+  const correct = (set: SetView): SetView => {
+    const slots = set.slots.map((slot) => (slot.state === 'Serving' ? (failed.get(`${set.id}/${slot.slot}`) ?? slot) : slot));
+    return { ...set, slots, voting: slots.filter((slot) => slot.state === 'Serving').length };
+  };
+  return views.map((view) => ({ ...view, sets: view.sets.map(correct) }));
 }
 
 /** Healthy: all slots vote. Degraded: writes go on. ReadOnly: reads go on. */

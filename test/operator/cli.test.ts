@@ -55,8 +55,8 @@ test('openlake plan prints members, layout and objects, and no secrets', async (
   assert.equal(summary?.members?.length, 4);
   assert.deepEqual(
     objects.map((object) => object.kind),
-    ['Secret', 'ServiceAccount', 'Service', 'Service', 'DaemonSet'],
+    ['Secret', 'ServiceAccount', 'Service', 'Service', 'DaemonSet', 'Deployment', 'PodDisruptionBudget'],
   );
   const json = await openlake('plan', '--file', minimal, '--json');
-  assert.equal((parse(json.output) as { objects: unknown[] }).objects.length, 5);
+  assert.equal((parse(json.output) as { objects: unknown[] }).objects.length, 7);
 });

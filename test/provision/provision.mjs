@@ -10,6 +10,8 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildNative, installPackages, run } from '../../operator/local/prepare.mjs';
+import { makeBaseImages, whyNoImages } from './base-images.mjs';
+import { buildGoTools } from './go-tools.mjs';
 
 /** Real S3 clients, at versions that have today's defaults (checksums in trailers). */
 const PYTHON_PACKAGES = ['awscli==1.46.2', 'boto3==1.44.5'];
@@ -58,5 +60,12 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     debian('fio', 'fio', 'the floor of the drive benchmarks');
   } else {
     pythonClients();
+    buildGoTools();
+    debian('lua5.3', 'lua5.3', 'runs the health script for Argo CD');
+    if (whyNoImages() === undefined) {
+      debian('buildah', 'buildah', 'builds the images without a daemon');
+      debian('debootstrap', 'debootstrap', 'makes the base of the images');
+    }
+    makeBaseImages();
   }
 }

@@ -16,11 +16,14 @@ function documented(title: string): Map<string, string> {
   return new Map([...section.matchAll(/^\| `([A-Za-z0-9.]+)` \| (.*?) ?\|/gm)].map(([, field = '', fallback = '']) => [field, fallback]));
 }
 
-/** Fields with their defaults, one level of tables deep; what lies deeper is told in the field's meaning. */
+/** Fields with their defaults, one level of tables deep, two where all of a table has defaults; what lies deeper is told in the field's meaning. */
 function defined(schema: Schema, whole: readonly string[]): Map<string, string> {
   const fields = Object.entries(schema.properties ?? {}).flatMap(([name, field]): [string, Schema][] => {
     if (field.properties === undefined || whole.includes(name)) return [[name, field]];
-    return Object.entries(field.properties).map(([key, child]) => [`${name}.${key}`, child]);
+    return Object.entries(field.properties).flatMap(([key, child]): [string, Schema][] => {
+      if (typeof child.default !== 'object' || child.properties === undefined) return [[`${name}.${key}`, child]];
+      return Object.entries(child.properties).map(([inner, last]) => [`${name}.${key}.${inner}`, last]);
+    });
   });
   return new Map(fields.map(([name, { default: fallback }]) => [name, fallback === undefined ? '' : `\`${String(fallback)}\``]));
 }

@@ -156,6 +156,7 @@ test('a pool without a sensible default says what to write', () => {
     kind: 'blocked',
     reason: 'LayoutImpossible',
     message: 'pool p0: 2 nodes x 1 drives have no coding that keeps writes on without one node: write erasure.setSize and erasure.parity',
+    rejected: [],
   });
 });
 

@@ -2,12 +2,38 @@
  * What the nodes say about themselves on their admin API, and the sets' health from all their answers together.
  */
 import http from 'node:http';
-import type { InfoView, SetsView } from '../../node/admin/schemas.ts';
+import type { ConfigView, InfoView, SetsView } from '../../node/admin/schemas.ts';
 import { joinEndpoint } from '../../node/config/check.ts';
 import type { LayoutStatus, MemberStatus } from '../api/status.ts';
 import { mergeSetViews, type NodeView, type SetHealth } from '../plan/sets.ts';
 
-export type AdminAccess = { readonly adminPort: number; readonly token: string; readonly timeoutMs: number };
+export type AdminAccess = {
+  readonly adminPort: number;
+  readonly token: string;
+  readonly timeoutMs: number;
+  /** The clock that stamps the answers. */
+  readonly nowMs: () => number;
+};
+
+/** What one node said; each part is undefined where the node did not answer it. */
+export type MemberAnswer = {
+  readonly info: InfoView | undefined;
+  readonly config: ConfigView | undefined;
+  readonly view: NodeView | undefined;
+  /** Why there is no info. */
+  readonly error: string | undefined;
+};
+
+/** Asks one node for everything, side by side. */
+export async function fetchAnswer(member: MemberStatus, access: AdminAccess): Promise<MemberAnswer> {
+  const [info, config, view] = await Promise.all([
+    fetchInfo(member, access),
+    getJson(member, '/v1/config', access).catch(() => undefined),
+    fetchView(member, access),
+  ]);
+  const error = 'error' in info ? info.error : undefined;
+  return { info: 'error' in info ? undefined : info, config: config as ConfigView | undefined, view, error };
+}
 
 /** The info of one node, or why there is none. */
 export async function fetchInfo(member: MemberStatus, access: AdminAccess): Promise<InfoView | { readonly error: string }> {
@@ -25,13 +51,13 @@ export async function fetchSetHealth(
 ): Promise<SetHealth[]> {
   const answers = await Promise.all(cluster.members.map((member) => fetchView(member, access)));
   const views = answers.filter((view) => view !== undefined);
-  return mergeSetViews(cluster.layout, { views, nowMs: Date.now(), nodes: cluster.members.length });
+  return mergeSetViews(cluster.layout, { views, nowMs: access.nowMs(), nodes: cluster.members.length });
 }
 
 async function fetchView(member: MemberStatus, access: AdminAccess): Promise<NodeView | undefined> {
   try {
     const { sets } = (await getJson(member, '/v1/sets', access)) as SetsView;
-    return { nodeId: member.id, atMs: Date.now(), sets };
+    return { nodeId: member.id, atMs: access.nowMs(), sets };
   } catch {
     return undefined;
   }

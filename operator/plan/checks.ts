@@ -1,0 +1,66 @@
+/**
+ * Judgements about a running cluster that stop nothing, or stop changes only: pools that came or went, labels that were
+ * lost, configurations that are not in force yet.
+ */
+import type { OpenLakeCluster } from '../api/cluster.ts';
+import type { ClusterStatus, MemberStatus } from '../api/status.ts';
+import { type Judgement, no } from './conditions.ts';
+import type { MemberFacts } from './members.ts';
+import { whyNot } from './membership.ts';
+import type { ObservedNode } from './snapshot.ts';
+
+export type PoolsVerdict =
+  | { readonly kind: 'stop'; readonly judgement: Judgement }
+  /** The resource with the pools that take part. */
+  | { readonly kind: 'go'; readonly cluster: OpenLakeCluster; readonly judgement: Judgement | undefined };
+
+/** Pools of a cluster with a recorded layout: none may be missing, new ones are not used yet. */
+export function judgePools(cluster: OpenLakeCluster, status: ClusterStatus): PoolsVerdict {
+  const known = status.layout?.pools.map((pool) => pool.name);
+  if (known === undefined) return { kind: 'go', cluster, judgement: undefined };
+  const gone = known.filter((name) => !cluster.spec.pools.some((pool) => pool.name === name));
+  if (gone.length > 0) {
+    const message = `pool ${gone.join(', ')} left the spec but holds data; it keeps running, and nothing is changed until it is back`;
+    return { kind: 'stop', judgement: no('PoolNotDrained', message) };
+  }
+  const added = cluster.spec.pools.filter((pool) => !known.includes(pool.name));
+  if (added.length === 0) return { kind: 'go', cluster, judgement: undefined };
+  const pools = cluster.spec.pools.filter((pool) => known.includes(pool.name));
+  const message = `pool ${added.map((pool) => pool.name).join(', ')} is not used: this release cannot add pools to a cluster with data`;
+  return { kind: 'go', cluster: { ...cluster, spec: { ...cluster.spec, pools } }, judgement: no('ExpansionNotSupported', message) };
+}
+
+/** Members that would not be chosen today, or whose node is gone; they stay all the same. */
+export function judgeMembership(
+  cluster: OpenLakeCluster,
+  from: { readonly members: readonly MemberStatus[]; readonly nodes: readonly ObservedNode[] },
+): Judgement | undefined {
+  const gone: string[] = [];
+  const lost: string[] = [];
+  for (const { id, nodeName, pool: name } of from.members) {
+    const node = from.nodes.find((candidate) => candidate.name === nodeName);
+    const pool = cluster.spec.pools.find((candidate) => candidate.name === name);
+    // A node that is cordoned or not ready for now is the members' state, not a question of membership.
+    const reason = node === undefined || pool === undefined ? undefined : whyNot({ ...node, unfit: undefined }, pool);
+    if (node === undefined) gone.push(`member ${id}: node ${nodeName} does not exist`);
+    else if (reason !== undefined) lost.push(`member ${id} stays although node ${nodeName} ${reason}`);
+  }
+  if (gone.length > 0) return no('NodeGone', [...gone, ...lost].join('; '));
+  return lost.length > 0 ? no('LabelsLost', lost.join('; ')) : undefined;
+}
+
+/** Whether every node that answers uses the newest configuration. */
+export function judgeConfig(members: readonly MemberFacts[], hashes: ReadonlyMap<string, string>): Judgement | undefined {
+  const refusals: string[] = [];
+  const waiting: string[] = [];
+  for (const { member, answer } of members) {
+    if (answer?.config === undefined) continue;
+    const { hash, refusal } = answer.config;
+    if (refusal !== '') refusals.push(`member ${member.id} (${member.nodeName}): ${refusal}`);
+    else if (hash !== hashes.get(member.nodeName)) waiting.push(`${member.id} (${member.nodeName})`);
+  }
+  if (refusals.length > 0) return no('ConfigRefused', refusals.join('; '));
+  return waiting.length > 0
+    ? no('ConfigPending', `members that do not use the newest configuration yet: ${waiting.join(', ')}`)
+    : undefined;
+}

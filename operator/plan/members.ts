@@ -1,0 +1,80 @@
+/**
+ * What state each member is in, from its pod, its node and its own answers; a chain of predicates, the first that holds wins.
+ */
+import type { Reason } from '../api/reasons.ts';
+import type { MemberStatus } from '../api/status.ts';
+import type { ObservedAnswer, ObservedNode, ObservedPod, Snapshot } from './snapshot.ts';
+
+export type MemberFacts = {
+  readonly member: MemberStatus;
+  readonly pod: ObservedPod | undefined;
+  readonly node: ObservedNode | undefined;
+  readonly answer: ObservedAnswer | undefined;
+  /** It serves, and all its drives that have a slot take part. */
+  readonly whole: boolean;
+};
+
+type State = { readonly state: NonNullable<MemberStatus['state']>; readonly reason: Reason; readonly message: string };
+
+/** Facts about every member, in order of ids. */
+export function gatherMembers(members: readonly MemberStatus[], snapshot: Snapshot): MemberFacts[] {
+  return members.map((member) => {
+    // Of an ending pod and its successor on one node the successor counts.
+    const pods = snapshot.pods.filter((pod) => pod.nodeName === member.nodeName && pod.pool === member.pool);
+    const pod = pods.find((candidate) => candidate.deletedAtMs === undefined) ?? pods[0];
+    const answer = snapshot.answers.get(member.id);
+    const node = snapshot.nodes.find((candidate) => candidate.name === member.nodeName);
+    const drives = answer?.info?.drives.filter((drive) => drive.setId !== null) ?? [];
+    const whole = answer?.info?.ready === true && drives.every((drive) => drive.state !== 'Failed');
+    return { member, pod, node, answer, whole };
+  });
+}
+
+/** The member as status shows it. */
+export function describeMember(facts: MemberFacts): MemberStatus {
+  const { id, pool, nodeName, address, zone } = facts.member;
+  const { state, reason, message } = memberState(facts);
+  const { pod, answer } = facts;
+  return {
+    id,
+    pool,
+    nodeName,
+    address,
+    zone,
+    state,
+    ...(state === 'Serving' && message === '' ? {} : { reason, message: message.slice(0, 512) }),
+    ...(pod === undefined ? {} : { podName: pod.name, revision: pod.revision }),
+    ...(answer?.config === undefined ? {} : { configHash: answer.config.hash }),
+    ...(answer?.info === undefined ? {} : { engine: answer.info.engine.kind }),
+  };
+}
+
+function memberState({ member, pod, node, answer, whole }: MemberFacts): State {
+  if (pod === undefined) {
+    const seen = node === undefined ? `node ${member.nodeName} does not exist` : `there is no pod on node ${member.nodeName} yet`;
+    return { state: node === undefined ? 'Unreachable' : 'Joining', reason: 'NoPod', message: seen };
+  }
+  if (pod.deletedAtMs !== undefined) return { state: 'Starting', reason: 'NotReady', message: `pod ${pod.name} is ending` };
+  if (pod.phase === 'Failed') return { state: 'Failed', reason: 'PodFailed', message: `pod ${pod.name} failed: ${pod.trouble}` };
+  if (answer?.info === undefined && node?.ready === false) {
+    return { state: 'Unreachable', reason: 'NodeNotReady', message: `node ${member.nodeName} is not ready` };
+  }
+  if (pod.idle) {
+    const failed = /BackOff|Err|Invalid|Crash/.test(pod.trouble);
+    const message = `pod ${pod.name} does not run${pod.trouble === '' ? '' : `: ${pod.trouble}`}`;
+    return { state: failed ? 'Failed' : 'Starting', reason: 'PodNotRunning', message };
+  }
+  if (answer?.info === undefined) {
+    const message = answer?.error ?? 'it was not asked yet';
+    return { state: pod.ready ? 'Unreachable' : 'Starting', reason: 'NoAnswer', message };
+  }
+  if (!answer.info.ready) return { state: 'Starting', reason: 'NotReady', message: `pod ${pod.name} does not serve yet` };
+  if (!whole) {
+    const failed = answer.info.drives.filter((drive) => drive.setId !== null && drive.state === 'Failed');
+    const message = failed.map((drive) => `drive ${drive.index} (${drive.path}): ${drive.reason}`).join('; ');
+    return { state: 'CatchingUp', reason: 'DrivesFailed', message };
+  }
+  if (!pod.ready) return { state: 'Starting', reason: 'NotReady', message: `pod ${pod.name} is not ready yet` };
+  if (node?.cordoned === true) return { state: 'Maintenance', reason: 'NodeCordoned', message: `node ${member.nodeName} is cordoned` };
+  return { state: 'Serving', reason: 'Serving', message: '' };
+}

@@ -1,0 +1,203 @@
+/**
+ * The whole operator against the API server in memory: it comes to the same end whatever single request fails, asks for
+ * nothing beyond its permissions, and says what only a person can mend.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ClusterStatus } from '../../../operator/api/status.ts';
+import { clusterRules, leaseRules, namespaceRules } from '../../../operator/kube/permissions.ts';
+import { runOperator } from '../../../operator/main/operator.ts';
+import { eventually } from '../fake-kube/eventually.ts';
+import { type FakeKube, startFakeKube } from '../fake-kube/fake-kube.ts';
+import { sampleDocument } from '../sample-cluster.ts';
+
+const clusters = '/apis/openlake.dev/v1alpha1/namespaces/ns/openlakeclusters';
+const place = { collection: clusters, name: 'sample' };
+
+type Running = AsyncDisposable & { readonly lines: readonly string[] };
+
+function startOperator(kube: FakeKube, identity = 'a'): Running {
+  const controller = new AbortController();
+  const lines: string[] = [];
+  const ended = runOperator(
+    { config: kube.config, namespaces: ['ns'], leaseNamespace: 'ns', identity, healthHost: '127.0.0.1', healthPort: 0 },
+    { stop: controller.signal, writeLine: (line) => lines.push(line), nowMs: Date.now },
+  );
+  return {
+    lines,
+    [Symbol.asyncDispose]: async () => {
+      controller.abort();
+      assert.equal(await ended, 0);
+    },
+  };
+}
+
+function createResource(kube: FakeKube): void {
+  for (let index = 0; index < 4; index += 1) {
+    const name = `node-${index}`;
+    const status = {
+      addresses: [{ type: 'InternalIP', address: `127.0.0.${index + 1}` }],
+      conditions: [{ type: 'Ready', status: 'True' }],
+    };
+    kube.store.put({ collection: '/api/v1/nodes', name }, { apiVersion: 'v1', kind: 'Node', metadata: { name }, status });
+  }
+  const document = sampleDocument() as { apiVersion: string; kind: string; spec: unknown };
+  kube.store.put(place, { ...document, metadata: { name: 'sample', namespace: 'ns' } });
+}
+
+const status = (kube: FakeKube): ClusterStatus | undefined => kube.store.get(place)?.status as ClusterStatus | undefined;
+const condition = (kube: FakeKube, type: string): string => {
+  const found = status(kube)?.conditions?.find((candidate) => candidate.type === type);
+  return `${found?.status} ${found?.reason}: ${found?.message}`;
+};
+
+/** Everything that should be there in the end, by path and name. */
+function children(kube: FakeKube): string[] {
+  const collections = [
+    '/api/v1/namespaces/ns/secrets',
+    '/api/v1/namespaces/ns/services',
+    '/api/v1/namespaces/ns/serviceaccounts',
+    '/apis/apps/v1/namespaces/ns/daemonsets',
+    '/apis/apps/v1/namespaces/ns/deployments',
+    '/apis/policy/v1/namespaces/ns/poddisruptionbudgets',
+  ];
+  return collections.flatMap((collection) => kube.store.list(collection).map((object) => `${object.kind} ${object.metadata?.name}`));
+}
+
+const EXPECTED = [
+  'Secret sample-identity',
+  'Secret sample-root',
+  'Secret sample-config',
+  'Service sample-nodes',
+  'Service sample',
+  'ServiceAccount sample-node',
+  'DaemonSet sample-p0',
+  'Deployment sample-guard',
+  'PodDisruptionBudget sample-guard',
+];
+
+const isDone = (kube: FakeKube): boolean => children(kube).length === EXPECTED.length && status(kube)?.members?.[0]?.state === 'Joining';
+
+test('a resource becomes children; members stand in status before there is a DaemonSet', async () => {
+  await using kube = await startFakeKube();
+  createResource(kube);
+  let early = false;
+  kube.store.onEvent((collection) => {
+    if (collection.endsWith('/daemonsets') && status(kube)?.members?.length !== 4) early = true;
+  });
+  await using operators = new AsyncDisposableStack();
+  operators.use(startOperator(kube));
+  await eventually(() => isDone(kube));
+  assert.deepEqual(children(kube).toSorted(), EXPECTED.toSorted());
+  assert.equal(early, false);
+  assert.deepEqual(kube.store.get(place)?.metadata?.finalizers, ['openlake.dev/cluster']);
+  assert.equal(status(kube)?.observedGeneration, 1);
+  const events = kube.store.list('/api/v1/namespaces/ns/events') as { reason?: string }[];
+  assert.ok(events.some((event) => event.reason === 'MembersChosen'));
+});
+
+test('every request lies within the permissions', async () => {
+  await using kube = await startFakeKube();
+  createResource(kube);
+  {
+    await using operators = new AsyncDisposableStack();
+    operators.use(startOperator(kube));
+    await eventually(() => isDone(kube));
+    kube.store.remove(place);
+    await eventually(() => kube.store.get(place) === undefined);
+  }
+  const rules = [...namespaceRules, ...leaseRules, ...clusterRules];
+  const used = new Set(kube.requests.map(asPermission));
+  for (const text of used) {
+    const [group = '', resource = '', verb = ''] = text.split(' ');
+    const allowed = rules.some(
+      (rule) => rule.apiGroups.includes(group.slice(1)) && rule.resources.includes(resource) && rule.verbs.includes(verb),
+    );
+    assert.ok(allowed, `no rule allows ${text}`);
+  }
+  assert.ok(used.size > 15, `only ${used.size} different permissions were used`);
+  assert.deepEqual(children(kube).toSorted(), ['Secret sample-identity', 'Secret sample-root']);
+});
+
+/** `/GROUP RESOURCE VERB` as RBAC names a request. */
+function asPermission(request: string): string {
+  const [method = '', target = ''] = request.split(' ');
+  const url = new URL(target, 'http://fake');
+  const [, group = '', rest = ''] = /^\/(?:api|apis\/([^/]+))\/[^/]+\/(.*)$/.exec(url.pathname)?.map((part) => part ?? '') ?? [];
+  const parts = rest.replace(/^namespaces\/[^/]+\//, '').split('/');
+  const [resource = '', name, part] = parts;
+  const verbs: Readonly<Record<string, string>> = { POST: 'create', PUT: 'update', PATCH: 'patch', DELETE: 'delete' };
+  const reading = name !== undefined ? 'get' : url.searchParams.has('watch') ? 'watch' : 'list';
+  return `/${group} ${part === undefined ? resource : `${resource}/${part}`} ${verbs[method] ?? reading}`;
+}
+
+test('whichever write fails, the end is the same', async () => {
+  const writes = [
+    'POST /api/v1/namespaces/ns/secrets',
+    'PATCH /apis/openlake.dev/v1alpha1/namespaces/ns/openlakeclusters/sample?',
+    'sample/status',
+    'secrets/sample-config',
+    'services/sample',
+    'daemonsets/sample-p0',
+    'deployments/sample-guard',
+    'poddisruptionbudgets/sample-guard',
+    'serviceaccounts/sample-node',
+  ];
+  for (const write of writes) {
+    for (const fault of [
+      { status: 409, reason: 'Conflict' },
+      { status: 500, reason: 'InternalError' },
+      { status: 429, reason: 'TooManyRequests' },
+    ]) {
+      await using kube = await startFakeKube();
+      createResource(kube);
+      kube.fail(write, { ...fault, times: 2 });
+      await using operators = new AsyncDisposableStack();
+      operators.use(startOperator(kube));
+      await eventually(
+        () => isDone(kube),
+        () => `${write} with ${fault.status}: ${children(kube).join(', ')}`,
+      );
+      assert.deepEqual(children(kube).toSorted(), EXPECTED.toSorted());
+    }
+  }
+});
+
+test('what is forbidden is Stalled, with verb and resource, until the right is given', async () => {
+  await using kube = await startFakeKube();
+  createResource(kube);
+  kube.fail('PATCH /apis/apps/v1/namespaces/ns/daemonsets', { status: 403, reason: 'Forbidden', times: 1_000 });
+  await using operators = new AsyncDisposableStack();
+  operators.use(startOperator(kube));
+  await eventually(() => condition(kube, 'Stalled').startsWith('True Forbidden'));
+  assert.match(condition(kube, 'Stalled'), /PATCH daemonsets ns\/sample-p0/);
+  assert.equal(status(kube)?.members?.length, 4);
+});
+
+test('an object in the place of a child is Stalled, and left alone', async () => {
+  await using kube = await startFakeKube();
+  createResource(kube);
+  kube.store.put(
+    { collection: '/api/v1/namespaces/ns/services', name: 'sample' },
+    { apiVersion: 'v1', kind: 'Service', metadata: { name: 'sample', namespace: 'ns' }, spec: { theirs: 1 } },
+  );
+  await using operators = new AsyncDisposableStack();
+  operators.use(startOperator(kube));
+  await eventually(() => condition(kube, 'Stalled').startsWith('True ChildNotOurs'));
+  assert.deepEqual(kube.store.get({ collection: '/api/v1/namespaces/ns/services', name: 'sample' })?.spec, { theirs: 1 });
+});
+
+test('a stand-by does nothing, and goes on where the first one ended', async () => {
+  await using kube = await startFakeKube();
+  const first = startOperator(kube, 'a');
+  await eventually(() => first.lines.some((line) => line.includes('"leading"')));
+  await using second = startOperator(kube, 'b');
+  await eventually(() => second.lines.some((line) => line.includes('"listening"')));
+  createResource(kube);
+  await eventually(() => isDone(kube));
+  assert.ok(!second.lines.some((line) => line.includes('"leading"')));
+  await first[Symbol.asyncDispose]();
+  await eventually(() => second.lines.some((line) => line.includes('"leading"')));
+  kube.store.remove({ collection: '/apis/apps/v1/namespaces/ns/daemonsets', name: 'sample-p0' });
+  await eventually(() => isDone(kube));
+});
