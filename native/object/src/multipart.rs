@@ -3,12 +3,12 @@
 use crate::StoreError;
 use crate::body::Body;
 use crate::core::Core;
+use crate::get::head;
 use crate::manifest::{Manifest, ManifestPart};
 use crate::metadata::Metadata;
 use crate::operation::Operation;
 use crate::put::{Label, put_body, put_payload, put_tombstone};
 use crate::set_cursor::SetCursor;
-use crate::get::head;
 use crate::store::{Condition, ObjectInfo};
 use crate::upload::{Upload, UploadState};
 use bytes::{BufMut, Bytes, BytesMut};

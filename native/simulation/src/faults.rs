@@ -29,9 +29,11 @@ pub enum Fault {
     Resets,
     /// All drives of a node fail, for as long as the process lives.
     Drives,
+    /// A node is restarted in order.
+    Restart,
 }
 
-const ALL: [Fault; 9] = [
+const ALL: [Fault; 10] = [
     Fault::PowerCut,
     Fault::Kill,
     Fault::Pause,
@@ -41,6 +43,7 @@ const ALL: [Fault; 9] = [
     Fault::FarClock,
     Fault::Resets,
     Fault::Drives,
+    Fault::Restart,
 ];
 
 /// Which faults a run has, and how many.
@@ -227,7 +230,8 @@ impl Faults {
                 cluster.set_clock_offset_ms(node, offset);
                 self.mends.push((mended_ms, Mend::Clock(node)));
             }
-            Fault::FarClock if self.far_clock || self.away[node] => {}
+            // Of two clocks nobody can tell which one is wrong.
+            Fault::FarClock if self.far_clock || self.away[node] || cluster.nodes() < 3 => {}
             Fault::FarClock => {
                 self.far_clock = true;
                 self.away[node] = true;
@@ -235,6 +239,8 @@ impl Faults {
                 cluster.set_clock_offset_ms(node, if self.random.percent(50) { offset } else { -offset });
                 self.mends.push((mended_ms, Mend::FarClock(node)));
             }
+            Fault::Restart if self.away[node] => {}
+            Fault::Restart => cluster.restart(node),
             Fault::Resets => {
                 cluster.set_reset_chance(0.02);
                 self.mends.push((mended_ms, Mend::Resets));

@@ -27,6 +27,8 @@ pub struct NodeOptions {
     pub deadline: Duration,
     /// The drives are made to fail just now, so that some may not open.
     pub drives_fail: Rc<Cell<bool>>,
+    /// Disks err now and then, so that some may not open.
+    pub disks_err: bool,
 }
 
 /// What serves once a node has joined. Ends with the node's process.
@@ -53,7 +55,7 @@ pub async fn start(runtime: Runtime, options: NodeOptions, history: History) -> 
                 boot = boot.max(drive.boot());
                 drives.push((slot, drive));
             }
-            Err(_) if options.drives_fail.get() => {}
+            Err(_) if options.disks_err || options.drives_fail.get() => {}
             Err(error) => {
                 history.problem(
                     runtime.now(),

@@ -75,13 +75,24 @@ impl Run<'_> {
         self.employ_clients(cluster, random.bits());
         let until_ms = cluster.now_ms() + self.plan.load_ms;
         let mut faults = Faults::new(self.plan.faults.clone(), random.split(), cluster, self.plan.world.reset_chance);
+        cluster.set_disk_error_chance(self.plan.disk_error_chance);
         faults.run(cluster, until_ms);
         self.stop.set(true);
         faults.mend_all(cluster);
         cluster.set_reset_chance(0.0);
+        cluster.set_disk_error_chance(0.0);
+        self.all_serve(cluster, "after all faults were mended")?;
+        (0..cluster.nodes())
+            .filter(|&node| cluster.lacks_drives(node))
+            .collect::<Vec<_>>()
+            .into_iter()
+            .for_each(|node| cluster.restart(node));
         self.all_serve(cluster, "after all faults were mended")?;
         cluster.run_for(CALM);
         checkers::read_everything(cluster, &self.values, "after all faults were mended");
+        if random.percent(30) && self.plan.shape.losable() > 0 {
+            return self.rot(cluster, random);
+        }
         if random.percent(60) {
             let all: Vec<usize> = (0..self.values.keys.len()).collect();
             self.lose(cluster, random, self.plan.shape.losable(), &all, "nodes as may be lost at any time")?;
@@ -107,6 +118,27 @@ impl Run<'_> {
             self.all_serve(cluster, "after a power cut of all nodes")?;
             checkers::read_everything(cluster, &self.values, "after a power cut of all nodes");
         }
+        Some(())
+    }
+
+    /// Bits rot on as many nodes as may be lost: no wrong byte is served, and everything stays readable, also after restarts.
+    fn rot(&self, cluster: &mut Cluster, random: &mut Random) -> Option<()> {
+        let nodes = random.choose(cluster.nodes(), self.plan.shape.losable());
+        for &node in &nodes {
+            let count = random.between(1, 20) as usize;
+            cluster.rot(node, count, random);
+        }
+        checkers::read_everything(cluster, &self.values, "after bits rotted");
+        for &node in &nodes {
+            match random.below(3) {
+                0 => cluster.restart(node),
+                1 => cluster.kill(node),
+                _ => cluster.cut_power(node),
+            }
+        }
+        self.all_serve(cluster, "after bits rotted and their nodes were restarted")?;
+        cluster.run_for(CALM);
+        checkers::read_everything(cluster, &self.values, "after bits rotted and their nodes were restarted");
         Some(())
     }
 
