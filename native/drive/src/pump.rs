@@ -112,7 +112,8 @@ impl Core {
                         self.unsettled.borrow_mut().push_back(Rc::downgrade(&entry));
                     }
                 }
-                Effect::Settled(dropped) => self.departed.borrow_mut().add(dropped, now),
+                // The log has the drop: what no reader needs any more gives its space back.
+                Effect::Settled(dropped) => drop(dropped),
                 Effect::Bound(clock) => self.durable_bound.set(clock),
             }
         }

@@ -50,7 +50,9 @@ pub(crate) async fn put_body(operation: &Rc<Operation>, body: &mut dyn Body, con
     };
     let draft = Proposal::new(template(write_id, coding, length, &label, condition), staged.shards.clone());
     operation.restart_clock();
-    publish_staged(operation, draft, condition, &staged).await.map(|origin| (origin, label))
+    publish_staged(operation, draft, condition, &staged)
+        .await
+        .map(|origin| (origin, label))
 }
 
 /// Stores bytes at hand (small objects, manifests, records of the system).
@@ -64,6 +66,13 @@ pub(crate) async fn put_payload(
     let coding = coding_of(operation, payload.len() as u64, label.manifest);
     if Geometry::new(coding, payload.len() as u64).shard_length(0) > INLINE_BYTES as u64 {
         return put_large_payload(operation, write_id, coding, payload, label, condition).await;
+    }
+    let full = operation
+        .slots()
+        .filter(|slot| operation.core.is_full(operation.slot_id(*slot)))
+        .count();
+    if !payload.is_empty() && operation.quorum.slots() - full < operation.quorum.write() {
+        return Err(StoreError::Full);
     }
     let shards = inline_shards(operation, coding, payload)?;
     let draft = Proposal::new(template(write_id, coding, payload.len() as u64, label, condition), shards);
@@ -85,12 +94,7 @@ async fn put_large_payload(
     publish_staged(operation, draft, condition, &staged).await
 }
 
-async fn publish_staged(
-    operation: &Rc<Operation>,
-    draft: Proposal,
-    condition: &Condition,
-    staged: &Staged,
-) -> Result<Ballot, StoreError> {
+async fn publish_staged(operation: &Rc<Operation>, draft: Proposal, condition: &Condition, staged: &Staged) -> Result<Ballot, StoreError> {
     let result = publish(operation, draft, condition, staged.floor).await;
     // After an unknown outcome the bytes may have been taken; otherwise nobody will ask for them.
     if result.as_ref().is_err_and(|error| !matches!(error, StoreError::Unknown(_))) {

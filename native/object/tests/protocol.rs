@@ -123,25 +123,6 @@ fn a_refusal_names_how_many_slots_answered_and_why_the_others_did_not() {
 }
 
 #[test]
-fn a_write_that_the_links_know_to_be_hopeless_leaves_nothing_behind() {
-    for size in [0usize, 5, 500_000] {
-        run(async move |runtime| {
-            let world = World::new(&runtime, 4, 1, 2, 2);
-            let bucket = bucket(&world).await;
-            world.links_tell.set(true);
-            let store = world.store(0);
-            away(&world, &[1, 2]);
-            // The very first request of a coordinator that never asked the slots before.
-            let refused = put(&store, bucket, &vec![7; size]).await;
-            assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{size}: {refused:?}");
-            assert_eq!(world.newest(&object_key(bucket)), [None; 4], "{size}");
-            back(&world, &[1, 2]);
-            put(&store, bucket, b"x").await.expect("all back");
-        });
-    }
-}
-
-#[test]
 fn what_a_crashed_writer_left_half_published_is_settled_one_way_for_all() {
     for seed in 0..60 {
         run_seeded(seed, async move |runtime| {

@@ -6,6 +6,7 @@ use crate::plan::Shape;
 use crate::random::Random;
 use openlake_drive::{Drive, DriveState};
 use openlake_io::{Instant, Runtime, SimOptions, SimWorld};
+use openlake_object::NodeState;
 use openlake_peer::{ClusterLayout, NodeAddress, SetLayout, SlotId, SlotPlace};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -27,6 +28,7 @@ struct Machine {
     runtime: Option<Runtime>,
     serving: Rc<RefCell<Option<Serving>>>,
     drives_fail: Rc<Cell<bool>>,
+    state: Rc<RefCell<Option<Arc<NodeState>>>>,
     /// Counts its starts.
     starts: usize,
 }
@@ -147,6 +149,7 @@ impl Cluster {
             deadline: DEADLINE,
             drives_fail: self.machines[node].drives_fail.clone(),
             disks_err: self.disks_err,
+            state: self.machines[node].state.clone(),
         };
         let runtime = self.world.start_node(node as u32, address(node));
         for slot in &options.slots {
@@ -175,6 +178,23 @@ impl Cluster {
     /// What serves on a node, if it does.
     pub fn serving(&self, node: usize) -> Option<Serving> {
         self.machines[node].serving.borrow().clone()
+    }
+    /// Which nodes run but do not serve, and what they wait for.
+    pub fn joining(&self) -> Vec<(usize, String)> {
+        let waits = |machine: &Machine| machine.runtime.is_some() && machine.serving.borrow().is_none();
+        let status = |machine: &Machine| {
+            machine
+                .state
+                .borrow()
+                .as_ref()
+                .map_or_else(|| "opening its drives".to_owned(), |state| state.join_status())
+        };
+        self.machines
+            .iter()
+            .enumerate()
+            .filter(|(_, machine)| waits(machine))
+            .map(|(node, machine)| (node, status(machine)))
+            .collect()
     }
     /// Lets time pass until all nodes that run serve; false when `limit` was not enough.
     pub fn wait_until_serving(&mut self, limit: Duration) -> bool {
@@ -265,6 +285,8 @@ impl Cluster {
     }
     /// Flips `count` bytes of a node's drives that are not zero: bits rot where something is.
     pub fn rot(&mut self, node: usize, count: usize, random: &mut Random) {
+        // A short log may be damaged beyond use; such a drive refuses to open, and is one of those that may be lost.
+        self.disks_err = true;
         for slot in self.slots_of(node) {
             let path = drive_path(slot).join("data.0000");
             let Ok(bytes) = self.world.read_file(node as u32, &path) else {

@@ -101,7 +101,7 @@ pub struct Faults {
     mends: Vec<(u64, Mend)>,
     /// Not to be touched by another fault until mended.
     away: Vec<bool>,
-    far_clock: bool,
+    far_clock_after_ms: u64,
     usual_reset_chance: f64,
 }
 
@@ -116,7 +116,7 @@ impl Faults {
             next_ms,
             mends: Vec::new(),
             away,
-            far_clock: false,
+            far_clock_after_ms: 0,
             usual_reset_chance,
         }
     }
@@ -162,7 +162,6 @@ impl Faults {
                 Mend::Reconnect(from, to) => cluster.set_connected(from, to, true),
                 Mend::Clock(node) => cluster.set_clock_offset_ms(node, 0),
                 Mend::FarClock(node) => {
-                    self.far_clock = false;
                     self.away[node] = false;
                     cluster.set_clock_offset_ms(node, 0);
                     // Its logical clock keeps what the wrong one said; only a new process forgets it.
@@ -231,9 +230,10 @@ impl Faults {
                 self.mends.push((mended_ms, Mend::Clock(node)));
             }
             // Of two clocks nobody can tell which one is wrong.
-            Fault::FarClock if self.far_clock || self.away[node] || cluster.nodes() < 3 => {}
+            Fault::FarClock if now_ms < self.far_clock_after_ms || self.away[node] || cluster.nodes() < 3 => {}
             Fault::FarClock => {
-                self.far_clock = true;
+                // Others remember what its clock said until they hear it again.
+                self.far_clock_after_ms = mended_ms + 3_000;
                 self.away[node] = true;
                 let offset = 3_600_000;
                 cluster.set_clock_offset_ms(node, if self.random.percent(50) { offset } else { -offset });

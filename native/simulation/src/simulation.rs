@@ -162,7 +162,8 @@ impl Run<'_> {
     fn all_serve(&self, cluster: &mut Cluster, when: &str) -> Option<()> {
         cluster.start_all();
         if !cluster.wait_until_serving(PATIENCE) {
-            self.history.problem(cluster.now(), format!("not all nodes serve {when}"));
+            self.history
+                .problem(cluster.now(), format!("not all nodes serve {when}: {:?}", cluster.joining()));
             return None;
         }
         Some(())
