@@ -101,6 +101,10 @@ after(async () => {
   await cluster?.[Symbol.asyncDispose]();
 });
 
+function isReady(status: StatusReport, name: string): boolean {
+  return status.nodes.some((node) => node.name === name && node.ready);
+}
+
 test('a write that cannot reach its quorum is refused and leaves nothing behind', async () => {
   // This coordinator never spoke to the two before: only its links can tell it.
   await cluster.stopNode(names[1] as string);
@@ -134,7 +138,6 @@ test('half a cluster starts, reads and refuses writes; a third node lets it writ
   for (const name of names) await cluster.stopNode(name);
   await cluster.startNode(names[3] as string);
   await cluster.startNode(names[0] as string);
-  const isReady = (status: StatusReport, name: string): boolean => status.nodes.some((node) => node.name === name && node.ready);
   const status = await cluster.waitFor('two ready nodes', (now) => isReady(now, names[0] as string) && isReady(now, names[3] as string));
   assert.deepEqual(
     status.sets.map((set) => [set.state, set.voting]),
@@ -164,13 +167,13 @@ test('a drive that is damaged, blank or gone is refused by name, and the other n
   const copyOf = (other: string): void => cpSync(join(cluster.dataFolder, other, 'drives/d0'), drive, { recursive: true });
   for (const [what, said, damage] of damages) {
     await cluster.stopNode(name);
-    const before = cluster.log(name).length;
+    const logLength = cluster.log(name).length;
     renameSync(drive, saved);
     if (/superblocks|roots/.test(what)) cpSync(saved, drive, { recursive: true });
     try {
       damage();
       await cluster.startNode(name);
-      await cluster.waitFor(`the refusal of ${what}`, () => said.test(cluster.log(name).slice(before)));
+      await cluster.waitFor(`the refusal of ${what}`, () => said.test(cluster.log(name).slice(logLength)));
       await put(via(0), { key: `damage/${what.replaceAll(' ', '-')}`, size: 4096 });
       await assertAllThere(via(2));
     } finally {

@@ -30,7 +30,6 @@ pub(crate) async fn join(core: &Rc<Core>, cluster: [u8; 16], bootstrap: bool) ->
             }
             Err(error) => error,
         };
-        if core.runtime.now().0 > 16_000_000_000 { eprintln!("JOIN {:?} {error:?}", state.join_status()); }
         match &error {
             StoreError::Unavailable(text) | StoreError::Unknown(text) => state.set_join_status(format!("waiting: {text}")),
             StoreError::ConditionalConflict | StoreError::PreconditionFailed => {
@@ -95,7 +94,6 @@ async fn agree(core: &Rc<Core>, name: String, pairs: &[(&str, String)], create: 
             Ok(if same { None } else { Some(found) })
         }
         Err(StoreError::NoSuchKey) if create => {
-            if core.runtime.now().0 > 16_000_000_000 { let gather = crate::locate::Gather::all(&operation).await; eprintln!("ABSENT {name} {:?} => {:?}", gather.answers, gather.scan()); }
             let metadata = Metadata {
                 pairs: pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
             };
