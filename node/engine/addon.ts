@@ -95,6 +95,8 @@ export type RawPart = {
   readonly etag: string;
   readonly size?: number | null;
   readonly lastModifiedMs?: number | null;
+  /** Header name and base64 value of the checksum that it was sent with. */
+  readonly checksum?: readonly string[] | null;
 };
 
 /** Something that happened unasked; fatal: no drive is left. */
@@ -182,7 +184,7 @@ export type NativeEngine = {
     key: string,
     upload: string,
     parts: readonly RawPart[],
-    condition: { readonly absent: boolean; readonly matches?: string },
+    condition: { readonly absent: boolean; readonly matches?: string; readonly checksum?: readonly string[] },
   ): void;
   abortUpload(call: number, bucket: string, key: string, upload: string): void;
 };

@@ -18,6 +18,8 @@ export type EngineErrorCode =
   | 'Unknown'
   | 'Full'
   | 'Body'
+  /** The whole does not have the checksum that was asked for. */
+  | 'BadDigest'
   | 'InvalidPart'
   | 'InvalidPartOrder'
   | 'EntityTooSmall'

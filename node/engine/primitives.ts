@@ -30,7 +30,15 @@ export type ListQuery = {
 
 export type BucketRow = { readonly name: string; readonly createdMs: number };
 export type UploadPlace = { readonly bucket: string; readonly key: string /** 32 hex digits. */; readonly upload: string };
-export type PartRow = { readonly number: number; readonly size: number; readonly etag: string; readonly lastModifiedMs: number };
+export type PartRow = {
+  readonly number: number;
+  readonly size: number;
+  readonly etag: string;
+  readonly lastModifiedMs: number;
+  readonly checksum?: Checksum;
+};
+/** Lower-case name of the header that carries it, and its value as S3 writes it. */
+export type Checksum = { readonly header: string; readonly value: string };
 /** When a write may take effect. */
 export type Condition =
   | { readonly kind: 'none' }
@@ -57,7 +65,12 @@ export type Primitives = {
   listParts(place: UploadPlace): Promise<readonly PartRow[]>;
   completeUpload(
     place: UploadPlace,
-    options: { readonly parts: readonly { readonly number: number; readonly etag: string }[]; readonly condition: Condition },
+    options: {
+      readonly parts: readonly { readonly number: number; readonly etag: string }[];
+      readonly condition: Condition;
+      /** What the whole must have; BadDigest otherwise. */
+      readonly checksum?: Checksum;
+    },
   ): Promise<ObjectHead>;
   abortUpload(place: UploadPlace): Promise<void>;
 };
@@ -101,18 +114,25 @@ export function nativePrimitives(native: NativeEngine, calls: Calls): Primitives
         etag: part.etag,
         size: part.size ?? 0,
         lastModifiedMs: part.lastModifiedMs ?? 0,
+        ...readChecksum(part.checksum),
       }));
     },
-    async completeUpload({ bucket, key, upload }, { parts, condition }) {
+    async completeUpload({ bucket, key, upload }, { parts, condition, checksum }) {
       const nativeCondition =
         condition.kind === 'matches' ? { absent: false, matches: condition.etag } : { absent: condition.kind === 'absent' };
-      const end = await calls.run((id) => native.completeUpload(id, bucket, key, upload, parts, nativeCondition));
+      const terms = checksum === undefined ? nativeCondition : { ...nativeCondition, checksum: [checksum.header, checksum.value] };
+      const end = await calls.run((id) => native.completeUpload(id, bucket, key, upload, parts, terms));
       return readHead(present(end.head, 'head'));
     },
     async abortUpload({ bucket, key, upload }) {
       await calls.run((id) => native.abortUpload(id, bucket, key, upload));
     },
   };
+}
+
+function readChecksum(pair: readonly string[] | null | undefined): { readonly checksum?: Checksum } {
+  const [header, value] = pair ?? [];
+  return header === undefined || value === undefined ? {} : { checksum: { header, value } };
 }
 
 function readHead(raw: RawHead): ObjectHead {

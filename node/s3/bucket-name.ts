@@ -11,6 +11,8 @@ export function bucketNameProblem(name: string): string | undefined {
   if (!/^[a-z0-9.-]*$/.test(name)) return 'expected only lower-case letters, digits, "." and "-"';
   if (!/^[a-z0-9].*[a-z0-9]$/.test(name)) return 'expected a letter or digit at both ends';
   if (name.includes('..')) return 'expected no two dots side by side';
+  // Between dots stand DNS labels: in virtual-hosted addresses the name is part of a host name.
+  if (name.includes('.-') || name.includes('-.')) return 'expected no dot beside a hyphen';
   if (/^\d{1,3}(\.\d{1,3}){3}$/.test(name)) return 'expected no IP address';
   const prefix = PREFIXES.find((candidate) => name.startsWith(candidate));
   if (prefix !== undefined) return `expected no name that starts with ${prefix}`;

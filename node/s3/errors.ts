@@ -109,6 +109,7 @@ const fromEngine: Readonly<Record<EngineErrorCode, S3ErrorCode>> = {
   Unknown: 'ServiceUnavailable',
   Full: 'InsufficientStorage',
   Body: 'BadRequest',
+  BadDigest: 'BadDigest',
   InvalidPart: 'InvalidPart',
   InvalidPartOrder: 'InvalidPartOrder',
   EntityTooSmall: 'EntityTooSmall',

@@ -90,7 +90,7 @@ async function measureResponder(): Promise<Row> {
     const pid = child.pid as number;
     pin(pid, SERVER_PROCESSOR);
     const env = { AWS_ACCESS_KEY_ID: 'floor', AWS_SECRET_ACCESS_KEY: 'floor' };
-    const load = { operation: 'get', words: words('', 64, 64), prepared: false, floorUs: undefined };
+    const load = { operation: 'get', words: loadWords('', 64, 64), prepared: false, floorUs: undefined };
     return await measure({ ...load, work: 'floor: 4 KiB from memory, c=64', endpoint: `http://${address}`, env, pid });
   } finally {
     child.kill('SIGKILL');
@@ -126,21 +126,21 @@ async function measureNode(cluster: TestCluster, floorUs: number): Promise<reado
   pin(node.pid, SERVER_PROCESSOR);
   const common = { endpoint: node.endpoints.s3, env: cluster.env, pid: node.pid, floorUs };
   const loads: readonly Pick<Load, 'work' | 'operation' | 'words' | 'prepared'>[] = [
-    { work: '4 KiB GET, hot, c=64', operation: 'get', words: words('get/', 64, 256), prepared: true },
-    { work: '4 KiB GET, hot, c=1', operation: 'get', words: words('get1/', 1, 256), prepared: true },
-    { work: '4 KiB HEAD, c=64', operation: 'head', words: words('get/', 64, 256), prepared: true },
-    { work: '4 KiB durable PUT, c=64', operation: 'put', words: words('put/', 64, 100_000), prepared: false },
-    { work: '4 KiB durable PUT, c=1', operation: 'put', words: words('put1/', 1, 100_000), prepared: false },
-    { work: 'LIST of 1000, c=4', operation: 'list', words: words('list/', 4, 4000), prepared: true },
-    { work: '1 MiB GET, c=4', operation: 'get', words: [...words('large/', 4, 64), '--size', '1MiB'], prepared: true },
-    { work: '1 MiB PUT, c=4', operation: 'put', words: [...words('large-put/', 4, 64), '--size', '1MiB'], prepared: false },
+    { work: '4 KiB GET, hot, c=64', operation: 'get', words: loadWords('get/', 64, 256), prepared: true },
+    { work: '4 KiB GET, hot, c=1', operation: 'get', words: loadWords('get1/', 1, 256), prepared: true },
+    { work: '4 KiB HEAD, c=64', operation: 'head', words: loadWords('get/', 64, 256), prepared: true },
+    { work: '4 KiB durable PUT, c=64', operation: 'put', words: loadWords('put/', 64, 100_000), prepared: false },
+    { work: '4 KiB durable PUT, c=1', operation: 'put', words: loadWords('put1/', 1, 100_000), prepared: false },
+    { work: 'LIST of 1000, c=4', operation: 'list', words: loadWords('list/', 4, 4000), prepared: true },
+    { work: '1 MiB GET, c=4', operation: 'get', words: [...loadWords('large/', 4, 64), '--size', '1MiB'], prepared: true },
+    { work: '1 MiB PUT, c=4', operation: 'put', words: [...loadWords('large-put/', 4, 64), '--size', '1MiB'], prepared: false },
   ];
   const rows: Row[] = [];
   for (const load of loads) rows.push(await measure({ ...common, ...load }));
   return rows;
 }
 
-function words(prefix: string, concurrency: number, objects: number): readonly string[] {
+function loadWords(prefix: string, concurrency: number, objects: number): readonly string[] {
   return ['--prefix', prefix, '--concurrency', String(concurrency), '--objects', String(objects)];
 }
 

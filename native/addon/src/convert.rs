@@ -4,6 +4,7 @@ use crate::queue::{Asked, Batch, Completed, Payload};
 use crate::status::StatusObject;
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
+use openlake_checksum::base64;
 use openlake_http::ControlReply;
 use openlake_object::{Condition, Metadata, ObjectInfo};
 
@@ -81,14 +82,18 @@ pub struct PartObject {
     pub etag: String,
     pub size: Option<f64>,
     pub last_modified_ms: Option<f64>,
+    /// Header name and base64 value of the checksum it was sent with.
+    pub checksum: Option<Vec<String>>,
 }
 
-/// When a write may take effect: at most one of the two.
+/// When a Complete may take effect: at most one of the first two, and the checksum.
 #[napi(object)]
 pub struct ConditionObject {
     pub absent: bool,
     /// An ETag without quotes.
     pub matches: Option<String>,
+    /// Header name and base64 value of the checksum that the new object must have.
+    pub checksum: Option<Vec<String>>,
 }
 
 /// A batch as JavaScript sees it.
@@ -163,6 +168,9 @@ fn completion_object(completed: Completed) -> CompletionObject {
                 etag: to_hex(&part.etag),
                 size: Some(part.size as f64),
                 last_modified_ms: Some(part.origin.time_ms() as f64),
+                checksum: part
+                    .checksum
+                    .map(|(algorithm, value)| vec![algorithm.header_name().to_owned(), base64::encode(&value)]),
             });
             CompletionObject {
                 parts: Some(parts.collect()),

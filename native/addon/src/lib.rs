@@ -28,7 +28,7 @@ use napi::bindgen_prelude::{Buffer, Function};
 use napi::{Error, Result};
 use napi_derive::napi;
 use openlake_object::CompletePart;
-use primitives::{ListQuery, UploadPlace};
+use primitives::{CompleteTerms, ListQuery, UploadPlace};
 use queue::{Completion, Queue};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -266,10 +266,14 @@ impl Engine {
             })
         });
         let parts: Vec<CompletePart> = parts.collect::<std::result::Result<_, String>>().map_err(Error::from_reason)?;
-        let condition = convert::condition(&condition);
-        shared.call(completion, move |serving| {
-            primitives::complete_upload(serving, place, parts, condition)
-        });
+        let terms = CompleteTerms {
+            condition: convert::condition(&condition),
+            checksum: condition
+                .checksum
+                .and_then(|pair| <[String; 2]>::try_from(pair).ok())
+                .map(|[name, value]| (name, value)),
+        };
+        shared.call(completion, move |serving| primitives::complete_upload(serving, place, parts, terms));
         Ok(())
     }
     /// Gives an upload up.

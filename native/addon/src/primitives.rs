@@ -112,12 +112,23 @@ pub async fn list_parts(serving: Serving, place: UploadPlace) -> Outcome {
         .map_err(failure)
 }
 
+/// What must hold for a Complete: the object that is there, and the checksum (header name, base64 value) that the new one must have.
+pub struct CompleteTerms {
+    pub condition: Condition,
+    pub checksum: Option<(String, String)>,
+}
+
 /// Makes an upload the object.
-pub async fn complete_upload(serving: Serving, place: UploadPlace, parts: Vec<CompletePart>, condition: Condition) -> Outcome {
-    let bucket = serving.store.bucket(&place.bucket).await.map_err(failure)?;
+pub async fn complete_upload(serving: Serving, place: UploadPlace, parts: Vec<CompletePart>, terms: CompleteTerms) -> Outcome {
+    let target = PutTarget {
+        bucket: serving.store.bucket(&place.bucket).await.map_err(failure)?,
+        key: place.key,
+        condition: terms.condition,
+    };
+    let expected = terms.checksum.as_ref().map(|(name, value)| (name.as_str(), value.as_str()));
     let done = serving
         .store
-        .complete_upload(bucket, &place.key, place.upload, &parts, condition)
+        .complete_upload_expecting(target, place.upload, &parts, expected)
         .await;
     done.map(Payload::Head).map_err(failure)
 }
@@ -145,6 +156,7 @@ pub fn failure(error: StoreError) -> Failure {
         StoreError::Unavailable(text) => ("Unavailable", text),
         StoreError::Unknown(text) => ("Unknown", text),
         StoreError::Full => ("Full", String::new()),
+        StoreError::Body(error) if error.code == "BadDigest" => ("BadDigest", error.message),
         StoreError::Body(error) => ("Body", format!("{}: {}", error.code, error.message)),
         StoreError::InvalidPart(text) => ("InvalidPart", text),
         StoreError::InvalidPartOrder => ("InvalidPartOrder", String::new()),

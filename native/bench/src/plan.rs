@@ -25,7 +25,11 @@ impl KeyRecord {
     }
     /// A key that an earlier run left at version 1.
     pub fn first() -> KeyRecord {
-        KeyRecord { sent: 1, acknowledged: 1, unknown: Vec::new() }
+        KeyRecord {
+            sent: 1,
+            acknowledged: 1,
+            unknown: Vec::new(),
+        }
     }
     /// A write of `version` (0: a delete) was acknowledged.
     pub fn acknowledge(&mut self, version: u64) {

@@ -91,7 +91,14 @@ impl Worker {
             current: number as usize % clients.len().max(1),
             clients,
             number,
-            keys: vec![if options.prepared { KeyRecord::first() } else { KeyRecord::absent() }; owned as usize],
+            keys: vec![
+                if options.prepared {
+                    KeyRecord::first()
+                } else {
+                    KeyRecord::absent()
+                };
+                owned as usize
+            ],
             chance: content::mix(options.seed ^ content::mix(number)),
             report: Report::default(),
         }

@@ -8,6 +8,7 @@
 #![deny(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 
 pub mod algorithm;
+pub mod base64;
 mod combine;
 mod crc32;
 mod crc64;

@@ -18,11 +18,12 @@ pub(crate) struct Departed {
 }
 
 impl Departed {
-    /// Takes in versions whose drop is durable. Inline ones are let go: their bytes were read with their head.
-    pub fn add(&mut self, entries: Vec<Rc<Entry>>, now: Instant) {
-        for entry in entries.into_iter().filter(|entry| entry.extents.is_some()) {
+    /// Takes in versions that leave the index, in that very step: a GET must find them in one of the two. Inline ones are let go:
+    /// their bytes were read with their head.
+    pub fn add(&mut self, entries: &[Rc<Entry>], now: Instant) {
+        for entry in entries.iter().filter(|entry| entry.extents.is_some()) {
             self.by_write_id.insert(entry.head.write_id, entry.clone());
-            self.by_time.push_back((now, entry));
+            self.by_time.push_back((now, entry.clone()));
         }
     }
     /// A version by its write id.

@@ -37,7 +37,11 @@ impl Index {
     }
     /// The key as the index holds it, or a copy of it.
     pub fn own_key(&self, key: &Key) -> Key {
-        let copied = || Key { bucket: key.bucket, space: key.space, name: Bytes::copy_from_slice(&key.name) };
+        let copied = || Key {
+            bucket: key.bucket,
+            space: key.space,
+            name: Bytes::copy_from_slice(&key.name),
+        };
         self.rows.get_key_value(key).map_or_else(copied, |(own, _)| own.clone())
     }
     /// Number of rows.
@@ -46,14 +50,19 @@ impl Index {
     }
     /// Rows of one space of a bucket from a name (inclusive) on, in order.
     pub fn range(&self, bucket: u64, space: NameSpace, from: &Bytes) -> impl Iterator<Item = (&Key, &Row)> {
-        let start = Key { bucket, space, name: from.clone() };
+        let start = Key {
+            bucket,
+            space,
+            name: from.clone(),
+        };
         let keys = self.order.range((Bound::Included(start), Bound::Unbounded));
         let same = move |key: &&Key| key.bucket == bucket && key.space == space;
         keys.take_while(same).filter_map(|key| self.rows.get(key).map(|row| (key, row)))
     }
     /// Every record of every key, in order.
     pub fn entries(&self) -> impl Iterator<Item = (&Key, &Rc<Entry>)> {
-        self.rows().flat_map(|(key, row)| row.entries().iter().map(move |entry| (key, entry)))
+        self.rows()
+            .flat_map(|(key, row)| row.entries().iter().map(move |entry| (key, entry)))
     }
     /// Every row, in order: that of a hash table differs from run to run, and a simulation must not.
     pub fn rows(&self) -> impl Iterator<Item = (&Key, &Row)> {

@@ -55,9 +55,10 @@ pub(crate) async fn open(runtime: &Runtime, options: DriveOptions, tuning: Tunin
         write: true,
         ..OpenOptions::default()
     };
+    let roots_path = options.path.join(names::ROOTS);
     let roots = runtime
-        .open(&options.path.join(names::ROOTS), &roots_options)
-        .map_err(|error| opening(&options.path, &error))?;
+        .open(&roots_path, &roots_options)
+        .map_err(|error| opening(&roots_path, &error))?;
     let (roots, root) = Roots::open(roots, superblock.salt).await;
     let root = root.ok_or_else(|| OpenError::Damaged(format!("{}: no root is readable", options.path.display())))?;
     let seed = DriveSeed {

@@ -6,7 +6,7 @@ use crate::row::{clock_allows, may_promise};
 use crate::{Answer, Ballot, Key, KeyState};
 use std::rc::Rc;
 
-/// The bound lies at most this far ahead of the clock (or at the ballot asked for), milliseconds.
+/// The bound lies so far ahead of the ballot that moved it, milliseconds.
 pub(crate) const BOUND_AHEAD_MS: u64 = 1_000;
 /// Without a prepare for this long the bound is not moved any more, milliseconds.
 pub(crate) const BOUND_IN_USE_MS: u64 = 10_000;
@@ -14,8 +14,11 @@ pub(crate) const BOUND_IN_USE_MS: u64 = 10_000;
 const PROMISES_LIMIT: usize = 65_536;
 
 /// The clock of a bound that covers `ballot` and the near future.
-pub(crate) fn bound_clock(now_ms: u64, ballot: Ballot) -> u64 {
-    ballot.clock.max((now_ms + BOUND_AHEAD_MS) << 16 | 0xffff)
+///
+/// It follows the ballots, which were judged by more clocks than this node's: a bound taken from a wrong wall clock would become the
+/// drive's floor at the next start, and keep all writes out for as long as that clock was ahead.
+pub(crate) fn bound_clock(ballot: Ballot) -> u64 {
+    ballot.clock.saturating_add(BOUND_AHEAD_MS << 16) | 0xffff
 }
 
 impl Core {
@@ -41,7 +44,7 @@ impl Core {
             let now = self.runtime.wall_ms();
             self.last_prepare_ms.set(now);
             if uncovered {
-                if self.append_bound(bound_clock(now, ballot)).is_err() {
+                if self.append_bound(bound_clock(ballot)).is_err() {
                     continue;
                 }
                 self.wake_pump();

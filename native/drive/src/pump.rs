@@ -1,10 +1,10 @@
 //! Between the log and the device: issues its writes, applies what became durable, reacts to errors.
 
+use crate::Answer;
 use crate::core::{Core, Effect};
 use crate::format::{STATE_RECORD_BYTES, encode_state_record};
 use crate::log::{LogFailed, LogWrite, SealedBatch};
 use crate::space::Place;
-use crate::{Answer, Ballot};
 use bytes::Bytes;
 use openlake_io::Durability;
 use std::future::poll_fn;
@@ -112,7 +112,8 @@ impl Core {
                         self.unsettled.borrow_mut().push_back(Rc::downgrade(&entry));
                     }
                 }
-                Effect::Settled(dropped) => self.departed.borrow_mut().add(dropped, now),
+                // The log has the drop: what no reader needs any more gives its space back.
+                Effect::Settled(dropped) => drop(dropped),
                 Effect::Bound(clock) => self.durable_bound.set(clock),
             }
         }
@@ -163,14 +164,11 @@ impl Core {
     fn append_bound_ahead(&self) {
         let now = self.runtime.wall_ms();
         let in_use = !self.closing.get() && now.saturating_sub(self.last_prepare_ms.get()) < crate::prepare::BOUND_IN_USE_MS;
-        let bound = Ballot {
-            clock: self.acceptor.get().bound_clock,
-            ..Ballot::ZERO
-        };
-        let short = bound.time_ms() < now + crate::prepare::BOUND_AHEAD_MS / 2;
+        let highest = self.highest_promise.get();
+        let short = self.acceptor.get().bound_clock < highest.clock.saturating_add((crate::prepare::BOUND_AHEAD_MS / 2) << 16);
         if in_use && short && self.log.borrow().fits_beside(STATE_RECORD_BYTES) {
             // The open batch has room, so nothing can fail here but a log that has failed for everybody.
-            self.append_bound(crate::prepare::bound_clock(now, Ballot::ZERO)).ok();
+            self.append_bound(crate::prepare::bound_clock(highest)).ok();
         }
     }
 }

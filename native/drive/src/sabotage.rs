@@ -14,7 +14,7 @@ pub enum Sabotage {
     ConditionOnRead,
     /// A drive drops the older versions when it accepts a newer one.
     EarlyDiscard,
-    /// A drive forgets its promises when it restarts.
+    /// A drive forgets its promises when it restarts (shows only when that happens inside a round: thousands of seeds).
     VolatilePromise,
     /// A drive publishes bulk bytes that it has not flushed.
     PublishBeforeFlush,

@@ -31,6 +31,8 @@ impl Core {
                 self.cache.borrow_mut().remove(place);
             }
         }
+        // Readers find them there from now on; the mark keeps their space until the log has it, however short the grace.
+        self.departed.borrow_mut().add(&dropped, self.runtime.now());
         let key = own_key.unwrap_or_else(|| key.clone());
         self.marks.borrow_mut().queue.push_back(Mark {
             key,

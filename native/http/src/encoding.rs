@@ -1,5 +1,7 @@
 //! Hex and base64, the two ways in which S3 writes digests into headers, and percent coding of signed text.
 
+pub(crate) use openlake_checksum::base64::{decode as from_base64, encode as base64};
+
 /// Lower-case hex of `bytes`, appended to `target`.
 pub(crate) fn push_hex(target: &mut Vec<u8>, bytes: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -37,58 +39,6 @@ pub(crate) fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
         *byte = hex_digit(*pair.first()?)? << 4 | hex_digit(*pair.last()?)?;
     }
     Some(bytes)
-}
-
-const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-/// Base64 with padding (RFC 4648 section 4).
-pub(crate) fn base64(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let number = group.iter().fold(0u32, |number, byte| number << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
-        for place in 0..4 {
-            if place <= group.len() {
-                text.push(char::from(BASE64[(number >> (18 - 6 * place) & 63) as usize]));
-            } else {
-                text.push('=');
-            }
-        }
-    }
-    text
-}
-
-/// The inverse of [`base64`]; `None` for anything it could not have written.
-pub(crate) fn from_base64(text: &str) -> Option<Vec<u8>> {
-    let bytes = text.as_bytes();
-    if !bytes.len().is_multiple_of(4) {
-        return None;
-    }
-    let body = text.trim_end_matches('=').as_bytes();
-    if bytes.len() - body.len() > 2 {
-        return None;
-    }
-    let mut decoded = Vec::with_capacity(body.len() * 3 / 4);
-    for group in body.chunks(4) {
-        let mut number = 0u32;
-        for byte in group {
-            let digit = match byte {
-                b'A'..=b'Z' => byte - b'A',
-                b'a'..=b'z' => byte - b'a' + 26,
-                b'0'..=b'9' => byte - b'0' + 52,
-                b'+' => 62,
-                b'/' => 63,
-                _ => return None,
-            };
-            number = number << 6 | u32::from(digit);
-        }
-        let missing = 4 - group.len();
-        number <<= 6 * missing;
-        if missing == 3 || number & ((1 << (8 * missing)) - 1) != 0 {
-            return None;
-        }
-        decoded.extend_from_slice(number.to_be_bytes().get(1..4 - missing)?);
-    }
-    Some(decoded)
 }
 
 /// Decodes `%XX` (RFC 3986 section 2.1); `+` stays `+`. `None` when a `%` is not followed by two hex digits.

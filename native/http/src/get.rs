@@ -5,6 +5,7 @@ use crate::conditions::{self, Verdict};
 use crate::core::Core;
 use crate::errors::{Failure, code};
 use crate::objects::{ObjectReader, Objects};
+use crate::part_read::{get_part, head_part};
 use crate::range;
 use crate::reply::{Content, Reply};
 use crate::request::Request;
@@ -19,18 +20,25 @@ const DEFAULT_TYPE: &str = "binary/octet-stream";
 pub(crate) async fn get_object<O: Objects>(core: &Core<O>, request: &Request<'_>, part: Option<u16>) -> Result<Reply<O::Reader>, Failure> {
     attributes::refuse_unknown(&request.fields)?;
     let (bucket, key) = request.object(core).await?;
-    let mut range = asked_range(request, part)?;
+    if let Some(number) = part {
+        return get_part(core, request, bucket, &key, number).await;
+    }
+    let mut range = asked_range(request);
     let mut answer = fetch(core, request, bucket, &key, range).await?;
     if range.is_some() && !conditions::range_counts(&request.fields, &conditions::etag(&answer.0), modified_seconds(&answer.0)) {
         range = None;
         answer = fetch(core, request, bucket, &key, range).await?;
     }
-    let (info, first, length, mut reader) = answer;
+    let (info, first, length, reader) = answer;
     if let Some(reply) = refused_by_conditions(request, &info)? {
         return Ok(reply);
     }
-    check_part(part, &info)?;
-    let mut reply = described(request, &info, range.map(|_| (first, length)), part)?;
+    let reply = described(request, &info, range.map(|_| (first, length)))?;
+    streamed(reply, reader, length).await
+}
+
+/// The reply with the bytes of `reader` as its content.
+pub(crate) async fn streamed<R: ObjectReader>(mut reply: Reply<R>, mut reader: R, length: u64) -> Result<Reply<R>, Failure> {
     if length == 0 {
         return Ok(reply.with(Content::Bytes(Bytes::new())));
     }
@@ -52,18 +60,20 @@ pub(crate) async fn get_object<O: Objects>(core: &Core<O>, request: &Request<'_>
 pub(crate) async fn head_object<O: Objects>(core: &Core<O>, request: &Request<'_>, part: Option<u16>) -> Result<Reply<O::Reader>, Failure> {
     attributes::refuse_unknown(&request.fields)?;
     let (bucket, key) = request.object(core).await?;
+    if let Some(number) = part {
+        return head_part(core, request, bucket, &key, number).await;
+    }
     let info = core.objects.head(bucket, &key).await?;
     if let Some(reply) = refused_by_conditions(request, &info)? {
         return Ok(reply);
     }
-    check_part(part, &info)?;
     let counts = conditions::range_counts(&request.fields, &conditions::etag(&info), modified_seconds(&info));
-    let range = match asked_range(request, part)?.filter(|_| counts) {
+    let range = match asked_range(request).filter(|_| counts) {
         None => None,
         Some(range) => Some(range::resolve(range, info.size).ok_or(StoreError::InvalidRange { size: info.size })?),
     };
     let length = range.map_or(info.size, |(_, length)| length);
-    Ok(described(request, &info, range, part)?.with(Content::Described(length)))
+    Ok(described(request, &info, range)?.with(Content::Described(length)))
 }
 
 /// Reads from the store; where it finds the range impossible, the conditions are judged first (RFC 9110 section 13.2.2).
@@ -90,35 +100,12 @@ async fn fetch<O: Objects>(
     }
 }
 
-fn asked_range(request: &Request<'_>, part: Option<u16>) -> Result<Option<Range>, Failure> {
-    let range = request.fields.get("range").and_then(range::parse);
-    match (range, part) {
-        (Some(_), Some(_)) => Err(Failure::new(
-            code::InvalidRequest,
-            "Cannot specify both Range header and partNumber query parameter.",
-        )),
-        (range, _) => Ok(range),
-    }
-}
-
-/// A plain object is its own part 1. Parts of a completed upload are not addressable yet.
-fn check_part(part: Option<u16>, info: &ObjectInfo) -> Result<(), Failure> {
-    match part {
-        None => Ok(()),
-        Some(_) if info.etag_parts > 0 => Err(Failure::new(
-            code::NotImplemented,
-            "partNumber is not implemented for objects made of parts.",
-        )),
-        Some(1) => Ok(()),
-        Some(number) => Err(Failure::new(
-            code::InvalidPartNumber,
-            format!("The object has 1 part; part {number} was asked for."),
-        )),
-    }
+fn asked_range(request: &Request<'_>) -> Option<Range> {
+    request.fields.get("range").and_then(range::parse)
 }
 
 /// 304, or 412 as a failure.
-fn refused_by_conditions<R>(request: &Request<'_>, info: &ObjectInfo) -> Result<Option<Reply<R>>, Failure> {
+pub(crate) fn refused_by_conditions<R>(request: &Request<'_>, info: &ObjectInfo) -> Result<Option<Reply<R>>, Failure> {
     match conditions::judge(&request.fields, &conditions::etag(info), modified_seconds(info)) {
         Verdict::Serve => Ok(None),
         Verdict::Failed => Err(Failure::plain(code::PreconditionFailed)),
@@ -136,8 +123,8 @@ fn refused_by_conditions<R>(request: &Request<'_>, info: &ObjectInfo) -> Result<
 }
 
 /// The head of a successful reply.
-fn described<R>(request: &Request<'_>, info: &ObjectInfo, range: Option<(u64, u64)>, part: Option<u16>) -> Result<Reply<R>, Failure> {
-    let partial = range.is_some() || part.is_some() && info.size > 0;
+pub(crate) fn described<R>(request: &Request<'_>, info: &ObjectInfo, range: Option<(u64, u64)>) -> Result<Reply<R>, Failure> {
+    let partial = range.is_some();
     let (first, length) = range.unwrap_or((0, info.size));
     let mut reply = Reply::new(if partial { 206 } else { 200 });
     push_validators(&mut reply, info);

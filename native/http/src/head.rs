@@ -12,8 +12,8 @@ use std::mem::MaybeUninit;
 pub(crate) const HEAD_BYTES: usize = 16 * 1024;
 /// Largest target: a key of 1,024 bytes, all percent-coded, and a presigned query with a session token fit well.
 pub(crate) const TARGET_BYTES: usize = 8 * 1024;
-/// Most header lines; user metadata is limited to 2 KiB in all, so honest requests stay far below.
-pub(crate) const HEADER_LINES: usize = 100;
+/// Most header lines: what 2 KiB of user metadata in the shortest lines and all other headers can come to.
+pub(crate) const HEADER_LINES: usize = 512;
 
 /// Why a head was refused. Always ends the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl HeadError {
     }
     pub(crate) const TOO_LARGE: HeadError = HeadError {
         code: code::RequestHeaderSectionTooLarge,
-        reason: "The request line and headers exceed 16384 bytes or 100 lines.",
+        reason: "The request line and headers exceed 16384 bytes or 512 lines.",
     };
 }
 

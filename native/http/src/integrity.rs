@@ -71,14 +71,7 @@ impl Promises {
     /// Reads Content-MD5, `x-amz-checksum-*`, `x-amz-trailer` and `x-amz-sdk-checksum-algorithm`.
     pub(crate) fn read(fields: &Fields<'_>, payload_hash: PayloadHash) -> Result<Promises, Failure> {
         let invalid = |message: String| Failure::new(code::InvalidRequest, message);
-        let md5 = match fields.get("content-md5") {
-            None => None,
-            Some(text) => Some(
-                from_base64(text)
-                    .and_then(|bytes| <[u8; 16]>::try_from(bytes).ok())
-                    .ok_or(Failure::plain(code::InvalidDigest))?,
-            ),
-        };
+        let md5 = content_md5(fields)?;
         let mut checksum = None;
         for (name, value) in fields.iter().filter(|(name, _)| name.starts_with("x-amz-checksum-")) {
             let Some(algorithm) = Algorithm::from_header(name) else { continue };
@@ -115,6 +108,14 @@ impl Promises {
             checksum,
         })
     }
+    /// Those of a message whose checksum headers do not speak of its own body.
+    pub(crate) fn of_message(fields: &Fields<'_>, payload_hash: PayloadHash) -> Result<Promises, Failure> {
+        Ok(Promises {
+            payload_hash,
+            md5: content_md5(fields)?,
+            checksum: None,
+        })
+    }
     /// Whether the body must end with this trailer.
     pub(crate) fn trailer_name(&self) -> Option<&'static str> {
         self.checksum
@@ -122,6 +123,12 @@ impl Promises {
             .filter(|(_, place)| *place == Place::Trailer)
             .map(|(algorithm, _)| algorithm.header_name())
     }
+}
+
+fn content_md5(fields: &Fields<'_>) -> Result<Option<[u8; 16]>, Failure> {
+    let Some(text) = fields.get("content-md5") else { return Ok(None) };
+    let digest = from_base64(text).and_then(|bytes| <[u8; 16]>::try_from(bytes).ok());
+    digest.map(Some).ok_or(Failure::plain(code::InvalidDigest))
 }
 
 /// What was computed of a body that kept its promises.

@@ -33,6 +33,7 @@ mod objects;
 mod operate;
 mod output;
 mod part;
+mod part_read;
 mod payload;
 mod put;
 mod range;

@@ -25,6 +25,13 @@ pub trait Objects: Clone + 'static {
     ) -> impl Future<Output = Result<(ObjectInfo, u64, u64, Self::Reader), StoreError>>;
     /// Head alone.
     fn head(&self, bucket: BucketView, key: &Bytes) -> impl Future<Output = Result<ObjectInfo, StoreError>>;
+    /// Head, and where a part lies: (first, length).
+    fn part_span(
+        &self,
+        bucket: BucketView,
+        key: &Bytes,
+        number: u16,
+    ) -> impl Future<Output = Result<(ObjectInfo, Option<(u64, u64)>), StoreError>>;
     /// Stores a body.
     fn put(&self, target: PutTarget, body: &mut dyn Body) -> impl Future<Output = Result<ObjectInfo, StoreError>>;
     /// Deletes a key.
@@ -56,6 +63,9 @@ impl Objects for Store {
     }
     async fn head(&self, bucket: BucketView, key: &Bytes) -> Result<ObjectInfo, StoreError> {
         Store::head(self, bucket, key).await
+    }
+    async fn part_span(&self, bucket: BucketView, key: &Bytes, number: u16) -> Result<(ObjectInfo, Option<(u64, u64)>), StoreError> {
+        Store::part_span(self, bucket, key, number).await
     }
     async fn put(&self, target: PutTarget, body: &mut dyn Body) -> Result<ObjectInfo, StoreError> {
         Store::put(self, target, body).await

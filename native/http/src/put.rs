@@ -33,8 +33,18 @@ pub(crate) async fn put_object<O: Objects>(
         // Such a body would be sent in vain if the condition fails already; the store judges it again, atomically.
         precheck(core, bucket, &key, &condition).await?;
     }
-    let info = core.objects.put(PutTarget { bucket, key, condition }, &mut payload).await?;
-    Ok(stored(&info, payload.checksum()))
+    let matches = matches!(condition, Condition::Matches { .. });
+    let target = PutTarget {
+        bucket,
+        key: key.clone(),
+        condition,
+    };
+    match core.objects.put(target, &mut payload).await {
+        Ok(info) => Ok(stored(&info, payload.checksum())),
+        // S3 tells a key that is not there (404) from one that holds something else (412).
+        Err(StoreError::PreconditionFailed) if matches => Err(never_met(core, bucket, &key).await),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The reply to a stored body: its ETag and the checksum it was sent with.

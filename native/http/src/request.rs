@@ -107,9 +107,18 @@ impl<'r> Request<'r> {
         ))
     }
 
+    /// CompleteMultipartUpload: its checksum headers speak of the object, not of the body.
+    fn completes_upload(&self) -> bool {
+        self.method == "POST" && self.address.key.is_some() && self.query.get("uploadId").is_some()
+    }
+
     /// The body of a control request, of any length that its reader accepts.
     pub(crate) fn message<'c>(&self, input: &'c mut Input) -> Result<Payload<'c>, Failure> {
-        let promises = Promises::read(&self.fields, self.payload_hash)?;
+        let promises = if self.completes_upload() {
+            Promises::of_message(&self.fields, self.payload_hash)?
+        } else {
+            Promises::read(&self.fields, self.payload_hash)?
+        };
         let length = match self.framing {
             Framing::None => None,
             Framing::Length(_) | Framing::Chunked => self.body_length()?,

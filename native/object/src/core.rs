@@ -17,6 +17,10 @@ use std::time::Duration;
 /// How long a slot that gave no answer is asked last.
 const DOWN_FOR: Duration = Duration::from_secs(2);
 
+/// How long a slot that had no room for a record gets no more of them, where too many of a set are so: each try would leave the others
+/// with records that cannot become complete.
+const FULL_FOR: Duration = Duration::from_secs(1);
+
 /// One core's coordinator, behind [`crate::Store`].
 pub(crate) struct Core {
     pub runtime: Runtime,
@@ -26,6 +30,7 @@ pub(crate) struct Core {
     pub bucket_reads: BucketReads,
     codes: RefCell<HashMap<(u8, u8), Rc<Code>>>,
     down: RefCell<HashMap<SlotId, Instant>>,
+    full: RefCell<HashMap<SlotId, Instant>>,
 }
 
 impl Core {
@@ -38,6 +43,7 @@ impl Core {
             bucket_reads: BucketReads::default(),
             codes: RefCell::default(),
             down: RefCell::default(),
+            full: RefCell::default(),
         })
     }
     pub fn after(&self, duration: Duration) -> Instant {
@@ -86,6 +92,15 @@ impl Core {
     }
     pub fn any_down(&self) -> bool {
         !self.down.borrow().is_empty()
+    }
+    /// The slot refused a record for want of room.
+    pub fn mark_full(&self, slot: SlotId) {
+        self.full.borrow_mut().insert(slot, self.after(FULL_FOR));
+    }
+    /// Whether the slot had no room for a record lately.
+    pub fn is_full(&self, slot: SlotId) -> bool {
+        let full = self.full.borrow();
+        !full.is_empty() && full.get(&slot).is_some_and(|until| *until > self.runtime.now())
     }
     /// Whether the slot gave no answer lately.
     pub fn is_down(&self, slot: SlotId) -> bool {

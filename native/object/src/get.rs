@@ -94,6 +94,28 @@ pub(crate) async fn get(
     )))
 }
 
+/// Head of a multipart object, and where part `number` lies in it: (first, length). `None` where the object has no such part.
+pub(crate) async fn part_span(operation: &Rc<Operation>, number: u16) -> Result<(Head, Option<(u64, u64)>), StoreError> {
+    for _ in 0..RESTARTS {
+        let located = match locate(operation, first_blocks(operation, None)).await? {
+            Some(located) if located.head.kind == Kind::Data => located,
+            _ => return Err(StoreError::NoSuchKey),
+        };
+        let head = located.head.clone();
+        if !head.coding.manifest {
+            return Ok((head.clone(), (number == 1).then_some((0, head.size))));
+        }
+        match read_manifest(operation, located).await {
+            Ok(manifest) => return Ok((head, manifest.span(number))),
+            Err(ReadError::Vanished) => {}
+            Err(ReadError::Failed(error)) => return Err(error),
+        }
+    }
+    Err(StoreError::Unavailable(format!(
+        "read: the object was overwritten {RESTARTS} times while its parts were being read"
+    )))
+}
+
 /// The blocks of the range's first stripes, guessed before anything is known of the object.
 fn first_blocks(operation: &Operation, range: Option<Range>) -> Need {
     let stripe = (operation.quorum.data() as u64) << BLOCK_SHIFT;
@@ -111,13 +133,17 @@ fn first_blocks(operation: &Operation, range: Option<Range>) -> Need {
     }
 }
 
+async fn read_manifest(operation: &Rc<Operation>, located: Located) -> Result<Manifest, ReadError> {
+    let payload = read_all(operation, located).await?;
+    Manifest::decode(&payload).ok_or_else(|| {
+        let text = format!("the manifest of {} bytes cannot be read", payload.len());
+        ReadError::Failed(StoreError::Unavailable(text))
+    })
+}
+
 /// Reads the manifest and opens the parts that hold the range.
 async fn open_parts(operation: &Rc<Operation>, located: Located, first: u64, length: u64) -> Result<ObjectBody, ReadError> {
-    let payload = read_all(operation, located).await?;
-    let Some(manifest) = Manifest::decode(&payload) else {
-        let text = format!("the manifest of {} bytes cannot be read", payload.len());
-        return Err(ReadError::Failed(StoreError::Unavailable(text)));
-    };
+    let manifest = read_manifest(operation, located).await?;
     PartReader::open(operation, manifest, first, length).await.map(ObjectBody::of_parts)
 }
 

@@ -22,6 +22,7 @@ mod metadata;
 mod multipart;
 mod node_state;
 mod operation;
+mod part_checksum;
 mod part_reader;
 mod placement;
 mod proposal;
@@ -49,6 +50,7 @@ pub use error::StoreError;
 pub use metadata::Metadata;
 pub use multipart::{CompletePart, PartInfo};
 pub use node_state::NodeState;
+pub use part_checksum::PartChecksum;
 pub use placement::place;
 pub use slots::{Slots, TouchedListener};
 pub use store::{

@@ -64,6 +64,13 @@ impl Manifest {
             parts: parts?,
         })
     }
+    /// Where the part of this number lies in the object: (first, length).
+    pub fn span(&self, number: u16) -> Option<(u64, u64)> {
+        let place = self.parts.iter().position(|part| part.number == number)?;
+        let (before, from) = self.parts.split_at_checked(place)?;
+        let first = before.iter().try_fold(0u64, |sum, part| sum.checked_add(part.size))?;
+        Some((first, from.first()?.size))
+    }
     /// Sum of the parts' sizes, if it is a number.
     pub fn size(&self) -> Option<u64> {
         self.parts.iter().try_fold(0u64, |sum, part| sum.checked_add(part.size))
@@ -116,6 +123,8 @@ mod tests {
         let bytes = manifest.encode();
         assert_eq!(Manifest::decode(&bytes), Some(manifest.clone()));
         assert_eq!(manifest.size(), Some(10 << 30));
+        assert_eq!(manifest.span(10_000), Some((5 << 30, 5 << 30)));
+        assert_eq!(manifest.span(2), None);
         for length in 0..bytes.len() {
             assert_eq!(Manifest::decode(&bytes[..length]), None, "{length}");
         }

@@ -1,14 +1,15 @@
 //! Multipart uploads: parts are objects of their own space beside the final key; completion is metadata only.
 
 use crate::StoreError;
-use crate::body::Body;
+use crate::body::{Body, BodyError};
 use crate::core::Core;
+use crate::get::head;
 use crate::manifest::{Manifest, ManifestPart};
 use crate::metadata::Metadata;
 use crate::operation::Operation;
+use crate::part_checksum::{self, PartChecksum};
 use crate::put::{Label, put_body, put_payload, put_tombstone};
 use crate::set_cursor::SetCursor;
-use crate::get::head;
 use crate::store::{Condition, ObjectInfo};
 use crate::upload::{Upload, UploadState};
 use bytes::{BufMut, Bytes, BytesMut};
@@ -35,6 +36,8 @@ pub struct PartInfo {
     pub size: u64,
     pub etag: [u8; 16],
     pub origin: Ballot,
+    /// What it was sent with, if it was.
+    pub checksum: Option<PartChecksum>,
 }
 
 fn upload_name(object: &[u8], upload: [u8; 16]) -> BytesMut {
@@ -127,13 +130,20 @@ impl UploadId<'_> {
                 size: head.size,
                 etag: head.etag,
                 origin: head.origin,
+                checksum: part_checksum::of_part(&Metadata::decode(&head.metadata)),
             };
             parts.push((info, head));
         }
     }
 
     /// Complete: choose the manifest by a conditional write on the upload's record, publish the object, note that it is done.
-    pub async fn complete(&self, named: &[CompletePart], condition: &Condition) -> Result<ObjectInfo, StoreError> {
+    /// `expected`: header name and value of the checksum that the whole must turn out to have.
+    pub async fn complete(
+        &self,
+        named: &[CompletePart],
+        condition: &Condition,
+        expected: Option<(&str, &str)>,
+    ) -> Result<ObjectInfo, StoreError> {
         let record = self.record()?;
         let mut upload = Upload::read(&record).await?;
         if upload.state == UploadState::Aborted {
@@ -151,7 +161,10 @@ impl UploadId<'_> {
                 Err(StoreError::NoSuchUpload)
             };
         }
-        let manifest = choose(self.upload, named, &self.parts().await?)?;
+        let stored = self.parts().await?;
+        let manifest = choose(self.upload, named, &stored)?;
+        let metadata = finished_metadata(&upload.metadata, &manifest, &stored);
+        must_have(&metadata, expected)?;
         let payload = manifest.encode();
         let digest = md5::digest(&payload);
         let (write_id, joined) = match upload.state {
@@ -168,7 +181,7 @@ impl UploadId<'_> {
         let label = Label {
             etag,
             etag_parts: parts,
-            metadata: upload.metadata.encode(),
+            metadata: metadata.encode(),
             size: Some(size),
             manifest: true,
         };
@@ -187,6 +200,7 @@ impl UploadId<'_> {
                 return Err(error);
             }
         };
+        upload.metadata = metadata;
         // If this fails, the same Complete finds the upload completing and the object already there.
         let _ = upload
             .change(
@@ -269,7 +283,7 @@ fn choose(upload: [u8; 16], named: &[CompletePart], stored: &[(PartInfo, Head)])
     }
     let mut parts = Vec::with_capacity(named.len());
     for (position, part) in named.iter().enumerate() {
-        let stored = stored.iter().find(|(info, _)| info.number == part.number && info.etag == part.etag);
+        let stored = stored_part(stored, part.number).filter(|(info, _)| info.etag == part.etag);
         let Some((info, head)) = stored else {
             return Err(StoreError::InvalidPart(format!(
                 "part {}: not uploaded, or its ETag differs",
@@ -285,6 +299,33 @@ fn choose(upload: [u8; 16], named: &[CompletePart], stored: &[(PartInfo, Head)])
     match manifest.size() {
         Some(_) => Ok(manifest),
         None => Err(StoreError::Invalid("the parts' sizes add up to more than 2^64 bytes".to_owned())),
+    }
+}
+
+/// The part of a number; `stored` is in order of number.
+fn stored_part(stored: &[(PartInfo, Head)], number: u16) -> Option<&(PartInfo, Head)> {
+    let place = stored.binary_search_by_key(&number, |(info, _)| info.number).ok()?;
+    stored.get(place)
+}
+
+/// What the object carries: the upload's metadata and, where every part has one, the checksum over its parts.
+fn finished_metadata(upload: &Metadata, manifest: &Manifest, stored: &[(PartInfo, Head)]) -> Metadata {
+    let checksum = |number| stored_part(stored, number)?.0.checksum.clone();
+    let parts: Vec<_> = manifest.parts.iter().map(|part| (part.size, checksum(part.number))).collect();
+    part_checksum::finished(upload, &parts)
+}
+
+/// Refuses a checksum of the whole that is not the one found. One that cannot be known is not judged.
+fn must_have(metadata: &Metadata, expected: Option<(&str, &str)>) -> Result<(), StoreError> {
+    match expected.and_then(|(name, value)| Some((name, value, metadata.get(name)?))) {
+        // A composite value may be sent without its number of parts.
+        Some((name, value, found)) if value != found && found.split_once('-').map(|(digest, _)| digest) != Some(value) => {
+            Err(StoreError::Body(BodyError {
+                code: "BadDigest",
+                message: format!("The {name} you specified for the object is {value}; the parts make {found}."),
+            }))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::scan::{SlotMask, bit};
 use crate::store::RESERVED_BUCKET;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use openlake_drive::{Answer, Ballot, Key, Request};
+use openlake_drive::{Answer, Ballot, Key, Request, Shard};
 use openlake_io::Instant;
 use openlake_peer::{CallError, ClusterLayout, Fence, SetLayout, SlotId};
 use std::cell::{Cell, RefCell};
@@ -170,6 +170,9 @@ impl Operation {
         match &result {
             Ok(answer) => {
                 core.mark_up(id);
+                if *answer == Answer::Full && carries_bytes(request) {
+                    core.mark_full(id);
+                }
                 if let Some(text) = why_not(answer) {
                     self.note(slot, text);
                 }
@@ -233,6 +236,11 @@ impl Operation {
         }
         text
     }
+}
+
+/// Whether a request brings object bytes inside a record.
+fn carries_bytes(request: &Request) -> bool {
+    matches!(request, Request::Publish { record, .. } if matches!(record.shard, Shard::Inline(_)))
 }
 
 const FULL: &str = "the drive is full";

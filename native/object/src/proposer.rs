@@ -139,9 +139,9 @@ impl Proposer {
             match self.rounds[index].standing(operation.quorum.write()) {
                 Standing::Complete => return Published::Complete,
                 Standing::Refused => return Published::Refused,
-                Standing::Silent => return Published::Silent,
-                Standing::Doubtful if until.is_none() => until = Some(operation.core.after(operation.patience())),
-                Standing::Doubtful | Standing::Open => {}
+                Standing::Silent if !self.rounds[index].awaits_more_full() => return Published::Silent,
+                Standing::Doubtful | Standing::Silent if until.is_none() => until = Some(operation.core.after(operation.patience())),
+                Standing::Doubtful | Standing::Silent | Standing::Open => {}
             }
             if !self.next_reply(until).await {
                 let refused = self.rounds[index].standing(operation.quorum.write()) == Standing::Doubtful;
@@ -263,6 +263,7 @@ impl Proposer {
                 false
             }
             Ok(Answer::SettleFirst) => return round.note_unsettled(slot),
+            Ok(Answer::Full) => return round.note_full(slot),
             Err(_) => false,
             Ok(_) => true,
         };

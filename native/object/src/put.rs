@@ -3,7 +3,7 @@
 use crate::conditional::write_if;
 use crate::operation::Operation;
 use crate::proposal::Proposal;
-use crate::stage::stage;
+use crate::stage::{Staged, stage};
 use crate::store::Condition;
 use crate::stripe::{BLOCK_SHIFT, Geometry, INLINE_BYTES, WHOLE_BELOW_BYTES};
 use crate::write::write;
@@ -50,16 +50,9 @@ pub(crate) async fn put_body(operation: &Rc<Operation>, body: &mut dyn Body, con
     };
     let draft = Proposal::new(template(write_id, coding, length, &label, condition), staged.shards.clone());
     operation.restart_clock();
-    match publish(operation, draft, condition, staged.floor).await {
-        Ok(origin) => Ok((origin, label)),
-        Err(error) => {
-            // After an unknown outcome the bytes may have been taken; otherwise nobody will ask for them.
-            if !matches!(error, StoreError::Unknown(_)) {
-                staged.discard(operation);
-            }
-            Err(error)
-        }
-    }
+    publish_staged(operation, draft, condition, &staged)
+        .await
+        .map(|origin| (origin, label))
 }
 
 /// Stores bytes at hand (small objects, manifests, records of the system).
@@ -74,11 +67,15 @@ pub(crate) async fn put_payload(
     if Geometry::new(coding, payload.len() as u64).shard_length(0) > INLINE_BYTES as u64 {
         return put_large_payload(operation, write_id, coding, payload, label, condition).await;
     }
+    let full = operation
+        .slots()
+        .filter(|slot| operation.core.is_full(operation.slot_id(*slot)))
+        .count();
+    if !payload.is_empty() && operation.quorum.slots() - full < operation.quorum.write() {
+        return Err(StoreError::Full);
+    }
     let shards = inline_shards(operation, coding, payload)?;
     let draft = Proposal::new(template(write_id, coding, payload.len() as u64, label, condition), shards);
-    if !reaches_write_quorum(operation).await {
-        return Err(operation.unavailable(&format!("write: fewer than {} slots answer", operation.quorum.write())));
-    }
     publish(operation, draft, condition, Ballot::ZERO).await
 }
 
@@ -94,7 +91,16 @@ async fn put_large_payload(
     let mut body = crate::body::HeldBody::new(payload.clone());
     let staged = stage(operation, write_id, coding, &mut body, length).await?;
     let draft = Proposal::new(template(write_id, coding, length, label, condition), staged.shards.clone());
-    publish(operation, draft, condition, staged.floor).await
+    publish_staged(operation, draft, condition, &staged).await
+}
+
+async fn publish_staged(operation: &Rc<Operation>, draft: Proposal, condition: &Condition, staged: &Staged) -> Result<Ballot, StoreError> {
+    let result = publish(operation, draft, condition, staged.floor).await;
+    // After an unknown outcome the bytes may have been taken; otherwise nobody will ask for them.
+    if result.as_ref().is_err_and(|error| !matches!(error, StoreError::Unknown(_))) {
+        staged.discard(operation);
+    }
+    result
 }
 
 /// Publishes a tombstone.
@@ -106,13 +112,13 @@ pub(crate) async fn put_tombstone(operation: &Rc<Operation>, condition: &Conditi
         ..template(write_id, coding, 0, &Label::default(), condition)
     };
     let draft = Proposal::new(record, vec![Some(Shard::None); operation.quorum.slots()]);
-    if !reaches_write_quorum(operation).await {
-        return Err(operation.unavailable(&format!("write: fewer than {} slots answer", operation.quorum.write())));
-    }
     publish(operation, draft, condition, Ballot::ZERO).await
 }
 
 async fn publish(operation: &Rc<Operation>, draft: Proposal, condition: &Condition, floor: Ballot) -> Result<Ballot, StoreError> {
+    if !reaches_write_quorum(operation).await {
+        return Err(operation.unavailable(&format!("write: fewer than {} slots answer", operation.quorum.write())));
+    }
     let result = match condition {
         Condition::None => write(operation, draft, floor).await,
         condition => write_if(operation, draft, condition, floor).await,
@@ -124,13 +130,12 @@ async fn publish(operation: &Rc<Operation>, draft: Proposal, condition: &Conditi
     }
 }
 
-/// Before anything is published: if so many slots gave no answer lately that a write cannot succeed, they are asked once more, so that the
-/// refusal is one without effect.
+/// Before anything is published: if so many slots have no link, or gave no answer lately, that a write cannot succeed, they are asked
+/// once more, so that the refusal is one without effect.
 async fn reaches_write_quorum(operation: &Rc<Operation>) -> bool {
-    let down = operation
-        .slots()
-        .filter(|slot| operation.core.is_down(operation.slot_id(*slot)))
-        .count();
+    let core = &operation.core;
+    let is_away = |id| core.is_down(id) || !core.slots.is_reachable(id);
+    let down = operation.slots().filter(|slot| is_away(operation.slot_id(*slot))).count();
     if operation.quorum.slots() - down >= operation.quorum.write() {
         return true;
     }

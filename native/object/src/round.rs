@@ -21,6 +21,7 @@ pub(crate) struct Round {
     /// Slots whose last word is known.
     closed: SlotMask,
     struggling: SlotMask,
+    full: SlotMask,
     pub flipped: SlotMask,
     targets: SlotMask,
     tries: Vec<u8>,
@@ -51,6 +52,7 @@ impl Round {
             any_refusal: false,
             closed: 0,
             struggling: 0,
+            full: 0,
             flipped: 0,
             targets,
             tries: vec![0; slots],
@@ -91,6 +93,18 @@ impl Round {
     pub fn note_unsettled(&mut self, slot: u8) {
         self.any_refusal = true;
         self.closed |= bit(slot);
+    }
+    /// The slot has no room and took nothing. A ballot that went there once was thus never accepted there, as after a refusal.
+    pub fn note_full(&mut self, slot: u8) {
+        self.full |= bit(slot);
+        self.closed |= bit(slot);
+        if self.tries(slot) == 1 {
+            self.refused |= bit(slot);
+        }
+    }
+    /// Whether drives are full and the last words of others are still to come: together they may show that nothing took effect.
+    pub fn awaits_more_full(&self) -> bool {
+        self.full != 0 && self.targets & !self.closed & !self.acked != 0
     }
     /// No answer; whether trying again makes sense.
     pub fn note_silence(&mut self, slot: u8, hopeless: bool) -> bool {

@@ -24,6 +24,8 @@ pub trait Slots {
     ) -> LocalBoxFuture<'static, Result<Answer, CallError>>;
     /// Sends without waiting for an answer.
     fn send(&self, slot: SlotId, request: Request);
+    /// Whether a request to the slot has a way to go right now; costs no message. What cannot know says yes.
+    fn is_reachable(&self, slot: SlotId) -> bool;
     /// Expected answer time of a slot, to hedge by.
     fn hedge_after(&self, slot: SlotId) -> Duration;
     /// Asks a node.
@@ -48,6 +50,9 @@ impl Slots for Mesh {
     }
     fn send(&self, slot: SlotId, request: Request) {
         Mesh::send(self, slot, request);
+    }
+    fn is_reachable(&self, slot: SlotId) -> bool {
+        Mesh::is_reachable(self, slot)
     }
     fn hedge_after(&self, slot: SlotId) -> Duration {
         Mesh::hedge_after(self, slot)

@@ -172,6 +172,11 @@ impl Store {
     pub async fn head(&self, bucket: BucketView, key: &Bytes) -> Result<ObjectInfo, StoreError> {
         Ok(get::info_of(&get::head(&self.operation(bucket, key)?).await?))
     }
+    /// Head, and where part `number` of the object lies: (first, length). A plain object is its own part 1.
+    pub async fn part_span(&self, bucket: BucketView, key: &Bytes, number: u16) -> Result<(ObjectInfo, Option<(u64, u64)>), StoreError> {
+        let (head, span) = get::part_span(&self.operation(bucket, key)?, number).await?;
+        Ok((get::info_of(&head), span))
+    }
     /// Stores a body. Returns the new version's head once it is complete on W drives.
     pub async fn put(&self, target: PutTarget, body: &mut dyn Body) -> Result<ObjectInfo, StoreError> {
         check_key(&target.key)?;
@@ -255,7 +260,18 @@ impl Store {
         parts: &[CompletePart],
         condition: Condition,
     ) -> Result<ObjectInfo, StoreError> {
-        self.upload(bucket, key, upload).complete(parts, &condition).await
+        self.upload(bucket, key, upload).complete(parts, &condition, None).await
+    }
+    /// The same, if the whole has the checksum `expected` (header name and base64 value); else `Body` with BadDigest.
+    pub async fn complete_upload_expecting(
+        &self,
+        target: PutTarget,
+        upload: [u8; 16],
+        parts: &[CompletePart],
+        expected: Option<(&str, &str)>,
+    ) -> Result<ObjectInfo, StoreError> {
+        let id = self.upload(target.bucket, &target.key, upload);
+        id.complete(parts, &target.condition, expected).await
     }
     /// Aborts; races with Complete by a conditional write on the upload's record.
     pub async fn abort_upload(&self, bucket: BucketView, key: &Bytes, upload: [u8; 16]) -> Result<(), StoreError> {

@@ -40,8 +40,12 @@ pub(crate) async fn sweep(core: &Rc<Core>, bucket: u64, is_ours: &dyn Fn(u32) ->
             if age_ms < least_ms {
                 continue;
             }
-            let Some((object, suffix)) = name.len().checked_sub(Space::Upload.suffix_bytes()).map(|at| name.split_at(at)) else { continue };
-            let Some(upload) = suffix.get(1..).and_then(|id| <[u8; 16]>::try_from(id).ok()) else { continue };
+            let Some((object, suffix)) = name.len().checked_sub(Space::Upload.suffix_bytes()).map(|at| name.split_at(at)) else {
+                continue;
+            };
+            let Some(upload) = suffix.get(1..).and_then(|id| <[u8; 16]>::try_from(id).ok()) else {
+                continue;
+            };
             let object = Bytes::copy_from_slice(object);
             let id = UploadId {
                 core,

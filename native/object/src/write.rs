@@ -1,7 +1,7 @@
 //! A write without condition: one durable round in the good case, and the honest way out of a refusal (protocol.md section 5).
 
 use crate::StoreError;
-use crate::decide::{Attempt, Decision, Writer, decide};
+use crate::decide::{Attempt, Decision, Writer, decide, provably_without_effect};
 use crate::operation::Operation;
 use crate::proposal::Proposal;
 use crate::proposer::{Prepared, Proposer, Published};
@@ -40,6 +40,7 @@ pub(crate) async fn write(operation: &Rc<Operation>, draft: Proposal, floor: Bal
                 proposer.mark_stable(own);
                 return Ok(own);
             }
+            Published::Silent if round == 0 => return Err(after_silence(operation, &proposer, &draft)),
             Published::Silent => return Err(outcome_unknown(operation, &proposer)),
             Published::Refused => {}
         }
@@ -143,6 +144,15 @@ pub(crate) fn writer_of<'writer>(
         attempts,
         witnessed: proposer.witnessed(),
     }
+}
+
+/// The first publish did not reach W drives: without effect if so many drives were full that nobody can ever adopt it, else unknown.
+fn after_silence(operation: &Operation, proposer: &Proposer, draft: &Proposal) -> StoreError {
+    let attempts = proposer.attempts();
+    if provably_without_effect(&writer_of(operation, proposer, draft, true, &attempts), None) {
+        return operation.unavailable("publish: too few slots took the record for anyone to complete it");
+    }
+    outcome_unknown(operation, proposer)
 }
 
 /// 503: something was published, and fewer than W drives said so.

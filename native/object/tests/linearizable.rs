@@ -204,7 +204,11 @@ async fn one_history(runtime: &openlake_io::Runtime, seed: u64) -> (usize, Vec<S
         let ahead_ms = world.random(2) * world.random(3_000);
         world.advance_clock(node, ahead_ms);
     }
-    let sizes = if seed.is_multiple_of(4) { [10, 2_000, 300_000] } else { [10, 2_000, 2_000] };
+    let sizes = if seed.is_multiple_of(4) {
+        [10, 2_000, 300_000]
+    } else {
+        [10, 2_000, 2_000]
+    };
     let history = Rc::new(History {
         world: world.clone(),
         bucket,

@@ -135,7 +135,9 @@ fn a_failed_condition_leaves_the_upload_open() {
             .put(target, &mut TestBody::new(b"there already", 5, [4; 16]))
             .await
             .expect("put");
-        let result = store.complete_upload(bucket, &KEY, upload, std::slice::from_ref(&one), Condition::Absent).await;
+        let result = store
+            .complete_upload(bucket, &KEY, upload, std::slice::from_ref(&one), Condition::Absent)
+            .await;
         assert_eq!(result.map(drop), Err(StoreError::PreconditionFailed));
         store
             .complete_upload(bucket, &KEY, upload, &[one], Condition::Matches { etag: [4; 16], parts: 0 })
@@ -177,13 +179,20 @@ fn parts_of_replaced_and_deleted_objects_are_swept_and_those_of_live_ones_stay()
         let world = World::new(&runtime, 4, 2, 2, 2);
         let (store, bucket, upload) = start(&world).await;
         let one = part(&store, bucket, upload, 1, b"part").await.expect("part");
-        store.complete_upload(bucket, &KEY, upload, &[one], Condition::None).await.expect("complete");
+        store
+            .complete_upload(bucket, &KEY, upload, &[one], Condition::None)
+            .await
+            .expect("complete");
         let age = Duration::from_secs(60);
         runtime.sleep(age * 2).await;
         assert_eq!(store.sweep_uploads(bucket, age).await, Ok(0), "the object is there");
         let (_, _, _, body) = store.get(bucket, &KEY, None).await.expect("get");
         assert_eq!(collect(body).await.expect("body"), b"part");
-        let target = PutTarget { bucket, key: KEY.clone(), condition: Condition::None };
+        let target = PutTarget {
+            bucket,
+            key: KEY.clone(),
+            condition: Condition::None,
+        };
         store.delete(target).await.expect("delete");
         assert_eq!(store.sweep_uploads(bucket, age * 9).await, Ok(0), "too young");
         assert_eq!(store.sweep_uploads(bucket, age).await, Ok(1));

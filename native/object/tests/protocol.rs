@@ -340,11 +340,18 @@ fn lost_marks_pile_up_to_a_bound_and_are_settled() {
             let world = World::new(&runtime, seed, 1, 2, 2);
             let bucket = bucket(&world).await;
             let store = world.store(0);
-            world.faults.set(Faults { lose_mark: 1000, delay_us: seed * 20, ..Faults::default() });
+            world.faults.set(Faults {
+                lose_mark: 1000,
+                delay_us: seed * 20,
+                ..Faults::default()
+            });
             for n in 0..8u8 {
                 put(&store, bucket, &[n; 100]).await.expect("put");
             }
-            world.faults.set(Faults { delay_us: seed * 20, ..Faults::default() });
+            world.faults.set(Faults {
+                delay_us: seed * 20,
+                ..Faults::default()
+            });
             *world.log.borrow_mut() = Some(Vec::new());
             for n in 8..30u8 {
                 let result = put(&store, bucket, &[n; 100]).await;

@@ -117,6 +117,11 @@ impl Home {
         }
     }
 
+    /// Whether a slot is served here.
+    pub fn has_drive(&self, slot: SlotId) -> bool {
+        self.drives.borrow().contains_key(&slot)
+    }
+
     /// Answers a request to this node.
     pub fn answer(&self, request: &NodeRequest) -> NodeAnswer {
         match request {

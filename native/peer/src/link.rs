@@ -110,12 +110,17 @@ impl Link {
         let (frames, sends) = line.as_ref().map_or((0, 0), |line| line.outgoing.counts());
         let (old_frames, old_sends) = self.counted.get();
         LinkState {
-            connected: line.is_some() && !self.silent.get(),
+            connected: self.is_up(),
             reason: self.reason.borrow().clone(),
             round_trip_us: self.estimate.get().mean_us(),
             frames: old_frames + frames,
             sends: old_sends + sends,
         }
+    }
+
+    /// Whether there is a connection whose peer answers.
+    pub fn is_up(&self) -> bool {
+        !self.silent.get() && self.line.borrow().is_some()
     }
 
     /// When an answer of this peer is late.

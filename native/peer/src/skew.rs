@@ -17,13 +17,13 @@ impl Skew {
         self.heard.insert(node, (time_ms, now));
     }
 
-    /// Milliseconds that `wall_ms` is ahead of the median of all clocks known, this one included; 0 when it is not, or when no
-    /// majority says so.
+    /// Milliseconds that `wall_ms` is ahead of the median of all clocks known, this one included; 0 when it is not. Of two in the middle
+    /// the lower one counts: half of the clocks are no majority, so nothing can be written anyway, and what is refused does no harm.
     pub fn lead_ms(&self, wall_ms: u64, now: Instant) -> u64 {
         let by_now = |(time_ms, at): &(u64, Instant)| time_ms + now.0.saturating_sub(at.0) / 1_000_000;
         let mut clocks: Vec<u64> = self.heard.values().map(by_now).chain([wall_ms]).collect();
         clocks.sort_unstable();
-        let median = clocks.get(clocks.len() / 2).copied().unwrap_or(wall_ms);
+        let median = clocks.get((clocks.len() - 1) / 2).copied().unwrap_or(wall_ms);
         wall_ms.saturating_sub(median)
     }
 }
@@ -35,11 +35,12 @@ mod tests {
     const SECOND: u64 = 1_000_000_000;
 
     #[test]
-    fn a_majority_of_peers_decides_whose_clock_is_ahead() {
+    fn the_median_of_all_clocks_says_whose_is_ahead() {
         let mut skew = Skew::default();
         assert_eq!(skew.lead_ms(900_000, Instant(0)), 0);
         skew.note(1, 10_000, Instant(0));
-        assert_eq!(skew.lead_ms(900_000, Instant(0)), 0, "one against one says nothing");
+        assert_eq!(skew.lead_ms(900_000, Instant(0)), 890_000);
+        assert_eq!(skew.lead_ms(9_000, Instant(0)), 0);
         skew.note(2, 11_000, Instant(0));
         assert_eq!(skew.lead_ms(900_000, Instant(0)), 889_000);
         assert_eq!(skew.lead_ms(10_500, Instant(0)), 0);

@@ -3,8 +3,10 @@
 use crate::history::History;
 use crate::node::{self, NodeOptions, Serving, drive_path};
 use crate::plan::Shape;
+use crate::random::Random;
 use openlake_drive::{Drive, DriveState};
 use openlake_io::{Instant, Runtime, SimOptions, SimWorld};
+use openlake_object::NodeState;
 use openlake_peer::{ClusterLayout, NodeAddress, SetLayout, SlotId, SlotPlace};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -26,6 +28,7 @@ struct Machine {
     runtime: Option<Runtime>,
     serving: Rc<RefCell<Option<Serving>>>,
     drives_fail: Rc<Cell<bool>>,
+    state: Rc<RefCell<Option<Arc<NodeState>>>>,
     /// Counts its starts.
     starts: usize,
 }
@@ -38,6 +41,7 @@ pub struct Cluster {
     machines: Vec<Machine>,
     history: History,
     bootstrap: bool,
+    disks_err: bool,
     listener: ServingListener,
 }
 
@@ -96,6 +100,7 @@ impl Cluster {
             machines,
             history,
             bootstrap: true,
+            disks_err: false,
             listener: Rc::new(|_, _, _| ()),
         }
     }
@@ -143,6 +148,8 @@ impl Cluster {
             bootstrap: self.bootstrap,
             deadline: DEADLINE,
             drives_fail: self.machines[node].drives_fail.clone(),
+            disks_err: self.disks_err,
+            state: self.machines[node].state.clone(),
         };
         let runtime = self.world.start_node(node as u32, address(node));
         for slot in &options.slots {
@@ -171,6 +178,23 @@ impl Cluster {
     /// What serves on a node, if it does.
     pub fn serving(&self, node: usize) -> Option<Serving> {
         self.machines[node].serving.borrow().clone()
+    }
+    /// Which nodes run but do not serve, and what they wait for.
+    pub fn joining(&self) -> Vec<(usize, String)> {
+        let waits = |machine: &Machine| machine.runtime.is_some() && machine.serving.borrow().is_none();
+        let status = |machine: &Machine| {
+            machine
+                .state
+                .borrow()
+                .as_ref()
+                .map_or_else(|| "opening its drives".to_owned(), |state| state.join_status())
+        };
+        self.machines
+            .iter()
+            .enumerate()
+            .filter(|(_, machine)| waits(machine))
+            .map(|(node, machine)| (node, status(machine)))
+            .collect()
     }
     /// Lets time pass until all nodes that run serve; false when `limit` was not enough.
     pub fn wait_until_serving(&mut self, limit: Duration) -> bool {
@@ -253,8 +277,54 @@ impl Cluster {
         }
         slots
     }
-    /// Whether a drive of a node has failed for good, so that the node has to be restarted.
-    pub fn has_failed_drive(&self, node: usize) -> bool {
+    /// Sets how often a disk operation fails.
+    pub fn set_disk_error_chance(&mut self, chance: f64) {
+        self.event(&format!("disk operations fail with a chance of {chance}"));
+        self.disks_err = chance > 0.0;
+        self.world.change_options(|options| options.disk_error_chance = chance);
+    }
+    /// Flips `count` bytes of a node's drives that are not zero: bits rot where something is.
+    pub fn rot(&mut self, node: usize, count: usize, random: &mut Random) {
+        // A short log may be damaged beyond use; such a drive refuses to open, and is one of those that may be lost.
+        self.disks_err = true;
+        for slot in self.slots_of(node) {
+            let path = drive_path(slot).join("data.0000");
+            let Ok(bytes) = self.world.read_file(node as u32, &path) else {
+                continue;
+            };
+            let used: Vec<usize> = (0..bytes.len()).filter(|&offset| bytes[offset] != 0).collect();
+            for _ in 0..count {
+                let Some(&offset) = random.pick(&used) else { continue };
+                self.event(&format!("byte {offset} of {} on node {node} rots", path.display()));
+                let _ = self.world.corrupt(node as u32, &path, offset as u64);
+            }
+        }
+    }
+    /// Ends a node's process in order, as a rolling restart does, and starts it anew.
+    pub fn restart(&mut self, node: usize) {
+        self.event(&format!("node {node} is restarted in order"));
+        if let (Some(serving), false) = (self.serving(node), self.machines[node].drives_fail.get()) {
+            let runtime = serving.runtime.clone();
+            let closed = self.run_on(&runtime, Duration::from_secs(10), async move {
+                serving.mesh.shutdown();
+                for drive in &serving.drives {
+                    drive.close().await;
+                }
+            });
+            if closed.is_none() && self.machines[node].runtime.is_some() {
+                self.history.problem(self.now(), format!("the drives of node {node} do not close"));
+            }
+        }
+        self.forget(node);
+        self.world.stop_node(node as u32);
+        self.start(node);
+    }
+    /// Whether a node serves without all of its drives: one has failed, or could not be opened.
+    pub fn lacks_drives(&self, node: usize) -> bool {
+        let all = self.slots_of(node).len();
+        self.has_failed_drive(node) || self.serving(node).is_some_and(|serving| serving.drives.len() < all)
+    }
+    fn has_failed_drive(&self, node: usize) -> bool {
         let failed = |drive: &Drive| matches!(drive.status().state, DriveState::Failed(_));
         self.serving(node).is_some_and(|serving| serving.drives.iter().any(failed))
     }

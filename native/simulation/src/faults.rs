@@ -29,9 +29,11 @@ pub enum Fault {
     Resets,
     /// All drives of a node fail, for as long as the process lives.
     Drives,
+    /// A node is restarted in order.
+    Restart,
 }
 
-const ALL: [Fault; 9] = [
+const ALL: [Fault; 10] = [
     Fault::PowerCut,
     Fault::Kill,
     Fault::Pause,
@@ -41,6 +43,7 @@ const ALL: [Fault; 9] = [
     Fault::FarClock,
     Fault::Resets,
     Fault::Drives,
+    Fault::Restart,
 ];
 
 /// Which faults a run has, and how many.
@@ -98,7 +101,7 @@ pub struct Faults {
     mends: Vec<(u64, Mend)>,
     /// Not to be touched by another fault until mended.
     away: Vec<bool>,
-    far_clock: bool,
+    far_clock_after_ms: u64,
     usual_reset_chance: f64,
 }
 
@@ -113,7 +116,7 @@ impl Faults {
             next_ms,
             mends: Vec::new(),
             away,
-            far_clock: false,
+            far_clock_after_ms: 0,
             usual_reset_chance,
         }
     }
@@ -159,7 +162,6 @@ impl Faults {
                 Mend::Reconnect(from, to) => cluster.set_connected(from, to, true),
                 Mend::Clock(node) => cluster.set_clock_offset_ms(node, 0),
                 Mend::FarClock(node) => {
-                    self.far_clock = false;
                     self.away[node] = false;
                     cluster.set_clock_offset_ms(node, 0);
                     // Its logical clock keeps what the wrong one said; only a new process forgets it.
@@ -227,14 +229,18 @@ impl Faults {
                 cluster.set_clock_offset_ms(node, offset);
                 self.mends.push((mended_ms, Mend::Clock(node)));
             }
-            Fault::FarClock if self.far_clock || self.away[node] => {}
+            // Of two clocks nobody can tell which one is wrong.
+            Fault::FarClock if now_ms < self.far_clock_after_ms || self.away[node] || cluster.nodes() < 3 => {}
             Fault::FarClock => {
-                self.far_clock = true;
+                // Others remember what its clock said until they hear it again.
+                self.far_clock_after_ms = mended_ms + 3_000;
                 self.away[node] = true;
                 let offset = 3_600_000;
                 cluster.set_clock_offset_ms(node, if self.random.percent(50) { offset } else { -offset });
                 self.mends.push((mended_ms, Mend::FarClock(node)));
             }
+            Fault::Restart if self.away[node] => {}
+            Fault::Restart => cluster.restart(node),
             Fault::Resets => {
                 cluster.set_reset_chance(0.02);
                 self.mends.push((mended_ms, Mend::Resets));

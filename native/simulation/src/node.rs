@@ -7,7 +7,7 @@ use openlake_drive::{Adoption, Drive, DriveOptions, MountCheck};
 use openlake_io::Runtime;
 use openlake_object::{LocalSlot, NodeState, Store, StoreOptions};
 use openlake_peer::{Clock, ClusterLayout, Fences, LocalDrive, Mesh, MeshOptions, SlotId};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -27,6 +27,10 @@ pub struct NodeOptions {
     pub deadline: Duration,
     /// The drives are made to fail just now, so that some may not open.
     pub drives_fail: Rc<Cell<bool>>,
+    /// Disks err now and then, so that some may not open.
+    pub disks_err: bool,
+    /// Filled with what tells how far joining has come.
+    pub state: Rc<RefCell<Option<Arc<NodeState>>>>,
 }
 
 /// What serves once a node has joined. Ends with the node's process.
@@ -53,7 +57,7 @@ pub async fn start(runtime: Runtime, options: NodeOptions, history: History) -> 
                 boot = boot.max(drive.boot());
                 drives.push((slot, drive));
             }
-            Err(_) if options.drives_fail.get() => {}
+            Err(_) if options.disks_err || options.drives_fail.get() => {}
             Err(error) => {
                 history.problem(
                     runtime.now(),
@@ -91,6 +95,7 @@ pub async fn start(runtime: Runtime, options: NodeOptions, history: History) -> 
         }
     };
     let state = NodeState::new(clock, fences);
+    *options.state.borrow_mut() = Some(state.clone());
     let registered = |(slot, drive): &(SlotId, Drive)| {
         let identity = drive.identity();
         LocalSlot {

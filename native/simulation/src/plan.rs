@@ -212,6 +212,8 @@ pub struct Plan {
     pub faults: FaultPlan,
     /// Speeds of disks and links, and what goes wrong with them by chance.
     pub world: SimOptions,
+    /// How often a disk operation fails while there is load.
+    pub disk_error_chance: f64,
     /// A bug to be found.
     pub sabotage: Option<Sabotage>,
 }
@@ -243,6 +245,7 @@ impl Plan {
             mix,
             faults: FaultPlan::random(&mut random, shape.nodes, shape.writable_away()),
             world: world(&mut random),
+            disk_error_chance: if random.percent(15) { 0.000_2 } else { 0.0 },
             sabotage: None,
         }
     }

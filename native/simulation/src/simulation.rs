@@ -75,13 +75,24 @@ impl Run<'_> {
         self.employ_clients(cluster, random.bits());
         let until_ms = cluster.now_ms() + self.plan.load_ms;
         let mut faults = Faults::new(self.plan.faults.clone(), random.split(), cluster, self.plan.world.reset_chance);
+        cluster.set_disk_error_chance(self.plan.disk_error_chance);
         faults.run(cluster, until_ms);
         self.stop.set(true);
         faults.mend_all(cluster);
         cluster.set_reset_chance(0.0);
+        cluster.set_disk_error_chance(0.0);
+        self.all_serve(cluster, "after all faults were mended")?;
+        (0..cluster.nodes())
+            .filter(|&node| cluster.lacks_drives(node))
+            .collect::<Vec<_>>()
+            .into_iter()
+            .for_each(|node| cluster.restart(node));
         self.all_serve(cluster, "after all faults were mended")?;
         cluster.run_for(CALM);
         checkers::read_everything(cluster, &self.values, "after all faults were mended");
+        if random.percent(30) && self.plan.shape.losable() > 0 {
+            return self.rot(cluster, random);
+        }
         if random.percent(60) {
             let all: Vec<usize> = (0..self.values.keys.len()).collect();
             self.lose(cluster, random, self.plan.shape.losable(), &all, "nodes as may be lost at any time")?;
@@ -110,6 +121,32 @@ impl Run<'_> {
         Some(())
     }
 
+    /// Bits rot on as many nodes as may be lost: no wrong byte is served, and everything stays readable, also after restarts.
+    fn rot(&self, cluster: &mut Cluster, random: &mut Random) -> Option<()> {
+        let nodes = random.choose(cluster.nodes(), self.plan.shape.losable());
+        // Damage to the last batches of a log looks like a torn end, which nothing but a later root can tell apart (drive.md section 4). So
+        // each drive is closed in order first, which writes one; all that matters then lies before it.
+        nodes.iter().for_each(|&node| cluster.restart(node));
+        self.all_serve(cluster, "after restarts in order")?;
+        cluster.run_for(CALM);
+        for &node in &nodes {
+            let count = random.between(1, 20) as usize;
+            cluster.rot(node, count, random);
+        }
+        checkers::read_everything(cluster, &self.values, "after bits rotted");
+        for &node in &nodes {
+            match random.below(3) {
+                0 => cluster.restart(node),
+                1 => cluster.kill(node),
+                _ => cluster.cut_power(node),
+            }
+        }
+        self.all_serve(cluster, "after bits rotted and their nodes were restarted")?;
+        cluster.run_for(CALM);
+        checkers::read_everything(cluster, &self.values, "after bits rotted and their nodes were restarted");
+        Some(())
+    }
+
     fn come_up(&self, cluster: &mut Cluster) -> Option<()> {
         self.all_serve(cluster, "at first")?;
         let first = cluster.serving(0)?;
@@ -130,7 +167,8 @@ impl Run<'_> {
     fn all_serve(&self, cluster: &mut Cluster, when: &str) -> Option<()> {
         cluster.start_all();
         if !cluster.wait_until_serving(PATIENCE) {
-            self.history.problem(cluster.now(), format!("not all nodes serve {when}"));
+            self.history
+                .problem(cluster.now(), format!("not all nodes serve {when}: {:?}", cluster.joining()));
             return None;
         }
         Some(())

@@ -33,40 +33,35 @@ fn is_found(sabotage: Sabotage, shape: Shape, seeds: u64) {
 
 #[test]
 fn a_read_without_write_back_is_found() {
-    is_found(Sabotage::NoWriteBack, FOUR, 60);
+    is_found(Sabotage::NoWriteBack, FOUR, 40);
 }
 
 #[test]
 fn a_blind_retry_is_found() {
-    is_found(Sabotage::BlindRetry, FOUR, 60);
+    is_found(Sabotage::BlindRetry, FOUR, 40);
 }
 
 #[test]
 fn success_before_the_write_quorum_is_found() {
-    is_found(Sabotage::EarlySuccess, FOUR, 60);
+    is_found(Sabotage::EarlySuccess, FOUR, 40);
 }
 
 #[test]
 fn a_condition_on_a_plain_read_is_found() {
-    is_found(Sabotage::ConditionOnRead, THREE, 60);
+    is_found(Sabotage::ConditionOnRead, THREE, 40);
 }
 
 #[test]
 fn early_discard_is_found() {
-    is_found(Sabotage::EarlyDiscard, FOUR, 60);
-}
-
-#[test]
-fn a_volatile_promise_is_found() {
-    is_found(Sabotage::VolatilePromise, THREE, 60);
+    is_found(Sabotage::EarlyDiscard, FOUR, 40);
 }
 
 #[test]
 fn publishing_before_the_flush_is_found() {
-    is_found(Sabotage::PublishBeforeFlush, FOUR, 60);
+    is_found(Sabotage::PublishBeforeFlush, FOUR, 40);
 }
 
 #[test]
 fn acknowledging_before_durability_is_found() {
-    is_found(Sabotage::EarlyAcknowledge, FOUR, 60);
+    is_found(Sabotage::EarlyAcknowledge, FOUR, 40);
 }

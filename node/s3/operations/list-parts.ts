@@ -1,4 +1,5 @@
 /** ListParts: the parts of an open upload, by number, in pages. */
+import { checksumElement } from '../checksum.ts';
 import { readCount } from '../listing.ts';
 import { isoTime, type Operation, objectOf, xmlReply } from '../service.ts';
 import { uploadOf } from '../upload-id.ts';
@@ -31,6 +32,7 @@ export const listParts: Operation = async (request, service) => {
       LastModified: isoTime(part.lastModifiedMs),
       ETag: `"${part.etag}"`,
       Size: part.size,
+      ...checksumElement(part.checksum),
     })),
   });
 };

@@ -167,6 +167,8 @@ test('a multipart upload goes from create over its parts to complete', async () 
     ['content-encoding', 'gzip'],
     ['content-type', 'text/plain'],
     ['x-amz-meta-a', '1'],
+    ['x-amz-checksum-algorithm', 'CRC32'],
+    ['x-amz-checksum-type', 'COMPOSITE'],
   ]);
   for (const number of [3, 1, 2]) record?.parts.set(number, storedObject(number));
 

@@ -7,7 +7,14 @@ use bytes::Bytes;
 async fn put_bulk(drive: &Drive, name: &str, ballot: crate::Ballot, id: u64, payload: &[u8]) -> Answer {
     let bytes = Bytes::copy_from_slice(payload);
     let shard_length = bytes.len() as u64;
-    let stage = Request::Stage { key: key(name), write_id: write_id(id), block_shift: 16, shard_length, offset: 0, bytes };
+    let stage = Request::Stage {
+        key: key(name),
+        write_id: write_id(id),
+        block_shift: 16,
+        shard_length,
+        offset: 0,
+        bytes,
+    };
     match drive.handle(stage).await {
         Answer::Staged { .. } => {}
         other => return other,
@@ -15,7 +22,12 @@ async fn put_bulk(drive: &Drive, name: &str, ballot: crate::Ballot, id: u64, pay
     let mut staged = record(ballot, id, b"");
     staged.shard = Shard::Staged { length: shard_length };
     (staged.size, staged.payload_size) = (shard_length, shard_length);
-    drive.handle(Request::Publish { key: key(name), record: staged }).await
+    drive
+        .handle(Request::Publish {
+            key: key(name),
+            record: staged,
+        })
+        .await
 }
 
 #[test]
@@ -46,7 +58,14 @@ fn unstaged_space_is_used_again() {
         let drive = open(&runtime, folder.path()).await;
         for id in 0..50 {
             let (bytes, shard_length) = (Bytes::from(pattern(id, 1 << 20)), 3 << 20);
-            let stage = Request::Stage { key: key("k"), write_id: write_id(id), block_shift: 16, shard_length, offset: 0, bytes };
+            let stage = Request::Stage {
+                key: key("k"),
+                write_id: write_id(id),
+                block_shift: 16,
+                shard_length,
+                offset: 0,
+                bytes,
+            };
             assert!(matches!(drive.handle(stage).await, Answer::Staged { .. }));
             assert_eq!(drive.handle(Request::Unstage { write_id: write_id(id) }).await, Answer::Nothing);
         }
@@ -67,10 +86,21 @@ fn a_full_drive_answers_full_and_still_takes_tombstones_and_reads() {
             }
         }
         assert!(held > 300, "{held} of about 500 fit");
-        assert_eq!(put_bulk(&drive, "bulk", ballot(now, held), 9999, &pattern(1, 100_000)).await, Answer::Full);
+        assert_eq!(
+            put_bulk(&drive, "bulk", ballot(now, held), 9999, &pattern(1, 100_000)).await,
+            Answer::Full
+        );
         let mut tombstone = record(ballot(now, held + 1), 10_000, b"");
         tombstone.kind = Kind::Tombstone;
-        assert_eq!(drive.handle(Request::Publish { key: key("k0"), record: tombstone }).await, Answer::Ack);
+        assert_eq!(
+            drive
+                .handle(Request::Publish {
+                    key: key("k0"),
+                    record: tombstone
+                })
+                .await,
+            Answer::Ack
+        );
         drop(drive);
         let drive = open(&runtime, folder.path()).await;
         assert_eq!(heads(&drive, "k0").await.records[0].kind, Kind::Tombstone);

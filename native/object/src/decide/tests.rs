@@ -27,56 +27,129 @@ fn found(write_id: WriteId, ballot: u64, origin: u64, base: Option<u64>) -> Foun
         payload_size: 1,
         inline: true,
     };
-    Found { head, accepted: 0b11, holders: 0b11, marked: false }
+    Found {
+        head,
+        accepted: 0b11,
+        holders: 0b11,
+        marked: false,
+    }
 }
 
 fn attempt(ballot: u64, acked: SlotMask, refused: SlotMask) -> Attempt {
-    Attempt { ballot: at(ballot), acked, refused }
+    Attempt {
+        ballot: at(ballot),
+        acked,
+        refused,
+    }
 }
 
 /// 2+2: W = 3, M = 2, T = 2.
 fn writer(attempts: &[Attempt], witnessed: Option<u64>) -> Writer<'_> {
-    Writer { quorum: Quorum::new(2, 2), write_id: OWN, unconditional: true, needed: 2, attempts, witnessed: witnessed.map(at) }
+    Writer {
+        quorum: Quorum::new(2, 2),
+        write_id: OWN,
+        unconditional: true,
+        needed: 2,
+        attempts,
+        witnessed: witnessed.map(at),
+    }
 }
 
 #[test]
 fn too_little_to_see_or_to_decode_is_unknown() {
     let attempts = [attempt(5, 0, 0)];
     assert_eq!(decide(&writer(&attempts, None), &Finding::TooFew, 1), Decision::Unknown);
-    let undecodable = Found { holders: 0b1, ..found(OTHER, 9, 9, None) };
-    assert_eq!(decide(&writer(&attempts, None), &Finding::Complete(undecodable), 2), Decision::Unknown);
+    let undecodable = Found {
+        holders: 0b1,
+        ..found(OTHER, 9, 9, None)
+    };
+    assert_eq!(
+        decide(&writer(&attempts, None), &Finding::Complete(undecodable), 2),
+        Decision::Unknown
+    );
 }
 
 #[test]
 fn ones_own_version_is_success_or_is_finished() {
     let attempts = [attempt(5, 0b1, 0b10)];
-    assert_eq!(decide(&writer(&attempts, None), &Finding::Complete(found(OWN, 9, 5, Some(5))), 2), Decision::Done);
-    assert_eq!(decide(&writer(&attempts, None), &Finding::Possible(found(OWN, 9, 5, Some(5))), 2), Decision::FinishOwn);
+    assert_eq!(
+        decide(&writer(&attempts, None), &Finding::Complete(found(OWN, 9, 5, Some(5))), 2),
+        Decision::Done
+    );
+    assert_eq!(
+        decide(&writer(&attempts, None), &Finding::Possible(found(OWN, 9, 5, Some(5))), 2),
+        Decision::FinishOwn
+    );
 }
 
 #[test]
 fn a_new_ballot_is_proposed_only_if_no_own_one_can_return() {
     let propose = |attempts: &[Attempt], found: Found| decide(&writer(attempts, None), &Finding::Complete(found), 2);
     assert_eq!(decide(&writer(&[attempt(5, 0, 0)], None), &Finding::Absent, 1), Decision::Propose);
-    assert_eq!(propose(&[attempt(5, 0, 0)], found(OTHER, 4, 4, None)), Decision::Propose, "what is there lies below");
-    assert_eq!(propose(&[attempt(5, 0, 0)], found(OTHER, 9, 9, Some(4))), Decision::Propose, "nothing between base and ballot");
-    assert_eq!(propose(&[attempt(5, 0, 0)], found(OTHER, 9, 9, Some(0))), Decision::Propose, "the prepare before it found nothing");
-    assert_eq!(propose(&[attempt(5, 0, 0b111)], found(OTHER, 9, 9, None)), Decision::Propose, "three refused: below T");
-    assert_eq!(propose(&[attempt(5, 0, 0b11)], found(OTHER, 9, 9, None)), Decision::Unknown, "two refusals are not enough");
-    assert_eq!(propose(&[attempt(5, 0, 0)], found(OTHER, 9, 9, Some(6))), Decision::Unknown, "the base lies above the attempt");
+    assert_eq!(
+        propose(&[attempt(5, 0, 0)], found(OTHER, 4, 4, None)),
+        Decision::Propose,
+        "what is there lies below"
+    );
+    assert_eq!(
+        propose(&[attempt(5, 0, 0)], found(OTHER, 9, 9, Some(4))),
+        Decision::Propose,
+        "nothing between base and ballot"
+    );
+    assert_eq!(
+        propose(&[attempt(5, 0, 0)], found(OTHER, 9, 9, Some(0))),
+        Decision::Propose,
+        "the prepare before it found nothing"
+    );
+    assert_eq!(
+        propose(&[attempt(5, 0, 0b111)], found(OTHER, 9, 9, None)),
+        Decision::Propose,
+        "three refused: below T"
+    );
+    assert_eq!(
+        propose(&[attempt(5, 0, 0b11)], found(OTHER, 9, 9, None)),
+        Decision::Unknown,
+        "two refusals are not enough"
+    );
+    assert_eq!(
+        propose(&[attempt(5, 0, 0)], found(OTHER, 9, 9, Some(6))),
+        Decision::Unknown,
+        "the base lies above the attempt"
+    );
     let both = [attempt(5, 0, 0b111), attempt(7, 0, 0)];
-    assert_eq!(propose(&both, found(OTHER, 9, 9, None)), Decision::Unknown, "every own ballot counts");
+    assert_eq!(
+        propose(&both, found(OTHER, 9, 9, None)),
+        Decision::Unknown,
+        "every own ballot counts"
+    );
 }
 
 #[test]
 fn being_overwritten_at_once_needs_a_witness_and_no_condition_on_either_side() {
     let attempts = [attempt(5, 0b11, 0b1)];
     let complete = |writer: &Writer<'_>, found: Found| decide(writer, &Finding::Complete(found), 2);
-    assert_eq!(complete(&writer(&attempts, Some(5)), found(OTHER, 9, 9, None)), Decision::Overwritten);
-    assert_eq!(decide(&writer(&attempts, Some(5)), &Finding::Possible(found(OTHER, 9, 9, None)), 2), Decision::FinishOther);
-    assert_eq!(complete(&writer(&attempts, None), found(OTHER, 9, 9, None)), Decision::Unknown, "no witness");
-    assert_eq!(complete(&writer(&attempts, Some(5)), found(OTHER, 9, 4, None)), Decision::Unknown, "it began before");
-    let conditional = Writer { unconditional: false, ..writer(&attempts, Some(5)) };
+    assert_eq!(
+        complete(&writer(&attempts, Some(5)), found(OTHER, 9, 9, None)),
+        Decision::Overwritten
+    );
+    assert_eq!(
+        decide(&writer(&attempts, Some(5)), &Finding::Possible(found(OTHER, 9, 9, None)), 2),
+        Decision::FinishOther
+    );
+    assert_eq!(
+        complete(&writer(&attempts, None), found(OTHER, 9, 9, None)),
+        Decision::Unknown,
+        "no witness"
+    );
+    assert_eq!(
+        complete(&writer(&attempts, Some(5)), found(OTHER, 9, 4, None)),
+        Decision::Unknown,
+        "it began before"
+    );
+    let conditional = Writer {
+        unconditional: false,
+        ..writer(&attempts, Some(5))
+    };
     assert_eq!(complete(&conditional, found(OTHER, 9, 9, None)), Decision::Unknown);
     let mut theirs = found(OTHER, 9, 9, None);
     theirs.head.unconditional = false;
@@ -89,8 +162,20 @@ fn no_effect_is_claimed_only_where_nobody_can_complete_an_own_ballot() {
     assert!(claims(&[], None), "nothing was published");
     assert!(claims(&[attempt(5, 0, 0b111)], None), "refused by more than can be missed");
     assert!(!claims(&[attempt(5, 0, 0b11)], None));
-    assert!(claims(&[attempt(5, 0, 0)], Some(&Finding::Complete(found(OTHER, 9, 9, Some(4))))), "excluded by a complete successor");
-    assert!(!claims(&[attempt(5, 0, 0)], Some(&Finding::Possible(found(OTHER, 9, 9, Some(4))))), "it may never become complete");
-    assert!(!claims(&[attempt(5, 0, 0)], Some(&Finding::Complete(found(OTHER, 4, 4, Some(3))))), "an own ballot above it may be adopted");
-    assert!(!claims(&[attempt(5, 0, 0)], Some(&Finding::Complete(found(OWN, 9, 5, Some(4))))), "that is the write itself");
+    assert!(
+        claims(&[attempt(5, 0, 0)], Some(&Finding::Complete(found(OTHER, 9, 9, Some(4))))),
+        "excluded by a complete successor"
+    );
+    assert!(
+        !claims(&[attempt(5, 0, 0)], Some(&Finding::Possible(found(OTHER, 9, 9, Some(4))))),
+        "it may never become complete"
+    );
+    assert!(
+        !claims(&[attempt(5, 0, 0)], Some(&Finding::Complete(found(OTHER, 4, 4, Some(3))))),
+        "an own ballot above it may be adopted"
+    );
+    assert!(
+        !claims(&[attempt(5, 0, 0)], Some(&Finding::Complete(found(OWN, 9, 5, Some(4))))),
+        "that is the write itself"
+    );
 }

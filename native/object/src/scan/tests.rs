@@ -10,7 +10,11 @@ use proptest::prelude::*;
 const CODINGS: [(u8, u8); 8] = [(1, 0), (1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (4, 2), (3, 3)];
 
 fn ballot(n: usize) -> Ballot {
-    Ballot { clock: n as u64 + 1, node: 0, boot: 0 }
+    Ballot {
+        clock: n as u64 + 1,
+        node: 0,
+        boot: 0,
+    }
 }
 
 fn head(n: usize, slot: usize, quorum: Quorum) -> Head {
@@ -70,11 +74,22 @@ fn worlds() -> impl Strategy<Value = World> {
     (coding, prop::collection::vec(any::<u16>(), 1..4), any::<u64>(), any::<bool>()).prop_map(|(quorum, masks, chance, dense)| {
         let all = (1u64 << quorum.slots()) - 1;
         // Dense worlds have many complete versions, the others many fragments.
-        let spread = |mask: u16| if dense { u64::from(mask | mask.rotate_left(5)) & all } else { u64::from(mask) & all };
+        let spread = |mask: u16| {
+            if dense {
+                u64::from(mask | mask.rotate_left(5)) & all
+            } else {
+                u64::from(mask) & all
+            }
+        };
         let accepted: Vec<SlotMask> = masks.into_iter().map(spread).collect();
-        let mut world = World { quorum, accepted, marks: vec![None; quorum.slots()] };
+        let mut world = World {
+            quorum,
+            accepted,
+            marks: vec![None; quorum.slots()],
+        };
         for slot in 0..quorum.slots() {
-            let known = (0..world.accepted.len()).filter(|version| world.is_complete(*version) && world.accepted[*version] & bit(slot as u8) != 0);
+            let known =
+                (0..world.accepted.len()).filter(|version| world.is_complete(*version) && world.accepted[*version] & bit(slot as u8) != 0);
             world.marks[slot] = known.max().filter(|_| chance >> slot & 1 == 1);
         }
         world
@@ -147,7 +162,11 @@ proptest! {
 #[test]
 fn equal_answers_alone_prove_nothing() {
     let quorum = Quorum::new(2, 2);
-    let world = World { quorum, accepted: vec![0b1111, 0b0011], marks: vec![Some(0); 4] };
+    let world = World {
+        quorum,
+        accepted: vec![0b1111, 0b0011],
+        marks: vec![Some(0); 4],
+    };
     let answers = [(0, world.state(0)), (1, world.state(1))];
     assert!(matches!(look(quorum, &answers), Finding::Possible(found) if found.head.ballot == ballot(1)));
 }

@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use openlake_drive::{
-    Answer, Ballot, Block, Covers, Head, Key, KeyState, Record, Request, ScanRow, Shard, ShardBytes, Space, Want, WriteId,
+    Answer, Ballot, Block, Covers, Head, Key, KeyState, Kind, Record, Request, ScanRow, Shard, ShardBytes, Space, Want, WriteId,
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -34,6 +34,8 @@ pub struct Acceptor {
     dirty: Option<Ballot>,
     /// Answers that carried a damaged block on purpose.
     pub damage_blocks: bool,
+    /// No room for bytes; tombstones and everything else go on.
+    pub full: bool,
 }
 
 impl Acceptor {
@@ -97,6 +99,7 @@ impl Acceptor {
                 Answer::Nothing
             }
             Request::Prepare { key, ballot } => self.prepare(&key, ballot),
+            Request::Publish { record, .. } if self.full && record.kind == Kind::Data => Answer::Full,
             Request::Publish { key, record } => self.publish(key, record),
             Request::Stable { key, ballot } => {
                 if let Some(versions) = self.keys.get_mut(&key)

@@ -45,6 +45,8 @@ pub struct World {
     pub calls: Cell<u64>,
     boots: Cell<u32>,
     pub deadline: Cell<Duration>,
+    /// Whether links say at once that a slot is down; otherwise only asking shows it.
+    pub links_tell: Cell<bool>,
     /// What drives were asked and said, if somebody wants to know.
     pub log: RefCell<Option<Vec<String>>>,
 }
@@ -101,6 +103,7 @@ impl World {
             calls: Cell::new(0),
             boots: Cell::new(1),
             deadline: Cell::new(Duration::from_secs(2)),
+            links_tell: Cell::new(false),
             log: RefCell::default(),
         })
     }
@@ -257,6 +260,9 @@ impl Slots for Link {
                 let _ = world.handle(slot, None, request);
             }
         });
+    }
+    fn is_reachable(&self, slot: SlotId) -> bool {
+        !(self.world.links_tell.get() && self.world.is_down(slot))
     }
     fn hedge_after(&self, _: SlotId) -> Duration {
         Duration::from_millis(10)

@@ -64,6 +64,15 @@ impl Mesh {
         }
     }
 
+    /// Whether a request to the slot would be sent now: the slot is here, or the link to its node is up and its peer not silent.
+    pub fn is_reachable(&self, slot: SlotId) -> bool {
+        let Ok(node) = self.node_of(slot) else { return false };
+        if node == self.home.node {
+            return self.home.has_drive(slot);
+        }
+        self.links.borrow().get(&node).is_some_and(|link| link.is_up())
+    }
+
     /// Expected answer time of a slot (p95), to hedge by.
     pub fn hedge_after(&self, slot: SlotId) -> Duration {
         let link = self
