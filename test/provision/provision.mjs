@@ -58,8 +58,9 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   buildNative();
   if (process.argv[2] === 'bench') {
     debian('fio', 'fio', 'the floor of the drive benchmarks');
-  } else {
-    pythonClients();
+  }
+  if (process.argv[2] !== 'bench') pythonClients();
+  if (process.argv[2] === 'kube') {
     buildGoTools();
     debian('lua5.3', 'lua5.3', 'runs the health script for Argo CD');
     if (whyNoImages() === undefined) {
