@@ -12,7 +12,13 @@ import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
 const bin = (name: string): string => join(root, 'node_modules', '.bin', name);
-const cargo = (...words: readonly string[]): readonly string[] => ['cargo', ...words, '--manifest-path', 'native/Cargo.toml'];
+const cargo = (verb: string, ...words: readonly string[]): readonly string[] => [
+  'cargo',
+  verb,
+  '--manifest-path',
+  'native/Cargo.toml',
+  ...words,
+];
 
 type Stage = { readonly name: string; readonly kind: 'check' | 'test' | 'kube'; readonly commands: readonly (readonly string[])[] };
 

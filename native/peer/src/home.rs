@@ -3,6 +3,7 @@
 use crate::codec::RequestEnvelope;
 use crate::handshake::Credentials;
 use crate::local::{Address, LocalDrive, register, unregister};
+use crate::notify::Notify;
 use crate::skew::Skew;
 use crate::{Clock, ClusterLayout, Fences, MAX_SKEW_MS, NodeAnswer, NodeRequest, PeerEvent, SlotId};
 use openlake_drive::{Answer, Ballot};
@@ -35,6 +36,8 @@ pub struct Home {
     pub refusals: RefCell<BTreeMap<u32, String>>,
     pub touched: RefCell<Vec<TouchedListener>>,
     pub events: RefCell<Vec<EventListener>>,
+    /// Some peer's session began.
+    pub arrived: Notify,
 }
 
 impl Home {

@@ -5,6 +5,7 @@ mod ask;
 use crate::home::Home;
 use crate::link::Link;
 use crate::local::LocalDrive;
+use crate::notify::Notify;
 use crate::serve::Sessions;
 use crate::{Clock, ClusterLayout, Fences, PeerEvent, PeerStatus, SlotId};
 use openlake_drive::Ballot;
@@ -63,6 +64,7 @@ impl Mesh {
             refusals: RefCell::default(),
             touched: RefCell::default(),
             events: RefCell::default(),
+            arrived: Notify::default(),
         });
         options.drives.into_iter().for_each(|drive| home.put_drive(drive));
         let sessions = Rc::new(Sessions::default());

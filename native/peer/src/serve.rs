@@ -125,6 +125,7 @@ impl Sessions {
             return;
         }
         home.refusals.borrow_mut().remove(&peer.node);
+        home.arrived.notify();
         let room = Rc::new(Notify::default());
         let session = Rc::new(Session {
             peer,

@@ -36,7 +36,9 @@ impl Link {
             self.attempted.set(true);
             self.change.notify();
             if !self.closed.get() {
-                let _ = runtime.timeout(backoff.next(runtime.random_u64()), self.stop.wait()).await;
+                // A peer that connects to us is there again: no reason to wait any longer for it.
+                let (stop, arrived) = (pin!(self.stop.wait()), pin!(self.home.arrived.wait()));
+                let _ = runtime.timeout(backoff.next(runtime.random_u64()), select(stop, arrived)).await;
             }
         }
     }
