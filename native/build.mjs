@@ -16,7 +16,7 @@ const wanted = join(folder, 'openlake.node');
 
 const found = spawnSync('cargo', ['--version'], { encoding: 'utf8' });
 if (found.status !== 0) {
-  fail('Rust is needed to build the data plane, and there is no `cargo` here. Install it from https://rustup.rs and run this again.');
+  fail('Rust is needed to build the data plane, and there is no `cargo` here. Install it with rustup and run this again.');
 }
 const status = await compile();
 if (status !== 0) fail(`cargo ended with ${status}; what it printed above says why.`);

@@ -59,6 +59,16 @@ test('the repository speaks of the product alone', () => {
   assert.deepEqual(strays, []);
 });
 
+test('the top level holds what the architecture names, documents and dotfiles', () => {
+  const expected =
+    /^(package(-lock)?\.json|tsconfig\.json|operator|node|crds|helm|native|test|docs|Dockerfile\.(node|operator)|[A-Z]+\.md|\..+)$/;
+  const entries = new Set(sourceFiles(/./).map((path) => path.split('/')[0] as string));
+  assert.deepEqual(
+    [...entries].filter((entry) => !expected.test(entry)),
+    [],
+  );
+});
+
 test('every test file asserts something', () => {
   const tests = sourceFiles(/^test\/.*\.test\.ts$/);
   assert.deepEqual(
