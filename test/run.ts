@@ -25,7 +25,7 @@ type Stage = { readonly name: string; readonly kind: 'check' | 'test' | 'kube'; 
 /** Test files below a folder, sorted, as arguments of the test runner. One file at a time: the tests share two cores. */
 function nodeTests(...patterns: readonly string[]): readonly string[] {
   const files = globSync(patterns as string[], { cwd: root }).toSorted();
-  return [process.execPath, '--test', '--test-concurrency=1', ...files];
+  return [process.execPath, '--test', '--test-concurrency=1', '--test-timeout=600000', ...files];
 }
 
 /**

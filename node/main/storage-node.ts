@@ -21,7 +21,6 @@ import { s3Router } from '../s3/router.ts';
 import type { Log } from './log.ts';
 import { nodeTables } from './node-tables.ts';
 import { checkPortIsFree } from './ports.ts';
-import { makeTrialDrives } from './trial-drives.ts';
 
 /** Time for the drives to write what they hold once no request comes in any more. */
 const STOP_TIMEOUT_MS = 10_000;
@@ -74,7 +73,6 @@ export class StorageNode {
     });
     await checkPortIsFree('S3', config.listen.s3);
     await checkPortIsFree('peers', config.listen.peer);
-    makeTrialDrives(config, log);
     this.#engine = await startEngine({
       config: engineConfig(config),
       tables: nodeTables(config, this.#tablesVersion),
