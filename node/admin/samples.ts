@@ -41,8 +41,12 @@ export function processSamples(): Sample[] {
 function driveSamples(status: DriveStatus): Sample[] {
   const drive = String(status.index);
   const healthy = sample('driveState', { drive, set: String(status.set), slot: String(status.slot) }, status.state === 'Healthy' ? 1 : 0);
-  const counters = status.counters.map(({ name, value }) => {
+  const counters = status.counters.flatMap(({ name, value }) => {
+    const latency = /^(read|write|flush)_latency_(?:le_(?:(\d+)us|inf)|us)$/.exec(name);
+    if (latency) return latencySamples(latency, drive, value);
     switch (name) {
+      case 'wear_percent':
+        return sample('driveWear', { drive }, value / 100);
       case 'keys':
         return sample('driveKeys', { drive }, value);
       case 'capacity_bytes':
@@ -56,6 +60,16 @@ function driveSamples(status: DriveStatus): Sample[] {
     }
   });
   return [healthy, ...counters];
+}
+
+/** The parts of a histogram; `matched` is a counter's name: kind of operation, and the bound of a bucket in microseconds. */
+function latencySamples([name, operation = '', boundUs]: RegExpExecArray, drive: string, value: number): Sample[] {
+  if (name.endsWith('_latency_us')) return [sample('driveLatencySum', { drive, operation }, value / 1e6)];
+  if (boundUs !== undefined) return [sample('driveLatency', { drive, operation, le: String(Number(boundUs) / 1e6) }, value)];
+  return [
+    sample('driveLatency', { drive, operation, le: '+Inf' }, value),
+    sample('driveLatencyCount', { drive, operation }, value),
+  ];
 }
 
 /** A sample in one line. */

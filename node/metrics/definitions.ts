@@ -78,6 +78,30 @@ export const metricDefinitions = {
     labels: ['drive', 'direction'],
     help: 'Bytes read from and written to a drive.',
   },
+  driveLatency: {
+    name: 'openlake_drive_latency_seconds_bucket',
+    kind: 'counter',
+    labels: ['drive', 'operation', 'le'],
+    help: 'Device operations (reads, durable writes, flushes) that took at most le seconds; a histogram, for histogram_quantile.',
+  },
+  driveLatencyCount: {
+    name: 'openlake_drive_latency_seconds_count',
+    kind: 'counter',
+    labels: ['drive', 'operation'],
+    help: 'Device operations that were timed.',
+  },
+  driveLatencySum: {
+    name: 'openlake_drive_latency_seconds_sum',
+    kind: 'counter',
+    labels: ['drive', 'operation'],
+    help: 'Time that device operations took in all.',
+  },
+  driveWear: {
+    name: 'openlake_drive_wear_ratio',
+    kind: 'gauge',
+    labels: ['drive'],
+    help: 'Share of the rated endurance that is used, where the device tells; as it was when the drive was opened.',
+  },
   peerConnected: { name: 'openlake_peer_connected', kind: 'gauge', labels: ['peer'], help: '1 while a link to the node is up.' },
   peerRoundTripSeconds: { name: 'openlake_peer_round_trip_seconds', kind: 'gauge', labels: ['peer'], help: 'Round trip to the node.' },
 } as const satisfies Record<string, MetricDefinition>;

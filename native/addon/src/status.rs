@@ -4,8 +4,9 @@ use crate::data_core;
 use crate::engine::Shared;
 use crate::queue::{Completion, Payload};
 use napi_derive::napi;
-use openlake_drive::{DriveState, DriveStatus};
+use openlake_drive::{DriveState, DriveStatus, LatencySnapshot, latency_bound_us};
 use openlake_http::ServerCounters;
+use openlake_io::DurabilityClass;
 use openlake_peer::PeerStatus;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -181,7 +182,7 @@ fn merge(shared: &Shared, parts: Vec<Part>) -> StatusObject {
                     state: state.to_owned(),
                     reason,
                     generation: status.map_or(0, |status| status.identity.generation),
-                    durability_class: status.map_or("", |status| status.durability_class).to_owned(),
+                    durability_class: status.map_or("", |status| durability_name(status.durability_class)).to_owned(),
                     counters: status.map(drive_counters).unwrap_or_default(),
                 }
             })
@@ -202,8 +203,33 @@ fn merge(shared: &Shared, parts: Vec<Part>) -> StatusObject {
     }
 }
 
+/// As the documents call it.
+fn durability_name(class: DurabilityClass) -> &'static str {
+    match class {
+        DurabilityClass::Through => "through",
+        DurabilityClass::ForceUnitAccess => "fua",
+        DurabilityClass::Flush => "flush",
+    }
+}
+
+/// `<operation>_latency_le_<bound>us` (cumulative; the last bucket `le_inf`) and `<operation>_latency_us` (the sum).
+fn latency_counters<'name>(operation: &'name str, latency: &LatencySnapshot) -> impl Iterator<Item = (String, u64)> + use<'name> {
+    let mut sum = 0;
+    let buckets: Vec<_> = latency
+        .buckets
+        .iter()
+        .enumerate()
+        .map(|(bucket, count)| {
+            sum += count;
+            let bound = latency_bound_us(bucket).map_or("inf".to_owned(), |bound| format!("{bound}us"));
+            (format!("{operation}_latency_le_{bound}"), sum)
+        })
+        .collect();
+    buckets.into_iter().chain([(format!("{operation}_latency_us"), latency.total_us)])
+}
+
 fn drive_counters(status: &DriveStatus) -> Vec<CounterObject> {
-    [
+    let plain = [
         ("keys", status.keys),
         ("capacity_bytes", status.capacity_bytes),
         ("used_bytes", status.used_bytes),
@@ -218,11 +244,18 @@ fn drive_counters(status: &DriveStatus) -> Vec<CounterObject> {
         ("corrupt_blocks", status.corrupt_blocks),
         ("cache_hits", status.cache_hits),
         ("cache_misses", status.cache_misses),
-    ]
-    .into_iter()
-    .map(|(name, value)| CounterObject {
-        name: name.to_owned(),
-        value: value as f64,
-    })
-    .collect()
+    ];
+    let wear = status
+        .storage
+        .wear_percent
+        .map(|percent| ("wear_percent".to_owned(), u64::from(percent)));
+    plain
+        .map(|(name, value)| (name.to_owned(), value))
+        .into_iter()
+        .chain(wear)
+        .chain(latency_counters("read", &status.read_latency))
+        .chain(latency_counters("write", &status.write_latency))
+        .chain(latency_counters("flush", &status.flush_latency))
+        .map(|(name, value)| CounterObject { name, value: value as f64 })
+        .collect()
 }

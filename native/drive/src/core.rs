@@ -14,7 +14,7 @@ use crate::signal::Signal;
 use crate::space::{Place, Returned, Space};
 use crate::stage::StageTable;
 use crate::{Ballot, DriveState, Identity, Key};
-use openlake_io::{File, Instant, Runtime};
+use openlake_io::{Instant, Runtime, StorageFacts};
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::{Rc, Weak};
@@ -52,9 +52,9 @@ pub(crate) struct Core {
     pub seed: DriveSeed,
     pub counters: Rc<Counters>,
     pub medium: Medium,
+    /// What the kernel said of the disk when the drive was opened.
+    pub storage: StorageFacts,
     pub roots: Roots,
-    /// Held for its lock.
-    pub _lock: File,
 
     pub log: RefCell<Log<Effect>>,
     /// The log has work for its pump.

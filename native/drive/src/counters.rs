@@ -1,5 +1,6 @@
 //! What a drive counts.
 
+use crate::latency::Latency;
 use std::cell::Cell;
 
 /// A number that only grows.
@@ -31,4 +32,8 @@ pub(crate) struct Counters {
     pub corrupt_blocks: Counter,
     pub cache_hits: Counter,
     pub cache_misses: Counter,
+    pub read_latency: Latency,
+    /// Durable writes only: plain ones end in the device's cache.
+    pub write_latency: Latency,
+    pub flush_latency: Latency,
 }

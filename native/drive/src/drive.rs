@@ -3,8 +3,8 @@
 use crate::core::Core;
 use crate::open::{Tuning, open};
 use crate::stage::StagePart;
-use crate::{Answer, Ballot, Key, Request};
-use openlake_io::Runtime;
+use crate::{Answer, Ballot, Key, LatencySnapshot, Request};
+use openlake_io::{DurabilityClass, Runtime, StorageFacts};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -39,7 +39,7 @@ pub enum Adoption {
 /// How to open a drive.
 #[derive(Clone, Debug)]
 pub struct DriveOptions {
-    /// A directory on XFS or ext4.
+    /// A directory on XFS or ext4, or a block device.
     pub path: PathBuf,
     pub cluster: [u8; 16],
     pub set: u32,
@@ -83,7 +83,8 @@ pub enum DriveState {
 pub struct DriveStatus {
     pub identity: Identity,
     pub state: DriveState,
-    pub durability_class: &'static str,
+    pub durability_class: DurabilityClass,
+    pub storage: StorageFacts,
     pub boot: u32,
     pub keys: u64,
     pub capacity_bytes: u64,
@@ -99,6 +100,9 @@ pub struct DriveStatus {
     pub corrupt_blocks: u64,
     pub cache_hits: u64,
     pub cache_misses: u64,
+    pub read_latency: LatencySnapshot,
+    pub write_latency: LatencySnapshot,
+    pub flush_latency: LatencySnapshot,
 }
 
 /// An open drive. A cheap handle; all clones are the same drive. When the last one goes, the drive's tasks end.
@@ -201,8 +205,8 @@ impl Drive {
         DriveStatus {
             identity: core.identity.clone(),
             state: core.health.borrow().clone(),
-            // Nothing is assumed of the device's cache: every durable write is followed by a flush where the kernel sees need.
-            durability_class: "flush",
+            durability_class: core.storage.durability_class(),
+            storage: core.storage.clone(),
             boot: self.boot(),
             keys: core.index.borrow().len() as u64,
             capacity_bytes: core.medium.geometry().capacity_bytes(),
@@ -218,6 +222,9 @@ impl Drive {
             corrupt_blocks: counters.corrupt_blocks.get(),
             cache_hits: counters.cache_hits.get(),
             cache_misses: counters.cache_misses.get(),
+            read_latency: counters.read_latency.snapshot(),
+            write_latency: counters.write_latency.snapshot(),
+            flush_latency: counters.flush_latency.snapshot(),
         }
     }
     /// Writes pending marks and a clean-shutdown root; the drive answers `Failed` afterwards.

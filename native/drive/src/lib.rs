@@ -16,8 +16,10 @@ mod drive;
 mod entry;
 mod flush_gate;
 mod format;
+mod home;
 mod index;
 mod key;
+mod latency;
 mod log;
 mod medium;
 mod message;
@@ -42,6 +44,7 @@ mod stage;
 pub use ballot::{Ballot, WriteId};
 pub use drive::{Adoption, Drive, DriveOptions, DriveState, DriveStatus, Identity, MountCheck, OpenError};
 pub use key::{Key, Space};
+pub use latency::{LATENCY_BUCKETS, LatencySnapshot, latency_bound_us};
 pub use message::{Answer, Block, Covers, Head, KeyState, Request, ScanRow, ShardBytes, Want};
 pub use record::{Coding, Kind, Record, Shard};
 

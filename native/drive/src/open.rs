@@ -1,20 +1,21 @@
 //! Opening a drive: who it is, whether it is ours, its log replayed, a new boot number durable. Only then it serves.
 
-use crate::blank::{self, names};
+use crate::blank;
 use crate::cache::Cache;
 use crate::core::Core;
 use crate::counters::Counters;
 use crate::flush_gate::FlushGate;
-use crate::format::{DriveSeed, SUPERBLOCK_BYTES, StoredRecord, Superblock, SuperblockError};
+use crate::format::{DriveSeed, StoredRecord, Superblock, SuperblockError};
+use crate::home::{Contents, Home, SUPERBLOCK_COPIES, opening};
 use crate::index::Index;
 use crate::log::{Log, recover};
-use crate::medium::{Medium, open_locked};
+use crate::medium::Medium;
 use crate::replay::{apply, next_state, rebuild_space, unsettled};
 use crate::roots::Roots;
 use crate::settle::SWEEP_LENGTH;
 use crate::space::{Place, Returned};
 use crate::{DriveOptions, DriveState, MountCheck, OpenError};
-use openlake_io::{OpenOptions, Runtime};
+use openlake_io::{Runtime, StorageFacts};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
@@ -30,35 +31,18 @@ pub(crate) struct Tuning {
 
 /// Opens or formats, recovers, and starts the drive's tasks.
 pub(crate) async fn open(runtime: &Runtime, options: DriveOptions, tuning: Tuning) -> Result<Rc<Core>, OpenError> {
-    check_path(runtime, &options)?;
-    let is_blank = !has_superblock(runtime, &options.path)?;
-    if is_blank {
-        blank::check_adoption(runtime, &options)?;
+    let (mut home, contents) = Home::open(runtime, &options).await?;
+    if contents == Contents::Blank {
+        home = blank::format(runtime, home, &options, tuning).await?;
     }
-    let lock_options = OpenOptions {
-        write: true,
-        create: true,
-        lock: true,
-        ..OpenOptions::default()
-    };
-    let lock = open_locked(runtime, &options.path.join(names::LOCK), &lock_options)
-        .await
-        .map_err(|error| opening(&options.path, &error))?;
-    if is_blank {
-        blank::format(runtime, &options, tuning).await?;
-    }
-    let superblock = own_superblock(runtime, &options).await?;
+    let storage = judge_storage(runtime, &options)?;
+    let superblock = own_superblock(&home, &options).await?;
     let counters = Rc::new(Counters::default());
-    let medium = Medium::open(runtime, &options.path, superblock.geometry, counters.clone());
-    let medium = medium.await.map_err(|error| opening(&options.path, &error))?;
-    let roots_options = OpenOptions {
-        write: true,
-        ..OpenOptions::default()
-    };
-    let roots_path = options.path.join(names::ROOTS);
-    let roots = runtime
-        .open(&roots_path, &roots_options)
-        .map_err(|error| opening(&roots_path, &error))?;
+    let failed = |error: io::Error| opening(&options.path, &error);
+    let medium = Medium::open(runtime, home, superblock.geometry, counters.clone())
+        .await
+        .map_err(failed)?;
+    let roots = medium.home().roots().map_err(failed)?;
     let (roots, root) = Roots::open(roots, superblock.salt).await;
     let root = root.ok_or_else(|| OpenError::Damaged(format!("{}: no root is readable", options.path.display())))?;
     let seed = DriveSeed {
@@ -94,8 +78,8 @@ pub(crate) async fn open(runtime: &Runtime, options: DriveOptions, tuning: Tunin
         seed,
         counters,
         medium,
+        storage,
         roots,
-        _lock: lock,
         log: RefCell::new(log),
         pump_work: Cell::new(false),
         pump: Default::default(),
@@ -159,68 +143,27 @@ async fn start(core: &Rc<Core>, path: &Path) -> Result<(), OpenError> {
     core.write_root(false).await.map_err(|error| opening(path, &error))
 }
 
-fn check_path(runtime: &Runtime, options: &DriveOptions) -> Result<(), OpenError> {
-    let path = &options.path;
-    let info = runtime.info(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => OpenError::Unavailable(format!("{} does not exist", path.display())),
-        _ => opening(path, &error),
-    })?;
-    if info.is_block_device {
-        return Err(OpenError::Unavailable(format!(
-            "{} is a block device; this version takes directories",
-            path.display()
-        )));
+/// What lies beneath, refused where a drive cannot keep its promises.
+fn judge_storage(runtime: &Runtime, options: &DriveOptions) -> Result<StorageFacts, OpenError> {
+    let facts = runtime.storage(&options.path).map_err(|error| opening(&options.path, &error))?;
+    if facts.copy_on_write && options.mount_check == MountCheck::Strict {
+        let filesystem = facts.filesystem.unwrap_or("its filesystem");
+        let text = format!(
+            "{}: {filesystem} writes nothing in place, so drives on it fragment and fill early; use xfs, ext4 or a raw device",
+            options.path.display()
+        );
+        return Err(OpenError::Unavailable(text));
     }
-    if !info.is_directory {
-        return Err(OpenError::Unavailable(format!("{} is not a directory", path.display())));
-    }
-    if options.mount_check == MountCheck::Strict {
-        let parent = path
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty())
-            .unwrap_or(Path::new(".."));
-        let above = runtime.info(parent).map_err(|error| opening(parent, &error))?;
-        if above.device == info.device {
-            let text = format!(
-                "{} is not a mount of its own (it lies on the device of {})",
-                path.display(),
-                parent.display()
-            );
-            return Err(OpenError::Unavailable(text));
-        }
-    }
-    Ok(())
-}
-
-/// The error of a path that could not be opened or read.
-pub(crate) fn opening(path: &Path, error: &io::Error) -> OpenError {
-    match error.kind() {
-        io::ErrorKind::WouldBlock => OpenError::Busy(format!("{} is in use by another process", path.display())),
-        _ => OpenError::Unavailable(format!("{} cannot be used: {error}", path.display())),
-    }
-}
-
-fn has_superblock(runtime: &Runtime, path: &Path) -> Result<bool, OpenError> {
-    for name in names::SUPERBLOCKS {
-        match runtime.info(&path.join(name)) {
-            Ok(_) => return Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(opening(path, &error)),
-        }
-    }
-    Ok(false)
+    Ok(facts)
 }
 
 /// Reads both copies, takes the newer valid one, checks that it is ours, and repairs the other copy.
-async fn own_superblock(runtime: &Runtime, options: &DriveOptions) -> Result<Superblock, OpenError> {
+async fn own_superblock(home: &Home, options: &DriveOptions) -> Result<Superblock, OpenError> {
     let path = &options.path;
     let mut newest: Option<Superblock> = None;
-    let mut copies = [None, None];
-    for (copy, name) in copies.iter_mut().zip(names::SUPERBLOCKS) {
-        let Ok(file) = runtime.open(&path.join(name), &OpenOptions::default()) else {
-            continue;
-        };
-        let Ok(page) = file.read(0, SUPERBLOCK_BYTES).await else { continue };
+    let mut copies = [const { None }; SUPERBLOCK_COPIES];
+    for (number, copy) in copies.iter_mut().enumerate() {
+        let Some(page) = home.read_superblock(number).await else { continue };
         match Superblock::decode(page.as_slice()) {
             Ok(found) => *copy = Some(found),
             Err(SuperblockError::TooNew(text)) => return Err(OpenError::Damaged(format!("{}: {text}", path.display()))),
@@ -258,9 +201,7 @@ async fn own_superblock(runtime: &Runtime, options: &DriveOptions) -> Result<Sup
     if newer_epoch || copies.iter().any(|copy| copy.as_ref() != Some(&superblock)) {
         superblock.sequence += 1;
         superblock.identity.set_epoch = superblock.identity.set_epoch.max(options.set_epoch);
-        blank::write_superblock(runtime, path, &superblock)
-            .await
-            .map_err(|error| opening(path, &error))?;
+        home.write_superblock(&superblock).await.map_err(|error| opening(path, &error))?;
     }
     Ok(superblock)
 }

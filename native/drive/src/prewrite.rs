@@ -9,6 +9,10 @@ use std::rc::Rc;
 impl Core {
     /// Works as long as the drive is open.
     pub async fn run_prewrite(self: Rc<Core>) {
+        if self.medium.home().is_device() {
+            // Without a filesystem no extent is ever unwritten.
+            return;
+        }
         loop {
             let target = self.provision.until(|| match self.failure() {
                 Some(_) => Some(None),

@@ -1,23 +1,24 @@
-//! The file of roots.
+//! The region of roots.
 
 use crate::format::{ROOT_BYTES, ROOT_SLOTS, Root};
-use openlake_io::{AlignedBuffer, Durability, File};
+use crate::home::Region;
+
 use std::cell::Cell;
 use std::io;
 
 /// Writes roots, slot after slot.
 pub(crate) struct Roots {
-    file: File,
+    region: Region,
     salt: u64,
     last_sequence: Cell<u64>,
 }
 
 impl Roots {
     /// Reads all slots; also the newest valid root, if any slot holds one.
-    pub async fn open(file: File, salt: u64) -> (Roots, Option<Root>) {
+    pub async fn open(region: Region, salt: u64) -> (Roots, Option<Root>) {
         let mut newest: Option<Root> = None;
         for slot in 0..ROOT_SLOTS {
-            if let Ok(page) = file.read(slot * ROOT_BYTES as u64, ROOT_BYTES).await
+            if let Ok(page) = region.read(slot * ROOT_BYTES as u64, ROOT_BYTES).await
                 && let Some(root) = Root::decode(page.as_slice(), salt)
                 && newest.as_ref().is_none_or(|newest| root.sequence > newest.sequence)
             {
@@ -25,15 +26,20 @@ impl Roots {
             }
         }
         let last_sequence = Cell::new(newest.as_ref().map_or(0, |root| root.sequence));
-        (Roots { file, salt, last_sequence }, newest)
+        (
+            Roots {
+                region,
+                salt,
+                last_sequence,
+            },
+            newest,
+        )
     }
     /// Writes `root` into the next slot, durably, under the next sequence.
     pub async fn write(&self, mut root: Root) -> io::Result<()> {
         root.sequence = self.last_sequence.get() + 1;
         self.last_sequence.set(root.sequence);
-        let mut page = AlignedBuffer::with_capacity(ROOT_BYTES);
-        page.append(&root.encode(self.salt));
         let offset = (root.sequence % ROOT_SLOTS) * ROOT_BYTES as u64;
-        self.file.write(offset, vec![page.freeze()], Durability::Sync).await
+        self.region.write_page(offset, &root.encode(self.salt)).await
     }
 }

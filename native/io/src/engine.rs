@@ -5,7 +5,7 @@
 //! they are rare and the kernel has no useful asynchronous form for most of them.
 
 use crate::detached::DetachedHandle;
-use crate::{AlignedBuffer, Durability, EngineKind, FileInfo, Instant, OpenOptions};
+use crate::{AlignedBuffer, Durability, EngineKind, FileInfo, Instant, OpenOptions, StorageFacts};
 use bytes::Bytes;
 use std::io;
 use std::net::SocketAddr;
@@ -125,6 +125,10 @@ pub(crate) trait Platform {
     fn remove(&mut self, path: &Path) -> io::Result<()>;
     fn sync_directory(&mut self, path: &Path) -> io::Result<()>;
     fn space(&mut self, path: &Path) -> io::Result<(u64, u64)>;
+    /// Facts about the disk; none where there is no such thing.
+    fn storage(&mut self, _path: &Path) -> io::Result<StorageFacts> {
+        Ok(StorageFacts::default())
+    }
 }
 
 /// The error of an operation that was cancelled before it took effect.

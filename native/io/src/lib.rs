@@ -16,6 +16,7 @@ mod recycling;
 mod runtime;
 mod sim;
 mod socket;
+mod storage;
 mod system;
 #[cfg(target_os = "linux")]
 mod uring;
@@ -28,3 +29,4 @@ pub use processor::{available_cores, pin_to_core, process_time, spawn_thread};
 pub use runtime::{Elapsed, EngineKind, Instant, RemoteHandle, Runtime};
 pub use sim::{DurabilityClass, SimOptions, SimWorld};
 pub use socket::{Listener, Socket};
+pub use storage::StorageFacts;

@@ -8,7 +8,7 @@
 use crate::engine::{Engine, Operation, Output};
 use crate::executor::{Core, PendingOperation, ReadyQueue, Sleep, Work};
 use crate::file::mismatch;
-use crate::{DetachedSocket, File, FileInfo, Listener, OpenOptions, Socket, poll, probe};
+use crate::{DetachedSocket, File, FileInfo, Listener, OpenOptions, Socket, StorageFacts, poll, probe};
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
@@ -245,5 +245,10 @@ impl Runtime {
     /// Free and total bytes of the filesystem under `path`.
     pub fn space(&self, path: &Path) -> io::Result<(u64, u64)> {
         self.core.engine.borrow_mut().platform().space(path)
+    }
+
+    /// Facts about the disk under `path` (or that it is). Reads a few small kernel files: for start-up, not for every request.
+    pub fn storage(&self, path: &Path) -> io::Result<StorageFacts> {
+        self.core.engine.borrow_mut().platform().storage(path)
     }
 }

@@ -7,12 +7,15 @@ mod clock;
 pub(crate) mod files;
 mod paths;
 pub(crate) mod sockets;
+mod storage;
+#[cfg(target_os = "linux")]
+mod wear;
 
 pub(crate) use address::RawAddress;
 
 use crate::detached::DetachedHandle;
 use crate::engine::{Handle, Platform};
-use crate::{FileInfo, Instant, OpenOptions};
+use crate::{FileInfo, Instant, OpenOptions, StorageFacts};
 use chance::Chance;
 use std::io;
 use std::net::SocketAddr;
@@ -130,5 +133,8 @@ impl Platform for System {
     }
     fn space(&mut self, path: &Path) -> io::Result<(u64, u64)> {
         paths::space(path)
+    }
+    fn storage(&mut self, path: &Path) -> io::Result<StorageFacts> {
+        storage::facts(path)
     }
 }

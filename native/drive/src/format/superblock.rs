@@ -83,6 +83,11 @@ impl Superblock {
         Superblock::read(page).unwrap_or(Err(SuperblockError::Invalid))
     }
 
+    /// Whether a page begins as a superblock does, damaged or not.
+    pub fn has_magic(page: &[u8]) -> bool {
+        page.starts_with(&MAGIC)
+    }
+
     fn read(page: &[u8]) -> Option<Result<Superblock, SuperblockError>> {
         let checked = page.get(..CHECKED_BYTES)?;
         let mut fields = FieldReader::new(page);

@@ -17,9 +17,13 @@ pub(crate) fn open(path: &Path, options: &OpenOptions) -> io::Result<OwnedFd> {
         .create(options.create)
         .create_new(options.create && options.create_new);
     #[cfg(target_os = "linux")]
-    if !options.buffered {
+    {
         use std::os::unix::fs::OpenOptionsExt;
-        open.custom_flags(libc::O_DIRECT);
+        let direct = if options.buffered { 0 } else { libc::O_DIRECT };
+        // On a block device this also keeps out whoever would mount it, and fails when it is mounted.
+        let is_device = || std::fs::metadata(path).is_ok_and(|found| found.file_type().is_block_device());
+        let exclusive = if options.lock && is_device() { libc::O_EXCL } else { 0 };
+        open.custom_flags(direct | exclusive);
     }
     let descriptor = OwnedFd::from(open.open(path)?);
     #[cfg(target_os = "macos")]
