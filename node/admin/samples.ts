@@ -66,10 +66,7 @@ function driveSamples(status: DriveStatus): Sample[] {
 function latencySamples([name, operation = '', boundUs]: RegExpExecArray, drive: string, value: number): Sample[] {
   if (name.endsWith('_latency_us')) return [sample('driveLatencySum', { drive, operation }, value / 1e6)];
   if (boundUs !== undefined) return [sample('driveLatency', { drive, operation, le: String(Number(boundUs) / 1e6) }, value)];
-  return [
-    sample('driveLatency', { drive, operation, le: '+Inf' }, value),
-    sample('driveLatencyCount', { drive, operation }, value),
-  ];
+  return [sample('driveLatency', { drive, operation, le: '+Inf' }, value), sample('driveLatencyCount', { drive, operation }, value)];
 }
 
 /** A sample in one line. */
