@@ -25,6 +25,7 @@ export type BenchRequest = {
 };
 
 export const BENCH_HELP: string = `openlake bench OPERATION [options]: loads any S3 endpoint and measures it
+openlake bench drive DIR [options]: measures a single drive, without cluster or network (bench drive --help)
 
 OPERATION is one of ${OPERATIONS.join(', ')} (mixed: 45 % get, 30 % put, 15 % head, 5 % delete,
 5 % list; prepare: writes every object once, for runs with --prepared).
@@ -49,11 +50,20 @@ Keys come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; '. .openlake/env' se
   --json             print one JSON document
 Exit codes: 0; 1 when an operation failed or a check did not hold; 2 for wrong usage.`;
 
-const SIZE_UNITS: Readonly<Record<string, number>> = { '': 1, B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, KB: 1e3, MB: 1e6, GB: 1e9 };
+export const SIZE_UNITS: Readonly<Record<string, number>> = {
+  '': 1,
+  B: 1,
+  KiB: 1024,
+  MiB: 1024 ** 2,
+  GiB: 1024 ** 3,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+};
 const TIME_UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
 /** A number with a unit; the error names option, value and expectation. */
-function quantity(option: string, options: { readonly text: string; readonly units: Readonly<Record<string, number>> }): number {
+export function quantity(option: string, options: { readonly text: string; readonly units: Readonly<Record<string, number>> }): number {
   const match = /^(\d+(?:\.\d+)?)\s*([A-Za-z]*)$/.exec(options.text);
   const unit = match === null ? undefined : options.units[match[2] as string];
   if (match === null || unit === undefined) {
@@ -63,7 +73,7 @@ function quantity(option: string, options: { readonly text: string; readonly uni
   return Math.round(Number(match[1]) * unit);
 }
 
-function whole(option: string, options: { readonly text: string; readonly least: number }): number {
+export function whole(option: string, options: { readonly text: string; readonly least: number }): number {
   const value = Number(options.text);
   if (!Number.isSafeInteger(value) || value < options.least) {
     throw new Error(`${option} is '${options.text}': expected a whole number from ${options.least}`);

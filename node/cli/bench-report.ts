@@ -9,7 +9,8 @@ export function formatBytes(bytes: number): string {
   return `${(bytes / 1024 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
 }
 
-function formatLatency(microseconds: number): string {
+/** Microseconds, or milliseconds from 1 ms on. */
+export function formatLatency(microseconds: number): string {
   return microseconds < 1000 ? `${microseconds.toFixed(0)} us` : `${(microseconds / 1000).toFixed(2)} ms`;
 }
 
@@ -33,10 +34,13 @@ export function formatBenchReport(report: BenchReport): string {
       ...[figures.meanUs, figures.p50Us, figures.p90Us, figures.p99Us, figures.p999Us, figures.maxUs].map(formatLatency),
     ];
   });
-  const table = [header, ...rows];
-  const widths = header.map((_, column) => Math.max(...table.map((row) => (row[column] ?? '').length)));
-  const lines = table.map((row) =>
+  return [...formatTable([header, ...rows]), ...report.failures.map((failure) => `! ${failure}`)].join('\n');
+}
+
+/** Lines of a table: the first column to the left, all others to the right. */
+export function formatTable(table: readonly (readonly string[])[]): string[] {
+  const widths = (table[0] ?? []).map((_, column) => Math.max(...table.map((row) => (row[column] ?? '').length)));
+  return table.map((row) =>
     row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0))).join('  '),
   );
-  return [...lines, ...report.failures.map((failure) => `! ${failure}`)].join('\n');
 }

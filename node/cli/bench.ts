@@ -4,6 +4,7 @@
  */
 import { lookup } from 'node:dns/promises';
 import { type BenchReport, runBench } from '../engine/bench.ts';
+import { benchDrive } from './bench-drive.ts';
 import { BENCH_HELP, type BenchRequest, parseBenchArguments } from './bench-options.ts';
 import { formatBenchReport, formatBytes, measuredRate } from './bench-report.ts';
 
@@ -51,6 +52,7 @@ async function measure(request: BenchRequest, keys: { readonly access: string; r
 
 async function main(): Promise<number> {
   const words = process.argv.slice(2);
+  if (words[0] === 'drive') return await benchDrive(words.slice(1));
   if (words.length === 0 || words.includes('--help') || words.includes('-h')) {
     console.log(BENCH_HELP);
     return words.length === 0 ? 2 : 0;

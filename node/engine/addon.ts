@@ -212,24 +212,55 @@ export type BenchConfig = {
   readonly cleanup: boolean;
 };
 
-/** A finished run; latencies in microseconds. `violations`: answers that no correct store could have given. */
+/** What came of one kind of operation; latencies in microseconds. */
+export type BenchFigures = {
+  readonly name: string;
+  readonly count: number;
+  readonly errors: number;
+  readonly retries: number;
+  readonly bytes: number;
+  readonly meanUs: number;
+  readonly p50Us: number;
+  readonly p90Us: number;
+  readonly p99Us: number;
+  readonly p999Us: number;
+  readonly maxUs: number;
+};
+
+/** A finished run. `violations`: answers that no correct store could have given. */
 export type BenchReport = {
   readonly elapsedMs: number;
-  readonly operations: readonly {
-    readonly name: string;
-    readonly count: number;
-    readonly errors: number;
-    readonly retries: number;
-    readonly bytes: number;
-    readonly meanUs: number;
-    readonly p50Us: number;
-    readonly p90Us: number;
-    readonly p99Us: number;
-    readonly p999Us: number;
-    readonly maxUs: number;
-  }[];
+  readonly operations: readonly BenchFigures[];
   readonly violations: number;
   readonly failures: readonly string[];
+};
+
+/** A drive to be made in `path` (an empty directory or a blank device) and measured. */
+export type DriveBenchConfig = {
+  readonly path: string;
+  readonly count: number;
+  readonly sizeBytes: number;
+  readonly concurrency: number;
+  /** Shards of 1 MiB to append. */
+  readonly bulkCount: number;
+  readonly cacheBytes: number;
+  readonly capacityBytes?: number;
+};
+
+/** A measured drive; `floor` phases are of the bare disk. */
+export type DriveBenchReport = {
+  readonly phases: readonly {
+    readonly floor: boolean;
+    readonly perSecond: number;
+    readonly processorUs: number;
+    readonly figures: BenchFigures;
+  }[];
+  readonly durabilityClass: string;
+  readonly keys: number;
+  readonly usedBytes: number;
+  readonly recordsPerBatch: number;
+  readonly openCleanMs: number;
+  readonly openCrashedMs: number;
 };
 
 export type NativeModule = {
@@ -237,6 +268,7 @@ export type NativeModule = {
   /** Codes of the errors that the data plane sends by itself. */
   errorCodes(): readonly { readonly code: string; readonly status: number }[];
   runBench(config: BenchConfig, progress: (progress: { operations: number; bytes: number; errors: number }) => void): Promise<BenchReport>;
+  runDriveBench(config: DriveBenchConfig): Promise<DriveBenchReport>;
   /** Answers every request on an address with a fixed body until the process ends; returns the bound `address:port`. */
   startResponder(address: string, bodyBytes: number): string;
 };

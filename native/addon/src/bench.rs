@@ -4,7 +4,7 @@ use napi::bindgen_prelude::{AsyncTask, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Error, Result, Task};
 use napi_derive::napi;
-use openlake_bench::{BenchOptions, Endpoint, OperationMix, Progress, Report};
+use openlake_bench::{BenchOptions, DriveBenchOptions, DriveReport, Endpoint, OperationMix, OperationReport, Progress, Report};
 use openlake_io::Runtime;
 use std::time::Duration;
 
@@ -99,25 +99,29 @@ impl Task for BenchRun {
     }
 
     fn resolve(&mut self, _env: Env, report: Report) -> Result<BenchReport> {
-        let operations = report.operations.iter().map(|(name, figures)| BenchOperation {
-            name: (*name).to_owned(),
-            count: figures.count as f64,
-            errors: figures.errors as f64,
-            retries: figures.retries as f64,
-            bytes: figures.bytes as f64,
-            mean_us: figures.mean_us(),
-            p50_us: figures.quantile_us(0.5),
-            p90_us: figures.quantile_us(0.9),
-            p99_us: figures.quantile_us(0.99),
-            p999_us: figures.quantile_us(0.999),
-            max_us: figures.max_us(),
-        });
+        let operations = report.operations.iter().map(|(name, figures)| operation(name, figures));
         Ok(BenchReport {
             elapsed_ms: report.elapsed.as_secs_f64() * 1000.0,
             operations: operations.collect(),
             violations: report.violations as f64,
             failures: report.failures,
         })
+    }
+}
+
+fn operation(name: &str, figures: &OperationReport) -> BenchOperation {
+    BenchOperation {
+        name: name.to_owned(),
+        count: figures.count as f64,
+        errors: figures.errors as f64,
+        retries: figures.retries as f64,
+        bytes: figures.bytes as f64,
+        mean_us: figures.mean_us(),
+        p50_us: figures.quantile_us(0.5),
+        p90_us: figures.quantile_us(0.9),
+        p99_us: figures.quantile_us(0.99),
+        p999_us: figures.quantile_us(0.999),
+        max_us: figures.max_us(),
     }
 }
 
@@ -168,6 +172,89 @@ pub fn run_bench(config: BenchConfig, progress: Function<'_, BenchProgress, ()>)
         options: Some(options),
         progress,
     }))
+}
+
+/// A drive to be measured.
+#[napi(object)]
+pub struct DriveBenchConfig {
+    pub path: String,
+    pub count: f64,
+    pub size_bytes: f64,
+    pub concurrency: u32,
+    pub bulk_count: f64,
+    pub cache_bytes: f64,
+    pub capacity_bytes: Option<f64>,
+}
+
+/// Figures of one phase; `floor`: of the bare disk.
+#[napi(object)]
+pub struct DriveBenchPhase {
+    pub floor: bool,
+    pub per_second: f64,
+    /// Processor time of the process per operation.
+    pub processor_us: f64,
+    pub figures: BenchOperation,
+}
+
+/// A measured drive.
+#[napi(object)]
+pub struct DriveBenchReport {
+    pub phases: Vec<DriveBenchPhase>,
+    pub durability_class: String,
+    pub keys: f64,
+    pub used_bytes: f64,
+    pub records_per_batch: f64,
+    pub open_clean_ms: f64,
+    pub open_crashed_ms: f64,
+}
+
+/// A drive's measurement on a worker thread.
+pub struct DriveBenchRun {
+    options: DriveBenchOptions,
+}
+
+impl Task for DriveBenchRun {
+    type Output = DriveReport;
+    type JsValue = DriveBenchReport;
+
+    fn compute(&mut self) -> Result<DriveReport> {
+        let (engine, _reason) = Runtime::probe();
+        openlake_bench::run_drive(&self.options, engine).map_err(Error::from_reason)
+    }
+
+    fn resolve(&mut self, _env: Env, report: DriveReport) -> Result<DriveBenchReport> {
+        let phases = report.phases.iter().map(|phase| DriveBenchPhase {
+            floor: phase.floor,
+            per_second: phase.rate(),
+            processor_us: phase.processor.as_secs_f64() * 1e6 / phase.figures.count.max(1) as f64,
+            figures: operation(phase.name, &phase.figures),
+        });
+        Ok(DriveBenchReport {
+            phases: phases.collect(),
+            durability_class: report.durability_class,
+            keys: report.keys as f64,
+            used_bytes: report.used_bytes as f64,
+            records_per_batch: report.records_per_batch,
+            open_clean_ms: report.open_clean.as_secs_f64() * 1000.0,
+            open_crashed_ms: report.open_crashed.as_secs_f64() * 1000.0,
+        })
+    }
+}
+
+/// Measures a drive that is made in `path`, an empty directory or a blank device.
+#[napi]
+pub fn run_drive_bench(config: DriveBenchConfig) -> AsyncTask<DriveBenchRun> {
+    AsyncTask::new(DriveBenchRun {
+        options: DriveBenchOptions {
+            path: config.path.into(),
+            count: config.count as u64,
+            size_bytes: config.size_bytes as usize,
+            concurrency: config.concurrency as usize,
+            bulk_count: config.bulk_count as u64,
+            cache_bytes: config.cache_bytes as u64,
+            capacity_bytes: config.capacity_bytes.map(|bytes| bytes as u64),
+        },
+    })
 }
 
 /// The floor: answers every request on `address` with `body_bytes` bytes, on a thread of its own, until the process ends. Returns the
