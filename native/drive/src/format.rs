@@ -10,6 +10,7 @@ mod state_record;
 mod superblock;
 
 pub(crate) use batch::{BATCH_HEADER_BYTES, BATCH_LIMIT_BYTES, BatchHeader, BatchKind, DriveSeed, PAGE_BYTES, round_to_page};
+pub(crate) use fields::{FieldReader, FieldWriter};
 pub(crate) use record::{RecordParts, RecordType, StoredRecord, block_count, peek_record};
 pub(crate) use root::{ROOT_BYTES, ROOT_SLOTS, Root};
 pub(crate) use segment_open::{Predecessor, SEGMENT_OPEN_BYTES, SegmentOpen};

@@ -7,6 +7,7 @@
 
 mod ballot;
 mod blank;
+mod blob;
 mod cache;
 mod close;
 mod core;

@@ -20,11 +20,17 @@ pub enum Sabotage {
     PublishBeforeFlush,
     /// A drive acknowledges a record before it is durable.
     EarlyAcknowledge,
+    /// A filter of the index denies keys that its run holds.
+    BlindFilter,
+    /// A row is let go of that no run has as it is.
+    EvictDirty,
+    /// A row changed while a checkpoint runs is written as it is then, not as it was at the freeze.
+    FreezeWithoutCopy,
 }
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Sabotage; 8] = [
+    pub const ALL: [Sabotage; 11] = [
         Sabotage::NoWriteBack,
         Sabotage::BlindRetry,
         Sabotage::EarlySuccess,
@@ -33,6 +39,9 @@ impl Sabotage {
         Sabotage::VolatilePromise,
         Sabotage::PublishBeforeFlush,
         Sabotage::EarlyAcknowledge,
+        Sabotage::BlindFilter,
+        Sabotage::EvictDirty,
+        Sabotage::FreezeWithoutCopy,
     ];
 }
 

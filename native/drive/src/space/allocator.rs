@@ -171,10 +171,17 @@ impl Space {
     /// Allocates at least `bytes` in as few extents as the space allows; `None` (nothing taken) when existing containers lack it or
     /// only the reserve is left.
     pub fn allocate(&mut self, bytes: u64) -> Option<Vec<Extent>> {
+        self.allocate_keeping(bytes, self.reserve_segments())
+    }
+    /// As [`Space::allocate`], down to the last segment: for what the drive needs to give space back.
+    pub fn allocate_from_reserve(&mut self, bytes: u64) -> Option<Vec<Extent>> {
+        self.allocate_keeping(bytes, 0)
+    }
+    fn allocate_keeping(&mut self, bytes: u64, kept_segments: u32) -> Option<Vec<Extent>> {
         let mut missing = u32::try_from(bytes.div_ceil(u64::from(self.geometry.granule_bytes))).ok()?;
         let mut extents: Vec<Extent> = Vec::new();
         while missing > 0 {
-            let found = self.find(missing).filter(|_| extents.len() < EXTENTS_LIMIT);
+            let found = self.find(missing, kept_segments).filter(|_| extents.len() < EXTENTS_LIMIT);
             let Some(extent) = found else {
                 extents.into_iter().for_each(|extent| self.release(extent));
                 return None;
@@ -187,7 +194,7 @@ impl Space {
     }
 
     /// The next run for a shard that still needs `wanted` granules: from the segment in use, from any bulk segment, from a fresh one.
-    fn find(&mut self, wanted: u32) -> Option<Extent> {
+    fn find(&mut self, wanted: u32, kept_segments: u32) -> Option<Extent> {
         let run = (RUN_BYTES / self.geometry.granule_bytes).min(self.geometry.granules()).max(1);
         let (least, step) = if wanted >= run { (run, run) } else { (wanted, 1) };
         let made = self.made as usize;
@@ -199,7 +206,7 @@ impl Space {
                 return Some(extent);
             }
         }
-        if self.has_room_for_data()
+        if self.free > kept_segments
             && let Some(number) = (0..count).find(|number| self.segments[*number as usize].class == SegmentClass::Free)
         {
             self.open_bulk(number);

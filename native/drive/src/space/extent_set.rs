@@ -1,6 +1,6 @@
 //! Extents that free themselves: space is given back when nothing refers to it any more, readers included.
 
-use super::Extent;
+use super::{Extent, pieces};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -25,6 +25,10 @@ impl ExtentSet {
     /// The extents in the shard's order.
     pub fn to_vec(&self) -> Vec<Extent> {
         self.extents.borrow().clone()
+    }
+    /// The pieces of the device that hold `length` bytes from `offset` on: see [`pieces`].
+    pub fn pieces(&self, granule_bytes: u32, offset: u64, length: u64) -> Vec<(u32, u32, u64)> {
+        pieces(&self.extents.borrow(), granule_bytes, offset, length)
     }
     /// Granules held.
     pub fn granules(&self) -> u64 {
