@@ -8,6 +8,7 @@
 mod ballot;
 mod blank;
 mod cache;
+mod checkpoint;
 mod close;
 mod core;
 mod counters;
