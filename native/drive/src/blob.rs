@@ -5,7 +5,7 @@ use crate::Answer;
 use crate::core::Core;
 use crate::format::{PAGE_BYTES, round_to_page};
 use crate::medium::Medium;
-use crate::space::{Extent, ExtentSet, Place, Returned};
+use crate::space::{Extent, ExtentRegistry, ExtentSet, Place};
 use bytes::{Bytes, BytesMut};
 use openlake_io::{AlignedBuffer, Durability};
 use std::io;
@@ -24,8 +24,8 @@ pub(crate) struct Blob {
 
 impl Blob {
     /// A blob that lies in `extents`, which the caller has claimed.
-    pub fn new(extents: Vec<Extent>, length: u64, returned: &Returned) -> Blob {
-        let extents = ExtentSet::new(extents, returned);
+    pub fn new(extents: Vec<Extent>, length: u64, registry: &Rc<ExtentRegistry>) -> Blob {
+        let extents = ExtentSet::new(extents, registry);
         Blob { extents, length }
     }
     /// Reads `length` bytes from `offset` on, whole pages around them, all pieces at once. What lies behind the end is an error.
@@ -73,7 +73,7 @@ impl BlobWriter {
     pub fn new(core: &Rc<Core>) -> BlobWriter {
         BlobWriter {
             core: core.clone(),
-            extents: ExtentSet::new(Vec::new(), &core.returned),
+            extents: ExtentSet::new(Vec::new(), &core.extents),
             buffer: AlignedBuffer::with_capacity(WRITE_BYTES),
             written: 0,
         }

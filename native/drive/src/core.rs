@@ -1,6 +1,7 @@
 //! The state of an open drive, shared by the handles and tasks of one core.
 
 use crate::cache::Cache;
+use crate::checkpoint::Checkpoints;
 use crate::counters::Counters;
 use crate::departed::Departed;
 use crate::entry::Entry;
@@ -11,7 +12,7 @@ use crate::log::Log;
 use crate::medium::Medium;
 use crate::roots::Roots;
 use crate::signal::Signal;
-use crate::space::{Place, Returned, Space};
+use crate::space::{ExtentRegistry, Place, Space};
 use crate::stage::StageTable;
 use crate::{Ballot, DriveState, Identity, Key};
 use openlake_io::{File, Instant, Runtime};
@@ -72,7 +73,8 @@ pub(crate) struct Core {
 
     pub index: RefCell<Index>,
     pub space: RefCell<Space>,
-    pub returned: Returned,
+    pub extents: Rc<ExtentRegistry>,
+    pub checkpoints: Checkpoints,
     pub departed: RefCell<Departed>,
     pub staged: RefCell<StageTable>,
     pub flush_gate: FlushGate,

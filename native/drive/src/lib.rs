@@ -9,6 +9,7 @@ mod ballot;
 mod blank;
 mod blob;
 mod cache;
+mod checkpoint;
 mod close;
 mod core;
 mod counters;

@@ -12,7 +12,7 @@ use crate::medium::{Medium, open_locked};
 use crate::replay::{apply, next_state, rebuild_space, unsettled};
 use crate::roots::Roots;
 use crate::settle::SWEEP_LENGTH;
-use crate::space::{Place, Returned};
+use crate::space::{ExtentRegistry, Place};
 use crate::{DriveOptions, DriveState, MountCheck, OpenError};
 use openlake_io::{OpenOptions, Runtime};
 use std::cell::{Cell, RefCell};
@@ -66,9 +66,9 @@ pub(crate) async fn open(runtime: &Runtime, options: DriveOptions, tuning: Tunin
         drive: superblock.identity.drive,
     };
 
-    let returned = Returned::default();
+    let extents = Rc::new(ExtentRegistry::default());
     let mut index = Index::default();
-    let mut replay = |record: StoredRecord<'_>, place: Place, _sequence: u64| apply(&mut index, &returned, record, place);
+    let mut replay = |record: StoredRecord<'_>, place: Place, _sequence: u64| apply(&mut index, &extents, record, place);
     let recovered = recover(&medium, seed, &root, &mut replay).await;
     if recovered.segments.is_empty() && root.last_sequence > 0 {
         let text = format!(
@@ -78,7 +78,7 @@ pub(crate) async fn open(runtime: &Runtime, options: DriveOptions, tuning: Tunin
         );
         return Err(OpenError::Damaged(text));
     }
-    returned.borrow_mut().clear();
+    extents.take_returned();
     let (space, conflicts) = rebuild_space(&medium, &recovered, &index);
     let damage: Vec<String> = recovered.damage.iter().cloned().chain(conflicts).collect();
     let acceptor = next_state(runtime, &recovered, &root, &options, !damage.is_empty());
@@ -107,7 +107,8 @@ pub(crate) async fn open(runtime: &Runtime, options: DriveOptions, tuning: Tunin
         last_log_error: Cell::new(None),
         index: RefCell::new(index),
         space: RefCell::new(space),
-        returned,
+        extents,
+        checkpoints: Default::default(),
         departed: RefCell::default(),
         staged: RefCell::default(),
         flush_gate: FlushGate::default(),

@@ -2,7 +2,7 @@
 
 use crate::Answer;
 use crate::core::{Core, Effect};
-use crate::format::{STATE_RECORD_BYTES, encode_state_record};
+use crate::format::{BatchKind, STATE_RECORD_BYTES, encode_state_record};
 use crate::log::{LogFailed, LogWrite, SealedBatch};
 use crate::space::Place;
 use bytes::Bytes;
@@ -91,6 +91,9 @@ impl Core {
         self.counters.batches.add(1);
         self.counters.records.add(u64::from(batch.records));
         let now = self.runtime.now();
+        if batch.kind == BatchKind::Open {
+            self.space.borrow_mut().claim_log(batch.place.segment(), batch.generation);
+        }
         for (offset, effect) in batch.effects {
             match effect {
                 Effect::Accepted(entry) => {

@@ -7,7 +7,7 @@ use crate::log::Recovered;
 use crate::medium::Medium;
 use crate::row::CLOCK_LIMIT_MS;
 use crate::sabotage::{Sabotage, is_planted};
-use crate::space::{ExtentSet, Place, Returned, Space};
+use crate::space::{ExtentRegistry, ExtentSet, Place, Space};
 use crate::{Ballot, DriveOptions, Key};
 use bytes::Bytes;
 use openlake_io::{Instant, Runtime};
@@ -15,7 +15,7 @@ use std::collections::{HashSet, VecDeque};
 use std::rc::{Rc, Weak};
 
 /// Puts one record of the log into the index.
-pub(crate) fn apply(index: &mut Index, returned: &Returned, record: StoredRecord<'_>, place: Place) {
+pub(crate) fn apply(index: &mut Index, extents: &Rc<ExtentRegistry>, record: StoredRecord<'_>, place: Place) {
     let key = Key {
         bucket: record.bucket,
         space: record.space,
@@ -31,8 +31,8 @@ pub(crate) fn apply(index: &mut Index, returned: &Returned, record: StoredRecord
     let mut head = record.head;
     head.metadata = Bytes::copy_from_slice(record.metadata);
     let shared = row.of_write_id(head.write_id).and_then(|entry| entry.extents.clone());
-    let extents = (record.kind == RecordType::Bulk).then(|| shared.unwrap_or_else(|| ExtentSet::new(record.extents, returned)));
-    let mut entry = Entry::pending(key, head, record.shard_length, extents);
+    let bulk = (record.kind == RecordType::Bulk).then(|| shared.unwrap_or_else(|| ExtentSet::new(record.extents, extents)));
+    let mut entry = Entry::pending(key, head, record.shard_length, bulk);
     entry.total = record.total as u32;
     entry.tail_offset = record.tail_offset as u32;
     entry.payload = record.payload.len() as u32;

@@ -84,7 +84,7 @@ impl Row {
         let at = self.entries.partition_point(|held| held.head.ballot < entry.head.ballot);
         match self.entries.get_mut(at) {
             // The same record again: a log that was written anew behind an error.
-            Some(held) if held.head.ballot == entry.head.ballot => *held = entry,
+            Some(held) if held.head.ballot == entry.head.ballot => std::mem::replace(held, entry).leave_row(),
             _ => self.entries.insert(at, entry),
         }
     }
@@ -101,7 +101,10 @@ impl Row {
         self.stable = Some(ballot);
         self.entries[at].settled.set(true);
         let dropped: Vec<_> = self.entries.drain(..at).collect();
-        dropped.iter().for_each(|entry| entry.settled.set(true));
+        for entry in &dropped {
+            entry.settled.set(true);
+            entry.leave_row();
+        }
         Some(dropped)
     }
     /// What an answer says of the key: durable records, newest first; `pending` adds those not durable yet, for an answer that is

@@ -1,8 +1,10 @@
 //! Free and used space: the class of every segment, and a bitmap of granules for those that hold bulk.
 //!
-//! Nothing here is durable. A start rebuilds it from the live records; space of uploads that died is then simply not in it.
+//! Checkpoints keep images of it (see `image`); a start takes the last one and follows the log from there. Space of uploads that
+//! died is in no image, so it is simply free again.
 
 use super::{Extent, Geometry};
+use std::collections::BTreeSet;
 
 /// What a segment is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +23,10 @@ pub(crate) struct Segment {
     pub live_bytes: u64,
     pub live_records: u64,
     pub last_sequence: u64,
+    /// Evacuated: nothing in it is needed, but for checkpoints that may still be gone back to.
+    pub retired: bool,
     /// One bit per granule, set when used; empty unless the class is bulk.
-    bitmap: Vec<u64>,
+    pub(super) bitmap: Vec<u64>,
     free_granules: u32,
 }
 
@@ -41,21 +45,14 @@ pub(crate) struct Space {
     cursor: u32,
     used_granules: u64,
     log_segments: u64,
+    /// Bulk segments whose bitmap changed since the last image.
+    pub(super) changed: BTreeSet<u32>,
 }
 
 impl Space {
     /// All free; only segments below `made` may be given out.
     pub fn new(geometry: Geometry, made: u32) -> Space {
-        let empty = Segment {
-            class: SegmentClass::Free,
-            generation: 0,
-            live_bytes: 0,
-            live_records: 0,
-            last_sequence: 0,
-            bitmap: Vec::new(),
-            free_granules: 0,
-        };
-        let segments = vec![empty; geometry.segments as usize];
+        let segments = vec![Segment::free(); geometry.segments as usize];
         Space {
             geometry,
             segments,
@@ -64,7 +61,20 @@ impl Space {
             cursor: 0,
             used_granules: 0,
             log_segments: 0,
+            changed: BTreeSet::new(),
         }
+    }
+    /// The row of a segment.
+    pub fn segment(&self, number: u32) -> Option<&Segment> {
+        self.segments.get(number as usize)
+    }
+    /// All rows, with their numbers.
+    pub fn segments(&self) -> impl Iterator<Item = (u32, &Segment)> {
+        (0..).zip(&self.segments)
+    }
+    /// The cut of the space.
+    pub fn geometry(&self) -> &Geometry {
+        &self.geometry
     }
     /// Tells that more containers exist.
     pub fn set_made(&mut self, made: u32) {
@@ -107,6 +117,32 @@ impl Space {
             }
             segment.class = SegmentClass::Log;
             segment.generation = generation;
+        }
+    }
+    /// A log segment out of which everything that lives was moved, durably; it is used again two checkpoints later.
+    pub fn retire_log(&mut self, number: u32) {
+        if let Some(segment) = self.segments.get_mut(number as usize)
+            && segment.class == SegmentClass::Log
+        {
+            segment.retired = true;
+        }
+    }
+    /// Makes a log segment free: no checkpoint that could be gone back to needs it.
+    pub fn free_log(&mut self, number: u32) {
+        if let Some(segment) = self.segments.get_mut(number as usize)
+            && segment.class == SegmentClass::Log
+        {
+            *segment = Segment::free();
+            self.free += 1;
+            self.log_segments -= 1;
+        }
+    }
+    /// A log segment as an image describes it.
+    pub fn restore_log(&mut self, number: u32, generation: u64, live: (u64, u64), last_sequence: u64) {
+        self.claim_log(number, generation);
+        if let Some(segment) = self.segments.get_mut(number as usize) {
+            (segment.live_bytes, segment.live_records) = live;
+            segment.last_sequence = last_sequence;
         }
     }
     /// Takes a free segment that exists for the log; `None` when none does.
@@ -250,6 +286,7 @@ impl Space {
     }
 
     fn mark(&mut self, extent: Extent, used: bool) {
+        self.changed.insert(extent.segment);
         let Some(segment) = self.segments.get_mut(extent.segment as usize) else {
             return;
         };
@@ -272,6 +309,18 @@ impl Space {
 }
 
 impl Segment {
+    fn free() -> Segment {
+        Segment {
+            class: SegmentClass::Free,
+            generation: 0,
+            live_bytes: 0,
+            live_records: 0,
+            last_sequence: 0,
+            retired: false,
+            bitmap: Vec::new(),
+            free_granules: 0,
+        }
+    }
     fn is_used(&self, granule: u32) -> bool {
         self.bitmap
             .get((granule / 64) as usize)

@@ -39,7 +39,7 @@ async fn write(core: &Rc<Core>, map: &Map) -> Rc<Run> {
         writer.write_out().await.expect("room for a run");
     }
     let written = writer.finish().await.expect("room for a run");
-    let blob = Blob::new(written.blob.extents.to_vec(), written.blob.length, &core.returned);
+    let blob = Blob::new(written.blob.extents.to_vec(), written.blob.length, &core.extents);
     let opened = Run::open(&core.medium, core.seed.salt, blob, 0).await.expect("a readable run");
     assert_eq!(
         (opened.id(), opened.entries(), opened.blocks()),
