@@ -4,10 +4,12 @@ mod allocator;
 mod extent;
 mod extent_set;
 mod geometry;
+mod ledger;
 mod place;
 
 pub(crate) use allocator::Space;
 pub(crate) use extent::{Extent, pieces};
 pub(crate) use extent_set::{ExtentSet, Returned};
 pub(crate) use geometry::Geometry;
+pub(crate) use ledger::Ledger;
 pub(crate) use place::Place;
