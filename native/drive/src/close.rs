@@ -5,7 +5,7 @@ use crate::format::{Root, STATE_RECORD_BYTES};
 use std::io;
 use std::rc::Rc;
 
-/// No `settled` record is longer.
+/// No mark is longer.
 const MARK_ROOM_BYTES: usize = 4096;
 
 impl Core {

@@ -24,17 +24,19 @@ use std::rc::{Rc, Weak};
 pub(crate) enum Effect {
     /// A version may be told of.
     Accepted(Rc<Entry>),
-    /// These versions were dropped; nothing on the drive needs their space any more.
-    Settled(Vec<Rc<Entry>>),
+    /// The mark lies in the log; what it dropped is not needed any more.
+    Settled(Mark),
     /// Promises up to this clock need no write.
     Bound(u64),
 }
 
 /// A mark that is known but not in the log yet, and what it dropped.
 pub(crate) struct Mark {
-    pub key: Key,
-    pub stable: Ballot,
+    /// The record known complete. Held, so that its row stays in memory until the mark's place is noted there.
+    pub entry: Rc<Entry>,
     pub floor: Ballot,
+    /// Held until then, so that their space stays theirs.
+    #[expect(dead_code, reason = "held, not read")]
     pub dropped: Vec<Rc<Entry>>,
 }
 

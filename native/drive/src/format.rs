@@ -2,6 +2,8 @@
 
 mod batch;
 mod fields;
+mod log_record;
+mod mark_record;
 mod record;
 mod root;
 mod segment_open;
@@ -11,6 +13,8 @@ mod superblock;
 
 pub(crate) use batch::{BATCH_HEADER_BYTES, BATCH_LIMIT_BYTES, BatchHeader, BatchKind, DriveSeed, PAGE_BYTES, round_to_page};
 pub(crate) use fields::{FieldReader, FieldWriter};
+pub(crate) use log_record::LogRecord;
+pub(crate) use mark_record::{MarkKind, MarkParts, StoredMark, mark_bytes};
 pub(crate) use record::{RecordParts, RecordType, StoredRecord, block_count, peek_record};
 pub(crate) use root::{ROOT_BYTES, ROOT_SLOTS, Root};
 pub(crate) use segment_open::{Predecessor, SEGMENT_OPEN_BYTES, SegmentOpen};

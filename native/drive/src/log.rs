@@ -9,4 +9,4 @@ mod recover;
 
 pub(crate) use append::{Log, LogFailed, LogWrite};
 pub(crate) use batch::SealedBatch;
-pub(crate) use recover::{Recovered, recover};
+pub(crate) use recover::{Found, Recovered, recover};

@@ -5,14 +5,14 @@ use crate::cache::Cache;
 use crate::core::Core;
 use crate::counters::Counters;
 use crate::flush_gate::FlushGate;
-use crate::format::{DriveSeed, SUPERBLOCK_BYTES, StoredRecord, Superblock, SuperblockError};
+use crate::format::{DriveSeed, LogRecord, SUPERBLOCK_BYTES, Superblock, SuperblockError};
 use crate::index::Index;
-use crate::log::{Log, recover};
+use crate::log::{Found, Log, recover};
 use crate::medium::{Medium, open_locked};
 use crate::replay::{apply, next_state, rebuild_space, unsettled};
 use crate::roots::Roots;
 use crate::settle::SWEEP_LENGTH;
-use crate::space::{ExtentRegistry, Place};
+use crate::space::{ExtentRegistry, Ledger};
 use crate::{DriveOptions, DriveState, MountCheck, OpenError};
 use openlake_io::{OpenOptions, Runtime};
 use std::cell::{Cell, RefCell};
@@ -23,7 +23,7 @@ use std::rc::Rc;
 
 /// Sizes that tests make small.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Tuning {
+pub struct Tuning {
     /// Segment size of a drive to be formatted, instead of the one that its capacity asks for.
     pub segment_bytes: Option<u32>,
 }
@@ -68,7 +68,8 @@ pub(crate) async fn open(runtime: &Runtime, options: DriveOptions, tuning: Tunin
 
     let extents = Rc::new(ExtentRegistry::default());
     let mut index = Index::default();
-    let mut replay = |record: StoredRecord<'_>, place: Place, _sequence: u64| apply(&mut index, &extents, record, place);
+    let mut ledger = Ledger::default();
+    let mut replay = |record: LogRecord<'_>, found: Found| apply(&mut index, &extents, &mut ledger, record, found);
     let recovered = recover(&medium, seed, &root, &mut replay).await;
     if recovered.segments.is_empty() && root.last_sequence > 0 {
         let text = format!(
@@ -79,7 +80,7 @@ pub(crate) async fn open(runtime: &Runtime, options: DriveOptions, tuning: Tunin
         return Err(OpenError::Damaged(text));
     }
     extents.take_returned();
-    let (space, conflicts) = rebuild_space(&medium, &recovered, &index);
+    let (space, conflicts) = rebuild_space(&medium, &recovered, &index, ledger);
     let damage: Vec<String> = recovered.damage.iter().cloned().chain(conflicts).collect();
     let acceptor = next_state(runtime, &recovered, &root, &options, !damage.is_empty());
     let health = match damage.first() {
@@ -224,7 +225,7 @@ async fn own_superblock(runtime: &Runtime, options: &DriveOptions) -> Result<Sup
         let Ok(page) = file.read(0, SUPERBLOCK_BYTES).await else { continue };
         match Superblock::decode(page.as_slice()) {
             Ok(found) => *copy = Some(found),
-            Err(SuperblockError::TooNew(text)) => return Err(OpenError::Damaged(format!("{}: {text}", path.display()))),
+            Err(SuperblockError::OtherVersion(text)) => return Err(OpenError::Damaged(format!("{}: {text}", path.display()))),
             Err(SuperblockError::Invalid) => {}
         }
         if let Some(found) = copy

@@ -95,9 +95,12 @@ impl Core {
             self.space.borrow_mut().claim_log(batch.place.segment(), batch.generation);
         }
         for (offset, effect) in batch.effects {
+            let place = Place::new(batch.place.segment(), batch.place.offset() + offset);
             match effect {
                 Effect::Accepted(entry) => {
-                    let place = Place::new(batch.place.segment(), batch.place.offset() + offset);
+                    if let Some(row) = self.index.borrow_mut().get_mut(&entry.key) {
+                        row.note_generation(batch.generation);
+                    }
                     entry.set_durable(place, now);
                     self.space
                         .borrow_mut()
@@ -115,8 +118,8 @@ impl Core {
                         self.unsettled.borrow_mut().push_back(Rc::downgrade(&entry));
                     }
                 }
-                // The log has the drop: what no reader needs any more gives its space back.
-                Effect::Settled(dropped) => drop(dropped),
+                // What no reader needs any more gives its space back.
+                Effect::Settled(mark) => self.note_mark(&mark.entry, place, batch.sequence),
                 Effect::Bound(clock) => self.durable_bound.set(clock),
             }
         }

@@ -1,57 +1,107 @@
 //! From a recovered log to the state of a running drive: index, space, acceptor.
 
 use crate::entry::Entry;
-use crate::format::{AcceptorState, RecordType, Root, StoredRecord};
+use crate::format::{AcceptorState, LogRecord, MarkKind, RecordType, Root, StoredMark, StoredRecord, mark_bytes};
 use crate::index::Index;
-use crate::log::Recovered;
+use crate::log::{Found, Recovered};
 use crate::medium::Medium;
-use crate::row::CLOCK_LIMIT_MS;
+use crate::row::{CLOCK_LIMIT_MS, Row};
 use crate::sabotage::{Sabotage, is_planted};
-use crate::space::{ExtentRegistry, ExtentSet, Place, Space};
+use crate::space::{ExtentRegistry, ExtentSet, Ledger, Place, Space};
 use crate::{Ballot, DriveOptions, Key};
 use bytes::Bytes;
 use openlake_io::{Instant, Runtime};
 use std::collections::{HashSet, VecDeque};
 use std::rc::{Rc, Weak};
 
-/// Puts one record of the log into the index.
-pub(crate) fn apply(index: &mut Index, extents: &Rc<ExtentRegistry>, record: StoredRecord<'_>, place: Place) {
-    let key = Key {
+/// Puts one record of the log into the index; what it makes live and dead goes into the ledger.
+pub(crate) fn apply(index: &mut Index, extents: &Rc<ExtentRegistry>, ledger: &mut Ledger, record: LogRecord<'_>, found: Found) {
+    match record {
+        LogRecord::Version(record) => apply_version(index, extents, ledger, record, found),
+        LogRecord::Mark(mark) => apply_mark(index, ledger, mark, found),
+    }
+}
+
+fn apply_version(index: &mut Index, extents: &Rc<ExtentRegistry>, ledger: &mut Ledger, record: StoredRecord<'_>, found: Found) {
+    let key = index.own_key(&Key {
         bucket: record.bucket,
         space: record.space,
         name: Bytes::copy_from_slice(record.name),
-    };
-    let key = index.own_key(&key);
+    });
     let row = index.get_or_insert(key.clone());
-    if record.kind == RecordType::Settled {
-        row.raise_floor(record.head.origin);
-        row.settle(record.head.ballot);
+    row.note_generation(found.generation);
+    let ballot = record.head.ballot;
+    if row.stable().is_some_and(|stable| ballot < stable) {
+        // Dead: an older copy of a version that is superseded.
         return;
     }
     let mut head = record.head;
     head.metadata = Bytes::copy_from_slice(record.metadata);
     let shared = row.of_write_id(head.write_id).and_then(|entry| entry.extents.clone());
     let bulk = (record.kind == RecordType::Bulk).then(|| shared.unwrap_or_else(|| ExtentSet::new(record.extents, extents)));
-    let mut entry = Entry::pending(key, head, record.shard_length, bulk);
+    let mut entry = Entry::pending(key.clone(), head, record.shard_length, bulk);
     entry.total = record.total as u32;
     entry.tail_offset = record.tail_offset as u32;
     entry.payload = record.payload.len() as u32;
-    entry.set_durable(place, Instant(0));
-    row.accept(Rc::new(entry));
+    entry.set_durable(found.place, Instant(0));
+    ledger.add(found.place, u64::from(entry.total), found.sequence);
+    let replaced = row.accept(Rc::new(entry));
+    forget(ledger, replaced.as_slice());
+    if record.stable {
+        let dropped = row.settle(ballot).unwrap_or_default();
+        forget(ledger, &dropped);
+        if row.stable() == Some(ballot) {
+            set_mark(row, ledger, None, mark_bytes(&key) as u64);
+        }
+    }
+}
+
+fn apply_mark(index: &mut Index, ledger: &mut Ledger, mark: StoredMark<'_>, found: Found) {
+    let key = index.own_key(&Key {
+        bucket: mark.bucket,
+        space: mark.space,
+        name: Bytes::copy_from_slice(mark.name),
+    });
+    let row = index.get_or_insert(key.clone());
+    row.note_generation(found.generation);
+    row.raise_floor(mark.floor);
+    match mark.kind {
+        MarkKind::Settled => {
+            let dropped = row.settle(mark.ballot).unwrap_or_default();
+            forget(ledger, &dropped);
+            if row.stable() == Some(mark.ballot) {
+                ledger.add(found.place, mark.total as u64, found.sequence);
+                set_mark(row, ledger, Some(found.place), mark.total as u64);
+            }
+        }
+        MarkKind::Drop => {}
+    }
+}
+
+fn set_mark(row: &mut Row, ledger: &mut Ledger, mark: Option<Place>, bytes: u64) {
+    if let Some(before) = row.set_mark(mark) {
+        ledger.remove(before, bytes);
+    }
+}
+
+fn forget(ledger: &mut Ledger, entries: &[Rc<Entry>]) {
+    for entry in entries {
+        if let Some(place) = entry.place() {
+            ledger.remove(place, u64::from(entry.total));
+        }
+    }
 }
 
 /// Space as the records left it; what claims the same space twice is told in words.
-pub(crate) fn rebuild_space(medium: &Medium, recovered: &Recovered, index: &Index) -> (Space, Vec<String>) {
+pub(crate) fn rebuild_space(medium: &Medium, recovered: &Recovered, index: &Index, ledger: Ledger) -> (Space, Vec<String>) {
     let mut space = Space::new(*medium.geometry(), medium.made_segments());
     for (segment, generation) in &recovered.segments {
         space.claim_log(*segment, *generation);
     }
+    ledger.settle(&mut space);
     let mut conflicts = Vec::new();
     let mut claimed: HashSet<*const ExtentSet> = HashSet::new();
     for (_, entry) in index.entries() {
-        if let Some(place) = entry.place() {
-            space.add_live(place.segment(), u64::from(entry.total), 0);
-        }
         let Some(extents) = &entry.extents else { continue };
         if !claimed.insert(Rc::as_ptr(extents)) {
             continue;

@@ -2,17 +2,14 @@
 
 use crate::core::{Core, Effect, Mark};
 use crate::entry::Entry;
-use crate::format::{RecordParts, RecordType};
-use crate::space::Extent;
-use crate::{Ballot, Coding, Head, Key, Kind, WriteId};
-use bytes::Bytes;
+use crate::format::{MarkKind, MarkParts, mark_bytes};
+use crate::space::Place;
+use crate::{Ballot, Key};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 /// Without other traffic, marks are written this late; protocol.md allows a second.
 const IDLE_DELAY: Duration = Duration::from_millis(500);
-/// A `settled` record names at most so many extents; beyond, a replay finds them by the records that held them.
-const NAMED_EXTENTS_LIMIT: usize = 256;
 
 /// A queue of unsettled records shorter than this is not worth sweeping through.
 pub(crate) const SWEEP_LENGTH: usize = 1024;
@@ -23,8 +20,12 @@ impl Core {
         let mut index = self.index.borrow_mut();
         let Some(row) = index.get_mut(key) else { return };
         let Some(dropped) = row.settle(ballot) else { return };
-        let (floor, own_key) = (row.floor(), row.entries().first().map(|entry| entry.key.clone()));
+        let Some(entry) = row.stable_entry().cloned() else { return };
+        let (floor, superseded) = (row.floor(), row.set_mark(None));
         drop(index);
+        if let Some(mark) = superseded {
+            self.space.borrow_mut().remove_live(mark.segment(), mark_bytes(key) as u64);
+        }
         for entry in dropped.iter() {
             if let Some(place) = entry.place() {
                 self.space.borrow_mut().remove_live(place.segment(), u64::from(entry.total));
@@ -33,13 +34,7 @@ impl Core {
         }
         // Readers find them there from now on; the mark keeps their space until the log has it, however short the grace.
         self.departed.borrow_mut().add(&dropped, self.runtime.now());
-        let key = own_key.unwrap_or_else(|| key.clone());
-        self.marks.borrow_mut().queue.push_back(Mark {
-            key,
-            stable: ballot,
-            floor,
-            dropped,
-        });
+        self.marks.borrow_mut().queue.push_back(Mark { entry, floor, dropped });
     }
     /// Makes sure that marks do not wait for traffic that never comes.
     pub fn start_mark_timer(self: &Rc<Core>) {
@@ -73,16 +68,13 @@ impl Core {
         }
     }
     fn append_mark(&self, mark: Mark) -> Result<(), Mark> {
-        let extents = self.freed_by(&mark);
-        let head = settled_head(&mark);
-        let parts = RecordParts {
-            key: &mark.key,
-            kind: RecordType::Settled,
-            head: &head,
-            shard_length: 0,
-            extents: &extents,
-            checksums: &[],
-            payload: &[],
+        let entry = mark.entry.clone();
+        let parts = MarkParts {
+            kind: MarkKind::Settled,
+            key: &entry.key,
+            ballot: entry.head.ballot,
+            floor: mark.floor,
+            moved: false,
         };
         let bytes = parts.encoded_bytes();
         let mut log = self.log.borrow_mut();
@@ -94,23 +86,22 @@ impl Core {
         if appended.is_err() {
             return Err(mark);
         }
-        log.set_last_effect(bytes, Effect::Settled(mark.dropped));
+        log.set_last_effect(bytes, Effect::Settled(mark));
         Ok(())
     }
-    /// Extents that only the dropped records held.
-    fn freed_by(&self, mark: &Mark) -> Vec<Extent> {
-        let index = self.index.borrow();
-        let still_held = |entry: &Rc<Entry>| {
-            index
-                .get(&mark.key)
-                .is_some_and(|row| row.of_write_id(entry.head.write_id).is_some())
-        };
-        let freed = mark
-            .dropped
-            .iter()
-            .filter(|entry| !still_held(entry))
-            .filter_map(|entry| entry.extents.as_ref());
-        freed.flat_map(|extents| extents.to_vec()).take(NAMED_EXTENTS_LIMIT).collect()
+    /// A mark is durable at `place`: it lives as long as its row stands at the same version and nothing else says so.
+    pub fn note_mark(&self, entry: &Entry, place: Place, sequence: u64) {
+        let bytes = mark_bytes(&entry.key) as u64;
+        let mut index = self.index.borrow_mut();
+        let Some(row) = index.get_mut(&entry.key) else { return };
+        if row.stable() != Some(entry.head.ballot) {
+            return;
+        }
+        let mut space = self.space.borrow_mut();
+        space.add_live(place.segment(), bytes, sequence);
+        if let Some(before) = row.set_mark(Some(place)) {
+            space.remove_live(before.segment(), bytes);
+        }
     }
     /// Keys whose newest record is durable here for longer than `age` and not known complete, oldest first.
     pub fn unsettled_since(&self, age: Duration, limit: usize) -> Vec<(Key, Ballot)> {
@@ -155,24 +146,5 @@ impl Core {
             queue.retain(is_unsettled);
             self.sweep_at.set((queue.len() * 2).max(SWEEP_LENGTH));
         }
-    }
-}
-
-fn settled_head(mark: &Mark) -> Head {
-    Head {
-        ballot: mark.stable,
-        write_id: WriteId::default(),
-        origin: mark.floor,
-        base: None,
-        kind: Kind::Data,
-        unconditional: false,
-        size: 0,
-        etag: [0; 16],
-        etag_parts: 0,
-        metadata: Bytes::new(),
-        coding: Coding::default(),
-        slot: 0,
-        payload_size: 0,
-        inline: true,
     }
 }

@@ -5,6 +5,7 @@ mod extent;
 mod extent_set;
 mod geometry;
 mod image;
+mod ledger;
 mod place;
 
 pub(crate) use allocator::{Segment, SegmentClass, Space};
@@ -12,4 +13,5 @@ pub(crate) use extent::{Extent, pieces};
 pub(crate) use extent_set::{ExtentRegistry, ExtentSet};
 pub(crate) use geometry::Geometry;
 pub(crate) use image::{BitmapImage, LogSegmentImage, SpaceImage};
+pub(crate) use ledger::Ledger;
 pub(crate) use place::Place;

@@ -8,7 +8,7 @@
 use super::head::Head;
 use super::reader::{FoundBatch, SegmentReader};
 use crate::format::{
-    AcceptorState, BATCH_HEADER_BYTES, BatchKind, DriveSeed, PAGE_BYTES, Root, STATE_RECORD_TYPE, SegmentOpen, StoredRecord,
+    AcceptorState, BATCH_HEADER_BYTES, BatchKind, DriveSeed, LogRecord, PAGE_BYTES, Root, STATE_RECORD_TYPE, SegmentOpen,
     decode_state_record, peek_record,
 };
 use crate::medium::Medium;
@@ -28,20 +28,25 @@ pub(crate) struct Recovered {
     pub damage: Vec<String>,
 }
 
+/// Where a record was found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found {
+    pub place: Place,
+    /// Of its segment.
+    pub generation: u64,
+    /// Of its batch.
+    pub sequence: u64,
+}
+
 struct Walk<'walk, 'replay> {
     medium: &'walk Medium,
     seed: DriveSeed,
     recovered: Recovered,
-    replay: &'replay mut dyn FnMut(StoredRecord<'_>, Place, u64),
+    replay: &'replay mut dyn FnMut(LogRecord<'_>, Found),
 }
 
-/// Reads the log from `root` on and hands every record of an object to `replay`, in log order, with place and batch sequence.
-pub(crate) async fn recover(
-    medium: &Medium,
-    seed: DriveSeed,
-    root: &Root,
-    replay: &mut dyn FnMut(StoredRecord<'_>, Place, u64),
-) -> Recovered {
+/// Reads the log from `root` on and hands every record of an object to `replay`, in log order.
+pub(crate) async fn recover(medium: &Medium, seed: DriveSeed, root: &Root, replay: &mut dyn FnMut(LogRecord<'_>, Found)) -> Recovered {
     let head = Head::before_first(root.log_start.segment());
     let recovered = Recovered {
         head,
@@ -186,8 +191,17 @@ impl Walk<'_, '_> {
             };
             if kind == STATE_RECORD_TYPE {
                 self.recovered.state = decode_state_record(rest).unwrap_or(self.recovered.state);
-            } else if let Some(record) = StoredRecord::decode(rest, self.seed.salt) {
-                (self.replay)(record, Place::new(segment, (offset + at) as u32), found.header.sequence);
+            } else if let Some(record) = LogRecord::decode(rest, self.seed.salt) {
+                let (generation, sequence) = (found.header.generation, found.header.sequence);
+                let place = Place::new(segment, (offset + at) as u32);
+                (self.replay)(
+                    record,
+                    Found {
+                        place,
+                        generation,
+                        sequence,
+                    },
+                );
             } else {
                 self.recovered.damage.push(format!(
                     "a record of type {kind} in log segment {segment} at {} is unreadable",

@@ -47,6 +47,7 @@ pub(crate) struct Space {
     log_segments: u64,
     /// Bulk segments whose bitmap changed since the last image.
     pub(super) changed: BTreeSet<u32>,
+    live_log_bytes: u64,
 }
 
 impl Space {
@@ -62,6 +63,7 @@ impl Space {
             used_granules: 0,
             log_segments: 0,
             changed: BTreeSet::new(),
+            live_log_bytes: 0,
         }
     }
     /// The row of a segment.
@@ -157,17 +159,20 @@ impl Space {
     }
     /// Adds to what is live in a log segment.
     pub fn add_live(&mut self, number: u32, bytes: u64, sequence: u64) {
-        if let Some(segment) = self.segments.get_mut(number as usize) {
-            segment.live_bytes += bytes;
-            segment.live_records += 1;
-            segment.last_sequence = segment.last_sequence.max(sequence);
-        }
+        self.change_live(number, bytes as i64, 1, sequence);
     }
     /// Takes from what is live in a log segment.
     pub fn remove_live(&mut self, number: u32, bytes: u64) {
+        self.change_live(number, -(bytes as i64), -1, 0);
+    }
+    /// Changes what is live in a log segment.
+    pub fn change_live(&mut self, number: u32, bytes: i64, records: i64, sequence: u64) {
         if let Some(segment) = self.segments.get_mut(number as usize) {
-            segment.live_bytes = segment.live_bytes.saturating_sub(bytes);
-            segment.live_records = segment.live_records.saturating_sub(1);
+            let before = segment.live_bytes;
+            segment.live_bytes = before.saturating_add_signed(bytes);
+            segment.live_records = segment.live_records.saturating_add_signed(records);
+            segment.last_sequence = segment.last_sequence.max(sequence);
+            self.live_log_bytes = self.live_log_bytes + segment.live_bytes - before;
         }
     }
 

@@ -81,7 +81,11 @@ impl Space {
             while rest != 0 {
                 let first = rest.trailing_zeros();
                 let granules = (rest >> first).trailing_ones();
-                rest = if first + granules == 64 { 0 } else { rest & (u64::MAX << (first + granules)) };
+                rest = if first + granules == 64 {
+                    0
+                } else {
+                    rest & (u64::MAX << (first + granules))
+                };
                 fits &= self.claim_extent(Extent {
                     segment: image.segment,
                     first: (at * 64 + first) as u16,
