@@ -126,7 +126,8 @@ impl Drive {
     pub async fn open(runtime: &Runtime, options: DriveOptions) -> Result<Drive, OpenError> {
         Drive::open_tuned(runtime, options, Tuning::default()).await
     }
-    pub(crate) async fn open_tuned(runtime: &Runtime, options: DriveOptions, tuning: Tuning) -> Result<Drive, OpenError> {
+    /// The same with sizes that tests make small.
+    pub async fn open_tuned(runtime: &Runtime, options: DriveOptions, tuning: Tuning) -> Result<Drive, OpenError> {
         let core = open(runtime, options, tuning).await?;
         Ok(Drive {
             handle: Rc::new(Handle { core }),
@@ -185,6 +186,11 @@ impl Drive {
                 limit,
             } => core.scan(bucket, space, &prefix, &from, limit),
         }
+    }
+    /// Its insides, for tests.
+    #[cfg(test)]
+    pub(crate) fn core(&self) -> &Rc<Core> {
+        &self.handle.core
     }
     /// Who it is.
     pub fn identity(&self) -> Identity {

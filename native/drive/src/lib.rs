@@ -7,7 +7,9 @@
 
 mod ballot;
 mod blank;
+mod blob;
 mod cache;
+mod checkpoint;
 mod close;
 mod core;
 mod counters;
@@ -30,7 +32,9 @@ mod provision;
 mod publish;
 mod pump;
 mod read;
+mod rebuild;
 mod record;
+mod recovery;
 mod replay;
 mod roots;
 mod row;
@@ -40,12 +44,14 @@ mod settle;
 mod signal;
 mod space;
 mod stage;
+mod verify;
 
 pub use ballot::{Ballot, WriteId};
 pub use drive::{Adoption, Drive, DriveOptions, DriveState, DriveStatus, Identity, MountCheck, OpenError};
 pub use key::{Key, Space};
 pub use latency::{LATENCY_BUCKETS, LatencySnapshot, latency_bound_us};
 pub use message::{Answer, Block, Covers, Head, KeyState, Request, ScanRow, ShardBytes, Want};
+pub use open::Tuning;
 pub use record::{Coding, Kind, Record, Shard};
 
 #[cfg(test)]

@@ -46,6 +46,10 @@ impl Medium {
     pub fn into_home(self) -> Home {
         self.home
     }
+    /// What is counted of it.
+    pub fn counters(&self) -> &Rc<Counters> {
+        &self.counters
+    }
     /// The cut of the space.
     pub fn geometry(&self) -> &Geometry {
         &self.geometry

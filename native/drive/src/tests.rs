@@ -9,3 +9,4 @@ mod harness;
 mod identity;
 mod model;
 mod protocol;
+mod runs;
