@@ -1,0 +1,61 @@
+//! Loads a drive until it is killed, and says afterwards whether anything acknowledged was lost or anything else came to light.
+//!
+//! ```text
+//! torture write PATH RUN [seconds]   opens the drive at PATH (a directory or device; formats a blank one), loads it for ever or for
+//!                                    so long, and prints "B key version kind" before and "A key version kind" after each write
+//! torture check PATH < LINES         opens the drive and compares it with the lines of all runs so far
+//! ```
+//! RUN numbers rise from run to run; versions of a key rise within a run and from run to run. Contents follow from key and version.
+
+mod check;
+mod content;
+mod write;
+
+use openlake_drive::{Adoption, Drive, DriveOptions, MountCheck};
+use openlake_io::Runtime;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let result = match words[..] {
+        ["write", path, run] => write::write(path, number(run), None),
+        ["write", path, run, seconds] => write::write(path, number(run), Some(number(seconds))),
+        ["check", path] => check::check(path),
+        _ => Err("expected: write PATH RUN [SECONDS], or check PATH with the printed lines as input".to_owned()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(text) => {
+            eprintln!("torture: {text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn number(text: &str) -> u64 {
+    text.parse().unwrap_or_else(|_| panic!("'{text}' is not a number"))
+}
+
+/// A runtime of the best engine that works here.
+fn runtime() -> Result<Runtime, String> {
+    Runtime::new(Runtime::probe().0).map_err(|error| format!("there is no I/O engine: {error}"))
+}
+
+async fn open(runtime: &Runtime, path: &str) -> Result<Drive, String> {
+    let options = DriveOptions {
+        path: PathBuf::from(path),
+        cluster: [9; 16],
+        set: 0,
+        slot: 0,
+        set_epoch: 1,
+        mount_check: MountCheck::Directory,
+        adoption: Adoption::FormatNew,
+        capacity_bytes: std::env::var("TORTURE_CAPACITY_BYTES").ok().map(|text| number(&text)),
+        cache_bytes: 1 << 20,
+        index_bytes: 2 << 20,
+        boot_at_least: 0,
+    };
+    Drive::open(runtime, options).await.map_err(|error| format!("{path}: {error:?}"))
+}

@@ -1,0 +1,148 @@
+//! The load: puts, overwrites and deletes with many in flight, one at a time for each key, so that versions of a key have an order.
+
+use crate::content::{BLOCK_SHIFT, INLINE_LIMIT_BYTES, KEYS, coding, key, mix, payload};
+use crate::{open, runtime};
+use bytes::Bytes;
+use futures_util::future::join_all;
+use openlake_drive::{Answer, Ballot, Drive, Kind, Record, Request, Shard, WriteId};
+use openlake_io::{Instant, Runtime};
+use std::cell::Cell;
+use std::io::Write;
+use std::time::Duration;
+
+const IN_FLIGHT: u64 = 48;
+const VERSIONS_PER_RUN: u64 = 1 << 24;
+/// How long a lane lets others go on when the drive is full.
+const FULL_PAUSE: Duration = Duration::from_millis(5);
+
+struct Writer<'writer> {
+    drive: &'writer Drive,
+    runtime: &'writer Runtime,
+    counter: Cell<u64>,
+    run: u64,
+    end: Option<Instant>,
+}
+
+/// Opens and loads.
+pub fn write(path: &str, run: u64, seconds: Option<u64>) -> Result<(), String> {
+    let runtime = runtime()?;
+    let result = runtime.run(async {
+        let drive = open(&runtime, path).await?;
+        tell(format_args!("O {run}"));
+        let end = seconds.map(|seconds| runtime.now().after(Duration::from_secs(seconds)));
+        let writer = Writer {
+            drive: &drive,
+            runtime: &runtime,
+            counter: Cell::new(0),
+            run,
+            end,
+        };
+        let ends: Vec<Result<(), String>> = join_all((0..IN_FLIGHT).map(|lane| writer.lane(lane))).await;
+        ends.into_iter().collect::<Result<(), String>>()?;
+        let status = drive.status();
+        eprintln!(
+            "used {} of {} bytes, {} keys",
+            status.used_bytes, status.capacity_bytes, status.keys
+        );
+        drive.close().await;
+        Ok(())
+    });
+    runtime.shutdown();
+    result
+}
+
+fn tell(line: std::fmt::Arguments<'_>) {
+    // One write a line, so that a kill cuts between lines or in the last one only.
+    let text = format!("{line}\n");
+    let mut output = std::io::stdout().lock();
+    output
+        .write_all(text.as_bytes())
+        .and_then(|()| output.flush())
+        .expect("the reader of the lines went away");
+}
+
+impl Writer<'_> {
+    /// Writes keys that no other lane writes.
+    async fn lane(&self, lane: u64) -> Result<(), String> {
+        let mut random = mix(self.run << 8 ^ lane);
+        while self.end.is_none_or(|end| self.runtime.now() < end) {
+            random = mix(random.wrapping_add(0x9e37_79b9_7f4a_7c15));
+            let number = random % (KEYS / IN_FLIGHT) * IN_FLIGHT + lane;
+            let version = self.next_version();
+            let delete = random >> 40 & 7 == 0;
+            let kind = if delete { "delete" } else { "put" };
+            tell(format_args!("B {number} {version} {kind}"));
+            match self.publish(number, version, delete).await {
+                Answer::Ack => tell(format_args!("A {number} {version} {kind}")),
+                Answer::Full => {
+                    // As a user would: make room.
+                    self.runtime.sleep(FULL_PAUSE).await;
+                    let version = self.next_version();
+                    tell(format_args!("B {number} {version} delete"));
+                    match self.publish(number, version, true).await {
+                        Answer::Ack => tell(format_args!("A {number} {version} delete")),
+                        other => return Err(format!("a delete on a full drive was answered with {other:?}")),
+                    }
+                }
+                other => return Err(format!("a write was answered with {other:?}")),
+            }
+        }
+        Ok(())
+    }
+    fn next_version(&self) -> u64 {
+        self.counter.set(self.counter.get() + 1);
+        self.run * VERSIONS_PER_RUN + self.counter.get()
+    }
+    async fn publish(&self, number: u64, version: u64, delete: bool) -> Answer {
+        let mut write_id = WriteId::default();
+        write_id.0[..8].copy_from_slice(&version.to_le_bytes());
+        write_id.0[8..].copy_from_slice(&number.to_le_bytes());
+        let bytes = if delete { Bytes::new() } else { payload(number, version) };
+        let length = bytes.len() as u64;
+        let shard = match bytes.len() {
+            0 => Shard::None,
+            1..=INLINE_LIMIT_BYTES => Shard::Inline(bytes),
+            _ => {
+                let stage = Request::Stage {
+                    key: key(number),
+                    write_id,
+                    block_shift: BLOCK_SHIFT,
+                    shard_length: length,
+                    offset: 0,
+                    bytes,
+                };
+                match self.drive.handle(stage).await {
+                    Answer::Staged { .. } => Shard::Staged { length },
+                    other => return other,
+                }
+            }
+        };
+        let ballot = Ballot {
+            clock: (self.runtime.wall_ms() << 16) + (self.counter.get() & 0xffff),
+            node: 1,
+            boot: self.drive.boot(),
+        };
+        let record = Record {
+            ballot,
+            write_id,
+            origin: ballot,
+            base: None,
+            kind: if delete { Kind::Tombstone } else { Kind::Data },
+            unconditional: true,
+            size: length,
+            etag: [0; 16],
+            etag_parts: 0,
+            // Tells the checker which version this is.
+            metadata: Bytes::copy_from_slice(&version.to_le_bytes()),
+            coding: coding(),
+            slot: 0,
+            payload_size: length,
+            shard,
+        };
+        let answer = self.drive.handle(Request::Publish { key: key(number), record }).await;
+        if answer == Answer::Ack {
+            self.drive.handle(Request::Stable { key: key(number), ballot }).await;
+        }
+        answer
+    }
+}
