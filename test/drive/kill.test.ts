@@ -61,7 +61,11 @@ test('a drive on a filesystem of 256 MiB fills to the brim, goes on, and survive
   mkdirSync(place);
   // More than the filesystem holds: what cannot be had is found out by writing.
   process.env['TORTURE_CAPACITY_BYTES'] = String(300 * 2 ** 20);
-  context.after(() => delete process.env['TORTURE_CAPACITY_BYTES']);
+  process.env['TORTURE_KEYS'] = '30000';
+  context.after(() => {
+    delete process.env['TORTURE_CAPACITY_BYTES'];
+    delete process.env['TORTURE_KEYS'];
+  });
   await killOver(context, { place, lines: path.join(scratch.folder, 'lines') });
   const free = run('df', '--output=avail', '-k', mount).split('\n')[1]?.trim();
   assert.ok(Number(free) < 64 * 1024, `the filesystem was to fill up, ${free} KiB are free`);

@@ -3,8 +3,13 @@
 use bytes::Bytes;
 use openlake_drive::{Coding, Key, Space};
 
-/// Keys in use: few, so that they are overwritten all the time.
-pub const KEYS: u64 = 3_000;
+/// Keys in use: few, so that they are overwritten all the time; TORTURE_KEYS asks for more, to fill a drive.
+pub fn keys() -> u64 {
+    std::env::var("TORTURE_KEYS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(3_000)
+}
 pub const BLOCK_SHIFT: u8 = 16;
 /// Above this a shard is staged in bulk space.
 pub const INLINE_LIMIT_BYTES: usize = 64 << 10;

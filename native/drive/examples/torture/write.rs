@@ -1,6 +1,6 @@
 //! The load: puts, overwrites and deletes with many in flight, one at a time for each key, so that versions of a key have an order.
 
-use crate::content::{BLOCK_SHIFT, INLINE_LIMIT_BYTES, KEYS, coding, key, mix, payload};
+use crate::content::{BLOCK_SHIFT, INLINE_LIMIT_BYTES, coding, key, keys, mix, payload};
 use crate::{open, runtime};
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -20,6 +20,7 @@ struct Writer<'writer> {
     runtime: &'writer Runtime,
     counter: Cell<u64>,
     run: u64,
+    keys: u64,
     end: Option<Instant>,
 }
 
@@ -35,6 +36,7 @@ pub fn write(path: &str, run: u64, seconds: Option<u64>) -> Result<(), String> {
             runtime: &runtime,
             counter: Cell::new(0),
             run,
+            keys: keys(),
             end,
         };
         let ends: Vec<Result<(), String>> = join_all((0..IN_FLIGHT).map(|lane| writer.lane(lane))).await;
@@ -67,7 +69,7 @@ impl Writer<'_> {
         let mut random = mix(self.run << 8 ^ lane);
         while self.end.is_none_or(|end| self.runtime.now() < end) {
             random = mix(random.wrapping_add(0x9e37_79b9_7f4a_7c15));
-            let number = random % (KEYS / IN_FLIGHT) * IN_FLIGHT + lane;
+            let number = random % (self.keys / IN_FLIGHT) * IN_FLIGHT + lane;
             let version = self.next_version();
             let delete = random >> 40 & 7 == 0;
             let kind = if delete { "delete" } else { "put" };
