@@ -42,6 +42,10 @@ type DriveRequest = {
   readonly json: boolean;
 };
 
+function bytes(option: string, text: string): number {
+  return quantity(option, { text, units: SIZE_UNITS });
+}
+
 function parse(words: readonly string[]): DriveRequest {
   const { values, positionals } = parseArgs({
     args: [...words],
@@ -61,7 +65,6 @@ function parse(words: readonly string[]): DriveRequest {
   if (place === undefined || rest.length > 0) {
     throw new Error(`the drive is '${positionals.join(' ')}': expected one directory or block device`);
   }
-  const bytes = (option: string, text: string): number => quantity(option, { text, units: SIZE_UNITS });
   const sizeBytes = bytes('--size', values.size);
   if (sizeBytes < 1 || sizeBytes > LARGEST_RECORD_BYTES) {
     throw new Error(`--size is '${values.size}': expected 1 B to 64 KiB (larger shards are measured by --bulk)`);

@@ -56,13 +56,20 @@ export type Machine = {
 
 /** Boots a machine whose NVMe drive is the file `image`; the program's lines are appended to the file `lines`. */
 export function boot(options: { readonly initial: string; readonly image: string; readonly lines: string; readonly run: number }): Machine {
+  const devices = [
+    `-drive file=${options.image},if=none,id=disk,format=raw,cache=none -device nvme,drive=disk,serial=torture`,
+    '-chardev stdio,id=console -serial chardev:console',
+    `-chardev file,id=lines,path=${options.lines},append=on -serial chardev:lines`,
+  ];
   const words = [
-    ...['-accel', 'kvm', '-accel', 'tcg', '-m', '512', '-smp', '2', '-display', 'none', '-no-reboot', '-nodefaults'],
-    ...['-kernel', path.join(kernelFolder, 'vmlinuz'), '-initrd', options.initial],
-    ...['-append', `console=ttyS0 quiet panic=-1 -- ${options.run}`],
-    ...['-drive', `file=${options.image},if=none,id=disk,format=raw,cache=none`, '-device', 'nvme,drive=disk,serial=torture'],
-    ...['-chardev', 'stdio,id=console', '-serial', 'chardev:console'],
-    ...['-chardev', `file,id=lines,path=${options.lines},append=on`, '-serial', 'chardev:lines'],
+    ...'-accel kvm -accel tcg -m 512 -smp 2 -display none -no-reboot -nodefaults'.split(' '),
+    ...devices.flatMap((device) => device.split(' ')),
+    '-kernel',
+    path.join(kernelFolder, 'vmlinuz'),
+    '-initrd',
+    options.initial,
+    '-append',
+    `console=ttyS0 quiet panic=-1 -- ${options.run}`,
   ];
   const child = spawn('qemu-system-x86_64', words, { stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';

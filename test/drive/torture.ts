@@ -23,13 +23,16 @@ export function buildTorture(): string {
 }
 
 /** A scratch folder that goes away with `remove`. */
-export function scratchFolder(): { readonly folder: string; remove(): void } {
+export function scratchFolder(): { readonly folder: string; readonly remove: () => void } {
   const folder = mkdtempSync(path.join(tmpdir(), 'openlake-torture-'));
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
 /** A loop device over a new file of `sizeBytes` in `folder`. Throws when none can be made. */
-export function loopDevice(folder: string, sizeBytes: number): { readonly device: string; readonly image: string; detach(): void } {
+export function loopDevice(
+  folder: string,
+  sizeBytes: number,
+): { readonly device: string; readonly image: string; readonly detach: () => void } {
   const image = path.join(folder, 'image');
   writeFileSync(image, '');
   truncateSync(image, sizeBytes);
