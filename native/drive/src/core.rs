@@ -12,7 +12,7 @@ use crate::log::Log;
 use crate::medium::Medium;
 use crate::roots::Roots;
 use crate::signal::Signal;
-use crate::space::{ExtentRegistry, Place, Space};
+use crate::space::{ExtentRegistry, Space};
 use crate::stage::StageTable;
 use crate::{Ballot, DriveState, Identity, Key};
 use openlake_io::{File, Instant, Runtime};
@@ -78,6 +78,8 @@ pub(crate) struct Core {
     pub last_log_error: Cell<Option<Instant>>,
 
     pub index: RefCell<Index>,
+    /// A part of the index is lost: it has to be rebuilt from the log.
+    pub index_damaged: Cell<bool>,
     pub space: RefCell<Space>,
     pub extents: Rc<ExtentRegistry>,
     pub checkpoints: Checkpoints,

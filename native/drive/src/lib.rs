@@ -20,6 +20,7 @@ mod flush_gate;
 mod format;
 mod index;
 mod key;
+mod load;
 mod log;
 mod medium;
 mod message;
