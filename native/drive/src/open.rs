@@ -71,6 +71,9 @@ pub(crate) async fn open(runtime: &Runtime, options: DriveOptions, tuning: Tunin
     let mut ledger = Ledger::default();
     let mut replay = |record: LogRecord<'_>, found: Found| apply(&mut index, &extents, &mut ledger, record, found);
     let recovered = recover(&medium, seed, &root, &mut replay).await;
+    // What was read may lie in the device's cache alone: a write that failed, or whose writer died before it was told. The log goes
+    // on behind it, so it must not go away any more.
+    medium.flush().await.map_err(|error| opening(&options.path, &error))?;
     if recovered.segments.is_empty() && root.last_sequence > 0 {
         let text = format!(
             "{}: the log is gone; batch {} had been written",
