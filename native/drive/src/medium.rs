@@ -24,7 +24,7 @@ pub(crate) struct Medium {
     directory: PathBuf,
     geometry: Geometry,
     containers: RefCell<Vec<File>>,
-    /// Containers written since their last flush began.
+    /// Containers written since their last flush began; at first all, as nobody knows what the process before left unflushed.
     dirty: RefCell<Vec<bool>>,
     grown: Cell<bool>,
     counters: Rc<Counters>,
@@ -67,7 +67,7 @@ impl Medium {
                 Err(error) => return Err(error),
             }
         }
-        let dirty = RefCell::new(vec![false; containers.len()]);
+        let dirty = RefCell::new(vec![true; containers.len()]);
         let (runtime, directory) = (runtime.clone(), directory.to_owned());
         Ok(Medium {
             runtime,
