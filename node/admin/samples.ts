@@ -45,6 +45,9 @@ function driveSamples(status: DriveStatus): Sample[] {
     const latency = /^(read|write|flush)_latency_(?:le_(?:(\d+)us|inf)|us)$/.exec(name);
     if (latency) return latencySamples(latency, drive, value);
     switch (name) {
+      case 'index_used_bytes':
+      case 'index_limit_bytes':
+        return sample('driveIndexBytes', { drive, kind: name === 'index_used_bytes' ? 'used' : 'limit' }, value);
       case 'wear_percent':
         return sample('driveWear', { drive }, value / 100);
       case 'keys':

@@ -16,6 +16,7 @@ const HELP = `openlake bench drive DIR [options]: measures a drive made in a new
   --concurrency N    requests in flight                                 (64)
   --bulk N           shards of 1 MiB to append                          (256)
   --cache SIZE       record cache while reading hot                     (64MiB)
+  --index SIZE       memory of the index                                (64MiB)
   --capacity SIZE    bytes the drive may use                            (what is free)
   --keep             leave the drive there
   --json             print one JSON document
@@ -37,6 +38,7 @@ type DriveRequest = {
   readonly concurrency: number;
   readonly bulkCount: number;
   readonly cacheBytes: number;
+  readonly indexBytes: number;
   readonly capacityBytes: number | undefined;
   readonly keep: boolean;
   readonly json: boolean;
@@ -56,6 +58,7 @@ function parse(words: readonly string[]): DriveRequest {
       concurrency: { type: 'string', default: '64' },
       bulk: { type: 'string', default: '256' },
       cache: { type: 'string', default: '64MiB' },
+      index: { type: 'string', default: '64MiB' },
       capacity: { type: 'string' },
       keep: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
@@ -76,6 +79,7 @@ function parse(words: readonly string[]): DriveRequest {
     concurrency: whole('--concurrency', { text: values.concurrency, least: 1 }),
     bulkCount: whole('--bulk', { text: values.bulk, least: 0 }),
     cacheBytes: bytes('--cache', values.cache),
+    indexBytes: bytes('--index', values.index),
     capacityBytes: values.capacity === undefined ? undefined : bytes('--capacity', values.capacity),
     keep: values.keep,
     json: values.json,
@@ -124,9 +128,8 @@ export async function benchDrive(words: readonly string[]): Promise<number> {
   }
   const drivePath = isDirectory ? mkdtempSync(path.join(request.place, 'openlake-bench-')) : request.place;
   try {
-    const { count, sizeBytes, concurrency, bulkCount, cacheBytes, capacityBytes } = request;
-    const capacity = capacityBytes === undefined ? {} : { capacityBytes };
-    const report = await runDriveBench({ path: drivePath, count, sizeBytes, concurrency, bulkCount, cacheBytes, ...capacity });
+    const { place: _, capacityBytes, keep: __, json: ___, ...load } = request;
+    const report = await runDriveBench({ ...load, path: drivePath, ...(capacityBytes === undefined ? {} : { capacityBytes }) });
     console.log(request.json ? JSON.stringify(report) : format(report));
     if (request.keep) console.log(`The drive is left in ${drivePath}.`);
     return 0;

@@ -244,6 +244,7 @@ export type DriveBenchConfig = {
   /** Shards of 1 MiB to append. */
   readonly bulkCount: number;
   readonly cacheBytes: number;
+  readonly indexBytes: number;
   readonly capacityBytes?: number;
 };
 

@@ -66,6 +66,12 @@ export const metricDefinitions = {
   },
   driveBytes: { name: 'openlake_drive_bytes', kind: 'gauge', labels: ['drive', 'kind'], help: 'Capacity of a drive, and bytes used.' },
   driveKeys: { name: 'openlake_drive_keys', kind: 'gauge', labels: ['drive'], help: 'Keys in the index of a drive.' },
+  driveIndexBytes: {
+    name: 'openlake_drive_index_memory_bytes',
+    kind: 'gauge',
+    labels: ['drive', 'kind'],
+    help: "Memory of a drive's index (rows in use, filters, fences, cached blocks): used, and its limit.",
+  },
   driveOperations: {
     name: 'openlake_drive_operations_total',
     kind: 'counter',

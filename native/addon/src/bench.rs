@@ -183,6 +183,7 @@ pub struct DriveBenchConfig {
     pub concurrency: u32,
     pub bulk_count: f64,
     pub cache_bytes: f64,
+    pub index_bytes: f64,
     pub capacity_bytes: Option<f64>,
 }
 
@@ -252,6 +253,7 @@ pub fn run_drive_bench(config: DriveBenchConfig) -> AsyncTask<DriveBenchRun> {
             concurrency: config.concurrency as usize,
             bulk_count: config.bulk_count as u64,
             cache_bytes: config.cache_bytes as u64,
+            index_bytes: config.index_bytes as u64,
             capacity_bytes: config.capacity_bytes.map(|bytes| bytes as u64),
         },
     })

@@ -244,6 +244,8 @@ fn drive_counters(status: &DriveStatus) -> Vec<CounterObject> {
         ("corrupt_blocks", status.corrupt_blocks),
         ("cache_hits", status.cache_hits),
         ("cache_misses", status.cache_misses),
+        ("index_used_bytes", status.index_used_bytes),
+        ("index_limit_bytes", status.index_limit_bytes),
     ];
     let wear = status
         .storage

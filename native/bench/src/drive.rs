@@ -25,6 +25,8 @@ pub struct DriveBenchOptions {
     pub bulk_count: u64,
     /// Budget of the record cache while reading hot; cold reads have none.
     pub cache_bytes: u64,
+    /// Budget of the index in memory.
+    pub index_bytes: u64,
     /// Bytes that the drive may use.
     pub capacity_bytes: Option<u64>,
 }
@@ -118,6 +120,7 @@ async fn open(runtime: &Runtime, options: &DriveBenchOptions, adoption: Adoption
         adoption,
         capacity_bytes: options.capacity_bytes,
         cache_bytes,
+        index_bytes: options.index_bytes,
         boot_at_least: 0,
     };
     Drive::open(runtime, options).await.map_err(|error| format!("{error:?}"))

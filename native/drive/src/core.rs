@@ -78,6 +78,8 @@ pub(crate) struct Core {
     pub last_log_error: Cell<Option<Instant>>,
 
     pub index: RefCell<Index>,
+    /// A part of the index is lost: it has to be rebuilt from the log.
+    pub index_damaged: Cell<bool>,
     pub space: RefCell<Space>,
     pub extents: Rc<ExtentRegistry>,
     pub checkpoints: Checkpoints,

@@ -51,6 +51,8 @@ pub struct DriveOptions {
     pub capacity_bytes: Option<u64>,
     /// Budget of the cache of inline payloads.
     pub cache_bytes: u64,
+    /// Budget of the index in memory: rows in use, filters and fences, cached blocks.
+    pub index_bytes: u64,
     /// The node's boot number is max(stored + 1, this).
     pub boot_at_least: u32,
 }
@@ -103,6 +105,9 @@ pub struct DriveStatus {
     pub read_latency: LatencySnapshot,
     pub write_latency: LatencySnapshot,
     pub flush_latency: LatencySnapshot,
+    /// Memory of the index, estimated.
+    pub index_used_bytes: u64,
+    pub index_limit_bytes: u64,
 }
 
 /// An open drive. A cheap handle; all clones are the same drive. When the last one goes, the drive's tasks end.
@@ -174,6 +179,9 @@ impl Drive {
             Request::Prepare { key, ballot } => core.prepare(key, ballot).await,
             Request::Publish { key, record } => core.publish(key, record).await,
             Request::Stable { key, ballot } => {
+                if let Err(answer) = core.load(&key).await {
+                    return answer;
+                }
                 core.mark_stable(&key, ballot);
                 core.start_mark_timer();
                 Answer::Nothing
@@ -184,7 +192,7 @@ impl Drive {
                 prefix,
                 from,
                 limit,
-            } => core.scan(bucket, space, &prefix, &from, limit),
+            } => core.scan(bucket, space, prefix, from, limit).await,
         }
     }
     /// Its insides, for tests.
@@ -214,7 +222,7 @@ impl Drive {
             durability_class: core.storage.durability_class(),
             storage: core.storage.clone(),
             boot: self.boot(),
-            keys: core.index.borrow().len() as u64,
+            keys: core.index.borrow().keys(),
             capacity_bytes: core.medium.geometry().capacity_bytes(),
             used_bytes: core.space.borrow().used_bytes(),
             reads: counters.reads.get(),
@@ -231,6 +239,8 @@ impl Drive {
             read_latency: counters.read_latency.snapshot(),
             write_latency: counters.write_latency.snapshot(),
             flush_latency: counters.flush_latency.snapshot(),
+            index_used_bytes: core.index.borrow().used_bytes() as u64,
+            index_limit_bytes: core.index.borrow().limit_bytes() as u64,
         }
     }
     /// Writes pending marks and a clean-shutdown root; the drive answers `Failed` afterwards.

@@ -22,6 +22,7 @@ mod home;
 mod index;
 mod key;
 mod latency;
+mod load;
 mod log;
 mod medium;
 mod message;

@@ -12,4 +12,4 @@ pub(crate) use append::{Log, LogFailed, LogWrite};
 pub(crate) use batch::SealedBatch;
 pub(crate) use head::Head;
 pub(crate) use recover::{Found, LogStart, Recovered, Replay, recover};
-pub(crate) use salvage::salvage;
+pub(crate) use salvage::{Salvaged, salvage};

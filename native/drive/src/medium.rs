@@ -17,7 +17,7 @@ pub(crate) struct Medium {
     home: Home,
     geometry: Geometry,
     containers: RefCell<Vec<Region>>,
-    /// Containers written since their last flush began.
+    /// Containers written since their last flush began; at first all, as nobody knows what the process before left unflushed.
     dirty: RefCell<Vec<bool>>,
     grown: Cell<bool>,
     counters: Rc<Counters>,
@@ -27,7 +27,7 @@ impl Medium {
     /// Opens the containers that exist.
     pub async fn open(runtime: &Runtime, home: Home, geometry: Geometry, counters: Rc<Counters>) -> io::Result<Medium> {
         let containers = home.containers(&geometry).await?;
-        let dirty = RefCell::new(vec![false; containers.len()]);
+        let dirty = RefCell::new(vec![true; containers.len()]);
         Ok(Medium {
             runtime: runtime.clone(),
             home,

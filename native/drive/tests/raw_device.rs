@@ -48,6 +48,7 @@ impl LoopDevice {
             adoption: Adoption::FormatNew,
             capacity_bytes: None,
             cache_bytes: 1 << 20,
+            index_bytes: 4 << 20,
             boot_at_least: 0,
         }
     }
