@@ -1,12 +1,13 @@
 //! The state of an open drive, shared by the handles and tasks of one core.
 
-use crate::cache::Cache;
+use crate::cache::{Cache, CacheKey};
 use crate::counters::Counters;
 use crate::departed::Departed;
 use crate::entry::Entry;
 use crate::flush_gate::FlushGate;
 use crate::format::{AcceptorState, DriveSeed};
 use crate::index::Index;
+use crate::lease::Leases;
 use crate::log::Log;
 use crate::medium::Medium;
 use crate::roots::Roots;
@@ -79,6 +80,7 @@ pub(crate) struct Core {
     pub staged: RefCell<StageTable>,
     pub flush_gate: FlushGate,
     pub cache: RefCell<Cache>,
+    pub leases: Rc<Leases>,
     pub marks: RefCell<Marks>,
     /// Records by the time they became durable here; those settled meanwhile are skipped.
     pub unsettled: RefCell<VecDeque<Weak<Entry>>>,
@@ -125,6 +127,10 @@ impl Core {
         if !matches!(&*health, DriveState::Failed(_)) {
             *health = DriveState::Suspect(text);
         }
+    }
+    /// What the cache knows a record at `place` by, while a record lives there or a lease keeps it.
+    pub fn cache_key(&self, place: Place) -> CacheKey {
+        (self.space.borrow().generation(place.segment()), place.offset())
     }
     /// The floor of a key: promised or accepted, for it or for the drive.
     pub fn floor(&self, key: &Key) -> Ballot {

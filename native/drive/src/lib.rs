@@ -18,6 +18,7 @@ mod flush_gate;
 mod format;
 mod index;
 mod key;
+mod lease;
 mod log;
 mod medium;
 mod message;

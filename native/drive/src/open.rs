@@ -113,6 +113,7 @@ pub(crate) async fn open(runtime: &Runtime, options: DriveOptions, tuning: Tunin
         staged: RefCell::default(),
         flush_gate: FlushGate::default(),
         cache: RefCell::new(Cache::new(options.cache_bytes)),
+        leases: Default::default(),
         marks: RefCell::default(),
         unsettled: RefCell::new(unsettled),
         sweep_at: Cell::new(SWEEP_LENGTH),

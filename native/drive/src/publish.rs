@@ -150,7 +150,7 @@ impl Core {
                 extents: None,
             });
         }
-        let cached = held.place().and_then(|place| self.cache.borrow_mut().get(place));
+        let cached = held.place().and_then(|place| self.cache.borrow_mut().get(self.cache_key(place)));
         let tail = match cached {
             Some(tail) => tail,
             None => {

@@ -109,7 +109,8 @@ impl Core {
                     let tail_bytes = entry.tail_bytes();
                     let mut cache = self.cache.borrow_mut();
                     if tail_bytes > 0 && cache.takes(tail_bytes) {
-                        cache.insert(place, Bytes::copy_from_slice(&batch.bytes[tail..tail + tail_bytes]));
+                        let key = (batch.generation, place.offset());
+                        cache.insert(key, Bytes::copy_from_slice(&batch.bytes[tail..tail + tail_bytes]));
                     }
                     drop(cache);
                     if entry.stable_early.get() {

@@ -6,10 +6,12 @@ mod extent_set;
 mod geometry;
 mod ledger;
 mod place;
+mod rules;
 
-pub(crate) use allocator::Space;
+pub(crate) use allocator::{Segment, SegmentClass, Space};
 pub(crate) use extent::{Extent, pieces};
 pub(crate) use extent_set::{ExtentSet, Returned};
 pub(crate) use geometry::Geometry;
 pub(crate) use ledger::Ledger;
 pub(crate) use place::Place;
+pub(crate) use rules::{Claim, PACKED_PERCENT};

@@ -2,7 +2,7 @@
 //!
 //! Nothing here is durable. A start rebuilds it from the live records; space of uploads that died is then simply not in it.
 
-use super::{Extent, Geometry};
+use super::{Claim, Extent, Geometry};
 
 /// What a segment is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,21 +84,37 @@ impl Space {
     pub fn free_segments(&self) -> u32 {
         self.free
     }
-    /// Free segments kept for deletes, marks and the log's own needs.
-    pub fn reserve_segments(&self) -> u32 {
-        (self.geometry.segments / 50).max(4).min(self.geometry.segments / 4)
+    /// The row of a segment.
+    pub fn segment(&self, number: u32) -> Option<&Segment> {
+        self.segments.get(number as usize)
     }
-    /// Whether new data may be taken.
-    pub fn has_room_for_data(&self) -> bool {
-        self.free > self.reserve_segments()
+    /// All rows, with their numbers.
+    pub fn segments(&self) -> impl Iterator<Item = (u32, &Segment)> {
+        (0..).zip(&self.segments)
     }
-    /// Whether records without data of their own may be taken.
-    pub fn has_room_for_records(&self) -> bool {
-        self.free > self.reserve_segments() / 2
+    /// The cut of the space.
+    pub fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+    /// Open number of a log segment; it changes when the segment is used again. 0: none.
+    pub fn generation(&self, number: u32) -> u64 {
+        self.segment(number).map_or(0, |segment| segment.generation)
+    }
+    /// Bytes of records that live in the log.
+    pub fn live_log_bytes(&self) -> u64 {
+        self.live_log_bytes
+    }
+    /// Bytes of the log's segments.
+    pub fn log_bytes(&self) -> u64 {
+        self.log_segments * u64::from(self.geometry.segment_bytes)
+    }
+    /// Bytes of bulk granules in use.
+    pub fn used_granule_bytes(&self) -> u64 {
+        self.used_granules * u64::from(self.geometry.granule_bytes)
     }
     /// Bytes in use: whole log segments and bulk granules.
     pub fn used_bytes(&self) -> u64 {
-        self.log_segments * u64::from(self.geometry.segment_bytes) + self.used_granules * u64::from(self.geometry.granule_bytes)
+        self.log_bytes() + self.used_granule_bytes()
     }
     /// Marks a segment as part of the log.
     pub fn claim_log(&mut self, number: u32, generation: u64) {
@@ -204,7 +220,7 @@ impl Space {
                 return Some(extent);
             }
         }
-        if self.has_room_for_data()
+        if self.has_room_for(Claim::Data)
             && let Some(number) = (0..count).find(|number| self.segments[*number as usize].class == SegmentClass::Free)
         {
             self.open_bulk(number);

@@ -1,0 +1,121 @@
+//! The cleaner: gives segments of the log back whose records are mostly superseded.
+//!
+//! A victim is read from its start; what still lives in it is appended to the log again, and when the copy is durable the index points
+//! there. A segment in which nothing lives any more, which nobody reads and which the log has left for good is *retired*: it is used
+//! again once a checkpoint that began later is durable, as a start then needs nothing of it. A crash at any point leaves two valid
+//! copies, of which the later one wins, or a segment that is simply cleaned again.
+
+mod evacuate;
+mod moving;
+mod pace;
+mod room;
+mod victim;
+
+pub(crate) use moving::Move;
+
+use crate::core::Core;
+use crate::counters::Counter;
+use futures_util::future::{Either, select};
+use pace::Pace;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+use victim::Candidate;
+
+/// How often an idle drive looks whether there is something to clean; a drive that lacks space does not wait.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// A log with fewer dead bytes than this many segments is left alone: there is hardly anything to gain.
+const WORTH_SEGMENTS: u64 = 2;
+
+/// What the cleaner knows beside the segment table.
+#[derive(Default)]
+pub(crate) struct Cleaner {
+    /// Segments, by generation, in which something lives that cannot be read: left as they are for the scrub.
+    unreadable: RefCell<BTreeMap<u32, u64>>,
+    /// Somebody waits for space.
+    pub waiting: Cell<u32>,
+    /// Always clean, never pause: for tests.
+    pub eager: Cell<bool>,
+    pub moved_records: Counter,
+    pub moved_bytes: Counter,
+    pub cleaned_segments: Counter,
+}
+
+impl Core {
+    /// Works as long as the drive is open.
+    pub async fn run_cleaner(self: Rc<Core>) {
+        let mut pace = Pace::new(&self);
+        while self.failure().is_none() {
+            let retired = self.retire_empty();
+            let short = self.is_space_short();
+            let victim = self.choose_victim(short);
+            if retired > 0 && (short || victim.is_none()) {
+                self.request_checkpoint();
+            }
+            match victim {
+                Some(victim) => {
+                    pace.begin(&self);
+                    if !self.evacuate(victim, &mut pace).await {
+                        self.pause(LOOK_AGAIN).await;
+                    }
+                }
+                None => self.pause(LOOK_AGAIN).await,
+            }
+        }
+    }
+    /// Waits a while, or until the drive closes.
+    pub async fn pause(&self, duration: Duration) {
+        let closed = pin!(self.provision.until(|| (self.closed.get() || self.cleaner.waiting.get() > 0).then_some(())));
+        match select(closed, pin!(self.runtime.sleep(duration))).await {
+            Either::Left(_) => self.runtime.yield_now().await,
+            Either::Right(_) => {}
+        }
+    }
+    /// Whether the drive is about to refuse data for want of free segments.
+    pub fn is_space_short(&self) -> bool {
+        let space = self.space.borrow();
+        self.cleaner.eager.get() || self.cleaner.waiting.get() > 0 || space.free_segments() <= space.reserve_segments() * 2
+    }
+    /// Retires segments that nothing lives in; how many.
+    fn retire_empty(&self) -> usize {
+        let current = self.log.borrow().durable_head().generation;
+        let mut space = self.space.borrow_mut();
+        let empty: Vec<u32> = space
+            .log_segments()
+            .filter(|(number, segment)| {
+                let left = segment.generation > 0 && segment.generation < current;
+                left && !segment.retired && segment.live_records == 0 && !self.leases.is_leased(*number)
+            })
+            .map(|(number, _)| number)
+            .collect();
+        for number in &empty {
+            space.retire_log(*number);
+        }
+        self.cleaner.cleaned_segments.add(empty.len() as u64);
+        empty.len()
+    }
+    /// The segment that is best cleaned now, if any is worth it.
+    fn choose_victim(&self, short: bool) -> Option<Candidate> {
+        let current = self.log.borrow().durable_head().generation;
+        let space = self.space.borrow();
+        let segment_bytes = u64::from(space.geometry().segment_bytes);
+        let is_packed = space.dead_log_bytes() < segment_bytes * WORTH_SEGMENTS;
+        if is_packed && !self.cleaner.eager.get() {
+            return None;
+        }
+        let unreadable = self.cleaner.unreadable.borrow();
+        let candidates = space.log_segments().filter_map(|(number, segment)| {
+            let left = segment.generation > 0 && segment.generation < current && !segment.retired;
+            let readable = unreadable.get(&number) != Some(&segment.generation);
+            (left && readable && segment.live_records > 0).then_some(Candidate {
+                segment: number,
+                generation: segment.generation,
+                live_bytes: segment.live_bytes,
+                age: current - segment.generation,
+            })
+        });
+        victim::best(candidates, segment_bytes, short)
+    }
+}
