@@ -5,6 +5,8 @@
 //! again once a checkpoint that began later is durable, as a start then needs nothing of it. A crash at any point leaves two valid
 //! copies, of which the later one wins, or a segment that is simply cleaned again.
 
+#[cfg(test)]
+mod audit;
 mod evacuate;
 mod moving;
 mod pace;
@@ -83,11 +85,8 @@ impl Core {
         let current = self.log.borrow().durable_head().generation;
         let mut space = self.space.borrow_mut();
         let empty: Vec<u32> = space
-            .log_segments()
-            .filter(|(number, segment)| {
-                let left = segment.generation > 0 && segment.generation < current;
-                left && !segment.retired && segment.live_records == 0 && !self.leases.is_leased(*number)
-            })
+            .left_segments(current)
+            .filter(|(number, segment)| segment.live_records == 0 && !self.leases.is_leased(*number))
             .map(|(number, _)| number)
             .collect();
         for number in &empty {
@@ -101,15 +100,14 @@ impl Core {
         let current = self.log.borrow().durable_head().generation;
         let space = self.space.borrow();
         let segment_bytes = u64::from(space.geometry().segment_bytes);
-        let is_packed = space.dead_log_bytes() < segment_bytes * WORTH_SEGMENTS;
+        let is_packed = space.dead_log_bytes(current) < segment_bytes * WORTH_SEGMENTS;
         if is_packed && !self.cleaner.eager.get() {
             return None;
         }
         let unreadable = self.cleaner.unreadable.borrow();
-        let candidates = space.log_segments().filter_map(|(number, segment)| {
-            let left = segment.generation > 0 && segment.generation < current && !segment.retired;
+        let candidates = space.left_segments(current).filter_map(|(number, segment)| {
             let readable = unreadable.get(&number) != Some(&segment.generation);
-            (left && readable && segment.live_records > 0).then_some(Candidate {
+            (readable && segment.live_records > 0).then_some(Candidate {
                 segment: number,
                 generation: segment.generation,
                 live_bytes: segment.live_bytes,

@@ -1,6 +1,8 @@
 //! The state of an open drive, shared by the handles and tasks of one core.
 
 use crate::cache::{Cache, CacheKey};
+use crate::checkpoint::Checkpoints;
+use crate::cleaner::{Cleaner, Move};
 use crate::counters::Counters;
 use crate::departed::Departed;
 use crate::entry::Entry;
@@ -12,7 +14,7 @@ use crate::log::Log;
 use crate::medium::Medium;
 use crate::roots::Roots;
 use crate::signal::Signal;
-use crate::space::{Place, Returned, Space};
+use crate::space::{ExtentRegistry, Place, Space};
 use crate::stage::StageTable;
 use crate::{Ballot, DriveState, Identity, Key};
 use openlake_io::{File, Instant, Runtime};
@@ -26,6 +28,10 @@ pub(crate) enum Effect {
     Accepted(Rc<Entry>),
     /// The mark lies in the log; what it dropped is not needed any more.
     Settled(Mark),
+    /// The cleaner's copy of a version may be read instead of the original.
+    Moved(Move),
+    /// The cleaner's copy of a mark counts instead of the original.
+    MarkMoved(Move),
     /// Promises up to this clock need no write.
     Bound(u64),
 }
@@ -75,12 +81,14 @@ pub(crate) struct Core {
 
     pub index: RefCell<Index>,
     pub space: RefCell<Space>,
-    pub returned: Returned,
+    pub extents: Rc<ExtentRegistry>,
+    pub checkpoints: Checkpoints,
     pub departed: RefCell<Departed>,
     pub staged: RefCell<StageTable>,
     pub flush_gate: FlushGate,
     pub cache: RefCell<Cache>,
     pub leases: Rc<Leases>,
+    pub cleaner: Cleaner,
     pub marks: RefCell<Marks>,
     /// Records by the time they became durable here; those settled meanwhile are skipped.
     pub unsettled: RefCell<VecDeque<Weak<Entry>>>,

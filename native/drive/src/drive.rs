@@ -183,6 +183,11 @@ impl Drive {
             } => core.scan(bucket, space, &prefix, &from, limit),
         }
     }
+    /// Its insides, for tests.
+    #[cfg(test)]
+    pub(crate) fn core(&self) -> &Rc<Core> {
+        &self.handle.core
+    }
     /// Who it is.
     pub fn identity(&self) -> Identity {
         self.handle.core.identity.clone()

@@ -52,10 +52,27 @@ impl Entry {
     pub fn place(&self) -> Option<Place> {
         Some(self.place.get()).filter(|place| *place != Place::PENDING)
     }
-    /// The record is durable at `place`.
+    /// The record is durable at `place`: from now on its row holds its bulk space.
     pub fn set_durable(&self, place: Place, now: Instant) {
+        if !self.is_durable()
+            && let Some(extents) = &self.extents
+        {
+            extents.publish();
+        }
         self.place.set(place);
         self.since.set(now);
+    }
+    /// The entry left its row: the row holds its bulk space no longer.
+    pub fn leave_row(&self) {
+        if self.is_durable()
+            && let Some(extents) = &self.extents
+        {
+            extents.withdraw();
+        }
+    }
+    /// A copy of the record is durable at `place`; the original is not needed any more.
+    pub fn move_to(&self, place: Place) {
+        self.place.set(place);
     }
     /// Whether it is durable.
     pub fn is_durable(&self) -> bool {

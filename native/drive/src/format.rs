@@ -12,11 +12,12 @@ mod state_record;
 mod superblock;
 
 pub(crate) use batch::{BATCH_HEADER_BYTES, BATCH_LIMIT_BYTES, BatchHeader, BatchKind, DriveSeed, PAGE_BYTES, round_to_page};
+pub(crate) use fields::{FieldReader, FieldWriter};
 pub(crate) use log_record::LogRecord;
 pub(crate) use mark_record::{MarkKind, MarkParts, StoredMark, mark_bytes};
 pub(crate) use record::{RecordParts, RecordType, StoredRecord, block_count, peek_record};
 pub(crate) use root::{ROOT_BYTES, ROOT_SLOTS, Root};
-pub(crate) use segment_open::{Predecessor, SEGMENT_OPEN_BYTES, SegmentOpen};
+pub(crate) use segment_open::{Predecessor, SEGMENT_OPEN_BYTES, SEGMENT_OPEN_TYPE, SegmentOpen};
 pub(crate) use state::AcceptorState;
 pub(crate) use state_record::{STATE_RECORD_BYTES, STATE_RECORD_TYPE, decode_state_record, encode_state_record};
 pub(crate) use superblock::{SUPERBLOCK_BYTES, Superblock, SuperblockError};

@@ -7,7 +7,10 @@
 
 mod ballot;
 mod blank;
+mod blob;
 mod cache;
+mod checkpoint;
+mod cleaner;
 mod close;
 mod core;
 mod counters;

@@ -9,4 +9,5 @@ mod recover;
 
 pub(crate) use append::{Log, LogFailed, LogWrite};
 pub(crate) use batch::SealedBatch;
+pub(crate) use reader::SegmentReader;
 pub(crate) use recover::{Found, Recovered, recover};

@@ -157,6 +157,11 @@ impl Medium {
         }
         result
     }
+    /// Makes durable what a reader has found, whoever wrote it: a process that died may have left it in the device's cache.
+    pub async fn flush_found(&self) -> io::Result<()> {
+        let containers = self.containers.borrow().clone();
+        futures_util::future::try_join_all(containers.iter().map(File::flush)).await.map(drop)
+    }
     /// Makes durable all plain writes that completed before.
     pub async fn flush(&self) -> io::Result<()> {
         let written: Vec<File> = {

@@ -12,7 +12,7 @@ use crate::medium::{Medium, open_locked};
 use crate::replay::{apply, next_state, rebuild_space, unsettled};
 use crate::roots::Roots;
 use crate::settle::SWEEP_LENGTH;
-use crate::space::{Ledger, Returned};
+use crate::space::{ExtentRegistry, Ledger};
 use crate::{DriveOptions, DriveState, MountCheck, OpenError};
 use openlake_io::{OpenOptions, Runtime};
 use std::cell::{Cell, RefCell};
@@ -26,6 +26,8 @@ use std::rc::Rc;
 pub struct Tuning {
     /// Segment size of a drive to be formatted, instead of the one that its capacity asks for.
     pub segment_bytes: Option<u32>,
+    /// The cleaner works without pause and whatever it gains.
+    pub clean_always: Option<bool>,
 }
 
 /// Opens or formats, recovers, and starts the drive's tasks.
@@ -66,11 +68,13 @@ pub(crate) async fn open(runtime: &Runtime, options: DriveOptions, tuning: Tunin
         drive: superblock.identity.drive,
     };
 
-    let returned = Returned::default();
+    let extents = Rc::new(ExtentRegistry::default());
     let mut index = Index::default();
     let mut ledger = Ledger::default();
-    let mut replay = |record: LogRecord<'_>, found: Found| apply(&mut index, &returned, &mut ledger, record, found);
+    let mut replay = |record: LogRecord<'_>, found: Found| apply(&mut index, &extents, &mut ledger, record, found);
     let recovered = recover(&medium, seed, &root, &mut replay).await;
+    // What was found may not be durable yet, and the next segment is about to build on it.
+    medium.flush_found().await.map_err(|error| opening(&options.path, &error))?;
     if recovered.segments.is_empty() && root.last_sequence > 0 {
         let text = format!(
             "{}: the log is gone; batch {} had been written",
@@ -79,7 +83,7 @@ pub(crate) async fn open(runtime: &Runtime, options: DriveOptions, tuning: Tunin
         );
         return Err(OpenError::Damaged(text));
     }
-    returned.borrow_mut().clear();
+    extents.take_returned();
     let (space, conflicts) = rebuild_space(&medium, &recovered, &index, ledger);
     let damage: Vec<String> = recovered.damage.iter().cloned().chain(conflicts).collect();
     let acceptor = next_state(runtime, &recovered, &root, &options, !damage.is_empty());
@@ -108,12 +112,14 @@ pub(crate) async fn open(runtime: &Runtime, options: DriveOptions, tuning: Tunin
         last_log_error: Cell::new(None),
         index: RefCell::new(index),
         space: RefCell::new(space),
-        returned,
+        extents,
+        checkpoints: Default::default(),
         departed: RefCell::default(),
         staged: RefCell::default(),
         flush_gate: FlushGate::default(),
         cache: RefCell::new(Cache::new(options.cache_bytes)),
         leases: Default::default(),
+        cleaner: Default::default(),
         marks: RefCell::default(),
         unsettled: RefCell::new(unsettled),
         sweep_at: Cell::new(SWEEP_LENGTH),
@@ -127,6 +133,7 @@ pub(crate) async fn open(runtime: &Runtime, options: DriveOptions, tuning: Tunin
         closed: Cell::new(false),
         log_start: (root.log_start, root.log_start_generation),
     });
+    core.cleaner.eager.set(tuning.clean_always.unwrap_or(false));
     start(&core, &options.path).await?;
     Ok(core)
 }
@@ -158,6 +165,7 @@ async fn start(core: &Rc<Core>, path: &Path) -> Result<(), OpenError> {
     opened.await?;
     core.runtime.spawn(core.clone().run_provision());
     core.runtime.spawn(core.clone().run_prewrite());
+    core.runtime.spawn(core.clone().run_cleaner());
     core.write_root(false).await.map_err(|error| opening(path, &error))
 }
 

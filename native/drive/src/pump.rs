@@ -121,6 +121,8 @@ impl Core {
                 }
                 // What no reader needs any more gives its space back.
                 Effect::Settled(mark) => self.note_mark(&mark.entry, place, batch.sequence),
+                Effect::Moved(moved) => self.note_moved(&moved, place, batch.sequence),
+                Effect::MarkMoved(moved) => self.note_mark_moved(&moved, place, batch.sequence),
                 Effect::Bound(clock) => self.durable_bound.set(clock),
             }
         }

@@ -7,7 +7,7 @@ use crate::log::{Found, Recovered};
 use crate::medium::Medium;
 use crate::row::{CLOCK_LIMIT_MS, Row};
 use crate::sabotage::{Sabotage, is_planted};
-use crate::space::{ExtentSet, Ledger, Place, Returned, Space};
+use crate::space::{ExtentRegistry, ExtentSet, Ledger, Place, Space};
 use crate::{Ballot, DriveOptions, Key};
 use bytes::Bytes;
 use openlake_io::{Instant, Runtime};
@@ -15,14 +15,14 @@ use std::collections::{HashSet, VecDeque};
 use std::rc::{Rc, Weak};
 
 /// Puts one record of the log into the index; what it makes live and dead goes into the ledger.
-pub(crate) fn apply(index: &mut Index, returned: &Returned, ledger: &mut Ledger, record: LogRecord<'_>, found: Found) {
+pub(crate) fn apply(index: &mut Index, extents: &Rc<ExtentRegistry>, ledger: &mut Ledger, record: LogRecord<'_>, found: Found) {
     match record {
-        LogRecord::Version(record) => apply_version(index, returned, ledger, record, found),
+        LogRecord::Version(record) => apply_version(index, extents, ledger, record, found),
         LogRecord::Mark(mark) => apply_mark(index, ledger, mark, found),
     }
 }
 
-fn apply_version(index: &mut Index, returned: &Returned, ledger: &mut Ledger, record: StoredRecord<'_>, found: Found) {
+fn apply_version(index: &mut Index, extents: &Rc<ExtentRegistry>, ledger: &mut Ledger, record: StoredRecord<'_>, found: Found) {
     let key = index.own_key(&Key {
         bucket: record.bucket,
         space: record.space,
@@ -38,8 +38,8 @@ fn apply_version(index: &mut Index, returned: &Returned, ledger: &mut Ledger, re
     let mut head = record.head;
     head.metadata = Bytes::copy_from_slice(record.metadata);
     let shared = row.of_write_id(head.write_id).and_then(|entry| entry.extents.clone());
-    let extents = (record.kind == RecordType::Bulk).then(|| shared.unwrap_or_else(|| ExtentSet::new(record.extents, returned)));
-    let mut entry = Entry::pending(key.clone(), head, record.shard_length, extents);
+    let bulk = (record.kind == RecordType::Bulk).then(|| shared.unwrap_or_else(|| ExtentSet::new(record.extents, extents)));
+    let mut entry = Entry::pending(key.clone(), head, record.shard_length, bulk);
     entry.total = record.total as u32;
     entry.tail_offset = record.tail_offset as u32;
     entry.payload = record.payload.len() as u32;

@@ -107,7 +107,11 @@ impl Row {
         let at = self.entries.partition_point(|held| held.head.ballot < entry.head.ballot);
         match self.entries.get_mut(at) {
             // The same record again: moved by the cleaner, or of a log that was written anew behind an error.
-            Some(held) if held.head.ballot == entry.head.ballot => Some(std::mem::replace(held, entry)),
+            Some(held) if held.head.ballot == entry.head.ballot => {
+                let before = std::mem::replace(held, entry);
+                before.leave_row();
+                Some(before)
+            }
             _ => {
                 self.entries.insert(at, entry);
                 None
@@ -131,7 +135,10 @@ impl Row {
         self.stable = Some(ballot);
         self.entries[at].settled.set(true);
         let dropped: Vec<_> = self.entries.drain(..at).collect();
-        dropped.iter().for_each(|entry| entry.settled.set(true));
+        for entry in &dropped {
+            entry.settled.set(true);
+            entry.leave_row();
+        }
         Some(dropped)
     }
     /// What an answer says of the key: durable records, newest first; `pending` adds those not durable yet, for an answer that is

@@ -20,11 +20,23 @@ pub enum Sabotage {
     PublishBeforeFlush,
     /// A drive acknowledges a record before it is durable.
     EarlyAcknowledge,
+    /// A filter of the index denies keys that its run holds.
+    BlindFilter,
+    /// A row is let go of that no run has as it is.
+    EvictDirty,
+    /// A row changed while a checkpoint runs is written as it is then, not as it was at the freeze.
+    FreezeWithoutCopy,
+    /// The cleaner points the index at its copy of a version although that was superseded meanwhile.
+    MoveOverNewer,
+    /// A segment of the log is used again although somebody reads from it.
+    LeaseIgnored,
+    /// A collected tombstone is forgotten although the log holds older records of its key.
+    TombstoneDroppedEarly,
 }
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Sabotage; 8] = [
+    pub const ALL: [Sabotage; 14] = [
         Sabotage::NoWriteBack,
         Sabotage::BlindRetry,
         Sabotage::EarlySuccess,
@@ -33,6 +45,12 @@ impl Sabotage {
         Sabotage::VolatilePromise,
         Sabotage::PublishBeforeFlush,
         Sabotage::EarlyAcknowledge,
+        Sabotage::BlindFilter,
+        Sabotage::EvictDirty,
+        Sabotage::FreezeWithoutCopy,
+        Sabotage::MoveOverNewer,
+        Sabotage::LeaseIgnored,
+        Sabotage::TombstoneDroppedEarly,
     ];
 }
 

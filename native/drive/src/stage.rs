@@ -176,13 +176,16 @@ impl Core {
                 staged.extents.extend(extents);
                 return Ok(staged);
             }
-            self.grow().await?;
+            match self.grow().await {
+                Err(Answer::Full) => self.await_bulk(wanted - held).await?,
+                other => other?,
+            }
         }
     }
 
     fn new_staged(&self, part: &StagePart) -> Rc<Staged> {
         let staged = Rc::new(Staged {
-            extents: ExtentSet::new(Vec::new(), &self.returned),
+            extents: ExtentSet::new(Vec::new(), &self.extents),
             block_shift: part.block_shift,
             since: self.runtime.now(),
             blocks: RefCell::default(),
@@ -210,7 +213,7 @@ impl Core {
         self.staged.borrow_mut().expire(now);
         self.departed.borrow_mut().expire(now, all);
         let mut space = self.space.borrow_mut();
-        let returned = std::mem::take(&mut *self.returned.borrow_mut());
+        let returned = self.extents.take_returned();
         returned.into_iter().for_each(|extent| space.release(extent));
     }
 

@@ -2,6 +2,7 @@
 
 mod basics;
 mod capacity;
+mod cleaning;
 mod crash;
 mod damage;
 mod formats;
@@ -9,3 +10,4 @@ mod harness;
 mod identity;
 mod model;
 mod protocol;
+mod runs;

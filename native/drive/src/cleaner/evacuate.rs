@@ -133,3 +133,10 @@ fn key_of(bucket: u64, space: Space, name: &[u8]) -> Key {
         name: Bytes::copy_from_slice(name),
     }
 }
+
+impl Core {
+    // Until rows can be elsewhere than in memory.
+    async fn load(&self, _key: &Key) -> Result<(), crate::Answer> {
+        Ok(())
+    }
+}

@@ -93,8 +93,13 @@ impl Core {
         let mut index = self.index.borrow_mut();
         let Some(row) = index.get_mut(&entry.key) else { return };
         let held = row.entries().iter().any(|held| Rc::ptr_eq(held, entry));
-        if (!held || entry.place() != Some(moved.from)) && !is_planted(Sabotage::MoveOverNewer) {
+        if !held || entry.place() != Some(moved.from) {
             // Superseded meanwhile: the copy is dead from birth.
+            if is_planted(Sabotage::MoveOverNewer)
+                && let Some(newest) = row.newest()
+            {
+                newest.move_to(to);
+            }
             return;
         }
         let (old_key, new_key) = (self.cache_key(moved.from), self.cache_key(to));

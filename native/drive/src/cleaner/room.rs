@@ -10,8 +10,8 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often it looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
-/// Beside the segment in use and those ahead of it, this many segments of dead bytes are worth waiting for.
-const WORTH_SEGMENTS: u64 = 4;
+/// So many segments of dead bytes are worth waiting for.
+const WORTH_SEGMENTS: u64 = 1;
 
 impl Core {
     /// Whether a claim may be met now; lets go of what is no longer needed first.
@@ -24,9 +24,11 @@ impl Core {
     }
     /// Whether cleaning can make room for a claim.
     pub fn may_gain_room(&self, claim: Claim) -> bool {
+        let current = self.log.borrow().durable_head().generation;
         let space = self.space.borrow();
         let packed = space.is_full() && claim == Claim::Data;
-        !packed && (space.has_retired() || space.dead_log_bytes() >= WORTH_SEGMENTS * u64::from(space.geometry().segment_bytes))
+        let worth = WORTH_SEGMENTS * u64::from(space.geometry().segment_bytes);
+        !packed && (space.has_retired() || space.dead_log_bytes(current) >= worth)
     }
     /// Waits until a claim may be met; `Full` where cleaning does not help, or not soon enough.
     pub async fn await_room_for(self: &Rc<Core>, claim: Claim) -> Result<(), Answer> {
@@ -45,6 +47,17 @@ impl Core {
             }
             self.runtime.sleep(LOOK_AGAIN).await;
         }
+    }
+}
+
+impl Core {
+    /// The same for bulk bytes.
+    pub async fn await_bulk(self: &Rc<Core>, bytes: u64) -> Result<(), Answer> {
+        // With room, yet not given any: too fragmented.
+        if self.space.borrow().is_full_with(bytes) || self.has_room_for(Claim::Data) {
+            return Err(Answer::Full);
+        }
+        self.await_room_for(Claim::Data).await
     }
 }
 

@@ -46,12 +46,7 @@ struct Walk<'walk, 'replay> {
 }
 
 /// Reads the log from `root` on and hands every record of an object to `replay`, in log order.
-pub(crate) async fn recover(
-    medium: &Medium,
-    seed: DriveSeed,
-    root: &Root,
-    replay: &mut dyn FnMut(LogRecord<'_>, Found),
-) -> Recovered {
+pub(crate) async fn recover(medium: &Medium, seed: DriveSeed, root: &Root, replay: &mut dyn FnMut(LogRecord<'_>, Found)) -> Recovered {
     let head = Head::before_first(root.log_start.segment());
     let recovered = Recovered {
         head,
@@ -199,7 +194,14 @@ impl Walk<'_, '_> {
             } else if let Some(record) = LogRecord::decode(rest, self.seed.salt) {
                 let (generation, sequence) = (found.header.generation, found.header.sequence);
                 let place = Place::new(segment, (offset + at) as u32);
-                (self.replay)(record, Found { place, generation, sequence });
+                (self.replay)(
+                    record,
+                    Found {
+                        place,
+                        generation,
+                        sequence,
+                    },
+                );
             } else {
                 self.recovered.damage.push(format!(
                     "a record of type {kind} in log segment {segment} at {} is unreadable",

@@ -1,8 +1,8 @@
 //! Formats: what is written is read back, and no bytes make a decoder panic.
 
 use crate::format::{
-    AcceptorState, BatchHeader, BatchKind, DriveSeed, LogRecord, MarkKind, MarkParts, Predecessor, RecordParts, RecordType, Root, SegmentOpen, StoredMark, StoredRecord,
-    Superblock, decode_state_record, encode_state_record, peek_record,
+    AcceptorState, BatchHeader, BatchKind, DriveSeed, LogRecord, MarkKind, MarkParts, Predecessor, RecordParts, RecordType, Root,
+    SegmentOpen, StoredMark, StoredRecord, Superblock, decode_state_record, encode_state_record, peek_record,
 };
 use crate::space::{Extent, Geometry, Place};
 use crate::{Ballot, Coding, Head, Identity, Key, Kind, Space, WriteId};
@@ -318,7 +318,13 @@ fn golden_bytes_stay() {
     };
     let mut mark = vec![0; parts.encoded_bytes()];
     parts.encode(&mut mark, 17);
-    let fingerprints = [crc64(&superblock), crc64(&root.encode(18)), crc64(&open), crc64(&record), crc64(&mark)];
+    let fingerprints = [
+        crc64(&superblock),
+        crc64(&root.encode(18)),
+        crc64(&open),
+        crc64(&record),
+        crc64(&mark),
+    ];
     let expected = [
         0xab60_2fdc_dce8_f10e,
         0xce49_13af_443d_018c,

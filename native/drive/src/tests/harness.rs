@@ -56,6 +56,7 @@ pub fn runtime() -> Runtime {
 /// Tiny segments, so that tests cross their borders.
 pub const TINY: Tuning = Tuning {
     segment_bytes: Some(256 << 10),
+    clean_always: None,
 };
 
 pub fn options(path: &Path) -> DriveOptions {
