@@ -1,6 +1,6 @@
 //! The state of an open drive, shared by the handles and tasks of one core.
 
-use crate::cache::{Cache, CacheKey};
+use crate::cache::{Cache, RecordKey};
 use crate::checkpoint::Checkpoints;
 use crate::cleaner::{Cleaner, Move};
 use crate::counters::Counters;
@@ -80,6 +80,8 @@ pub(crate) struct Core {
     pub last_log_error: Cell<Option<Instant>>,
 
     pub index: RefCell<Index>,
+    /// A part of the index is lost: it has to be rebuilt from the log.
+    pub index_damaged: Cell<bool>,
     pub space: RefCell<Space>,
     pub extents: Rc<ExtentRegistry>,
     pub checkpoints: Checkpoints,
@@ -137,7 +139,7 @@ impl Core {
         }
     }
     /// What the cache knows a record at `place` by, while a record lives there or a lease keeps it.
-    pub fn cache_key(&self, place: Place) -> CacheKey {
+    pub fn cache_key(&self, place: Place) -> RecordKey {
         (self.space.borrow().generation(place.segment()), place.offset())
     }
     /// The floor of a key: promised or accepted, for it or for the drive.

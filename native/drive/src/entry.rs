@@ -48,6 +48,12 @@ impl Entry {
             stable_early: Cell::new(false),
         }
     }
+    /// A durable record at `place`, as a run has it; its extents count it already.
+    pub fn restored(key: Key, head: Head, shard_length: u64, extents: Option<Rc<ExtentSet>>, place: Place) -> Entry {
+        let entry = Entry::pending(key, head, shard_length, extents);
+        entry.place.set(place);
+        entry
+    }
     /// Where the record lies; `None` while it is not durable.
     pub fn place(&self) -> Option<Place> {
         Some(self.place.get()).filter(|place| *place != Place::PENDING)

@@ -3,22 +3,28 @@
 //! A row is brought into memory, decided there, and written out by the next checkpoint. Nothing of it is the truth: the log is.
 
 mod block;
+mod evict;
 mod fences;
 mod filter;
+mod freeze;
 mod merge_cursor;
 mod resident;
+mod row_codec;
 mod run;
 mod run_cursor;
 mod run_encoder;
 mod run_footer;
 mod run_key;
 mod run_writer;
+mod slot;
 mod varint;
 
 pub(crate) use block::Block;
 pub(crate) use filter::{Filter, KeyHash};
+pub(crate) use freeze::FrozenRows;
 pub(crate) use merge_cursor::MergeCursor;
 pub(crate) use resident::Index;
+pub(crate) use row_codec::{decode_row, decode_state, encode_row};
 pub(crate) use run::{Run, RunError};
-pub(crate) use run_key::{SpecialKey, bitmap_key, decode_key, decode_special_key, encode_key, special_range_start, unsettled_key};
+pub(crate) use run_key::{SpecialKey, bitmap_key, decode_key, decode_special_key, encode_key, name_in, special_range_start, unsettled_key};
 pub(crate) use run_writer::RunWriter;

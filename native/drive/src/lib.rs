@@ -22,6 +22,7 @@ mod format;
 mod index;
 mod key;
 mod lease;
+mod load;
 mod log;
 mod medium;
 mod message;

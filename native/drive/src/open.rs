@@ -69,7 +69,7 @@ pub(crate) async fn open(runtime: &Runtime, options: DriveOptions, tuning: Tunin
     };
 
     let extents = Rc::new(ExtentRegistry::default());
-    let mut index = Index::default();
+    let mut index = Index::new(options.index_bytes);
     let mut ledger = Ledger::default();
     let mut replay = |record: LogRecord<'_>, found: Found| apply(&mut index, &extents, &mut ledger, record, found);
     let recovered = recover(&medium, seed, &root, &mut replay).await;
@@ -111,6 +111,7 @@ pub(crate) async fn open(runtime: &Runtime, options: DriveOptions, tuning: Tunin
         prewritten: RefCell::default(),
         last_log_error: Cell::new(None),
         index: RefCell::new(index),
+        index_damaged: Cell::new(false),
         space: RefCell::new(space),
         extents,
         checkpoints: Default::default(),

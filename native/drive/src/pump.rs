@@ -98,7 +98,7 @@ impl Core {
             let place = Place::new(batch.place.segment(), batch.place.offset() + offset);
             match effect {
                 Effect::Accepted(entry) => {
-                    if let Some(row) = self.index.borrow_mut().get_mut(&entry.key) {
+                    if let Some(row) = self.index.borrow_mut().change(&entry.key) {
                         row.note_generation(batch.generation);
                     }
                     entry.set_durable(place, now);

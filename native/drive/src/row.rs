@@ -13,6 +13,10 @@ pub(crate) const PREPARED_LIMIT: usize = 64;
 /// A ballot further ahead of the drive's clock than this is not taken, milliseconds.
 pub(crate) const CLOCK_LIMIT_MS: u64 = 5_000;
 
+/// Memory of a version beside its metadata, and of a set of extents beside these.
+const VERSION_BYTES: usize = size_of::<Entry>() + 32;
+const EXTENTS_BYTES: usize = 128;
+
 /// State of one key. Records not durable yet are last: they were accepted above all others.
 #[derive(Default)]
 pub(crate) struct Row {
@@ -37,6 +41,29 @@ pub(crate) enum Verdict {
 }
 
 impl Row {
+    /// A row as a run has it: durable entries, ascending by ballot.
+    pub fn restored(entries: Vec<Rc<Entry>>, stable: Option<Ballot>, floor: Ballot, mark: Option<Place>, oldest: u64) -> Row {
+        for entry in entries.iter().filter(|entry| Some(entry.head.ballot) <= stable) {
+            entry.settled.set(true);
+        }
+        Row {
+            entries,
+            stable,
+            floor,
+            mark,
+            oldest,
+        }
+    }
+    /// Whether it says nothing: as good as no row.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.floor == Ballot::ZERO
+    }
+    /// Memory of its versions, estimated.
+    pub fn memory_bytes(&self) -> usize {
+        let versions = self.entries.iter().map(|entry| VERSION_BYTES + entry.head.metadata.len());
+        let bulk = self.entries.iter().filter_map(|entry| entry.extents.as_ref());
+        versions.sum::<usize>() + bulk.map(|extents| EXTENTS_BYTES + extents.memory_bytes()).sum::<usize>()
+    }
     /// Records, oldest first, those not durable yet included.
     pub fn entries(&self) -> &[Rc<Entry>] {
         &self.entries

@@ -18,7 +18,7 @@ impl Core {
     /// `stable(ballot)`: marks the record if it is held, and drops all below it.
     pub fn mark_stable(&self, key: &Key, ballot: Ballot) {
         let mut index = self.index.borrow_mut();
-        let Some(row) = index.get_mut(key) else { return };
+        let Some(row) = index.change(key) else { return };
         let Some(dropped) = row.settle(ballot) else { return };
         let Some(entry) = row.stable_entry().cloned() else { return };
         let (floor, superseded) = (row.floor(), row.set_mark(None));
@@ -93,7 +93,7 @@ impl Core {
     pub fn note_mark(&self, entry: &Entry, place: Place, sequence: u64) {
         let bytes = mark_bytes(&entry.key) as u64;
         let mut index = self.index.borrow_mut();
-        let Some(row) = index.get_mut(&entry.key) else { return };
+        let Some(row) = index.change(&entry.key) else { return };
         if row.stable() != Some(entry.head.ballot) {
             return;
         }

@@ -109,6 +109,9 @@ impl Core {
         if let Some(text) = self.failure() {
             return Answer::Failed(text);
         }
+        if let Err(answer) = self.load(&key).await {
+            return answer;
+        }
         let floor = self.floor(&key);
         if let Some(text) = self.unfit_part(&part) {
             return Answer::Failed(text);
@@ -121,7 +124,10 @@ impl Core {
             Err(answer) => return answer,
         };
         match self.write_part(&staged, part).await {
-            Ok(()) => Answer::Staged { floor: self.floor(&key) },
+            Ok(()) => match self.load(&key).await {
+                Ok(()) => Answer::Staged { floor: self.floor(&key) },
+                Err(answer) => answer,
+            },
             Err(error) => {
                 self.counters.errors.add(1);
                 let text = format!("a write of bulk bytes failed: {error}");

@@ -10,4 +10,5 @@ mod harness;
 mod identity;
 mod model;
 mod protocol;
+mod rows;
 mod runs;

@@ -60,6 +60,11 @@ pub(crate) fn decode_key(bytes: &[u8]) -> Option<Key> {
     })
 }
 
+/// The name in a run key, if it is one of this bucket and space.
+pub(crate) fn name_in(bytes: &[u8], bucket: u64, space: Space) -> Option<&[u8]> {
+    bytes.strip_prefix(&bucket.to_be_bytes())?.strip_prefix(&[space as u8])
+}
+
 /// Where the special keys begin.
 pub(crate) fn special_range_start() -> Vec<u8> {
     SPECIAL.to_vec()

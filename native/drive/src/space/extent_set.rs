@@ -93,6 +93,10 @@ impl ExtentSet {
     pub fn pieces(&self, granule_bytes: u32, offset: u64, length: u64) -> Vec<(u32, u32, u64)> {
         pieces(&self.extents.borrow(), granule_bytes, offset, length)
     }
+    /// Memory of the list.
+    pub fn memory_bytes(&self) -> usize {
+        self.extents.borrow().capacity() * size_of::<Extent>()
+    }
     /// Granules held.
     pub fn granules(&self) -> u64 {
         self.extents.borrow().iter().map(|extent| u64::from(extent.granules)).sum()

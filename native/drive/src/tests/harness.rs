@@ -1,5 +1,7 @@
 //! What the tests share: a drive in a directory of its own, and short ways to make requests.
 
+use crate::core::Core;
+use crate::index::RunWriter;
 use crate::open::Tuning;
 use crate::{
     Adoption, Answer, Ballot, Coding, Drive, DriveOptions, Key, Kind, MountCheck, OpenError, Record, Request, Shard, Space, Want, WriteId,
@@ -7,7 +9,9 @@ use crate::{
 use bytes::Bytes;
 use openlake_io::{EngineKind, Runtime};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// A directory that goes away with the test.
 pub struct Folder(pub PathBuf);
@@ -70,6 +74,7 @@ pub fn options(path: &Path) -> DriveOptions {
         adoption: Adoption::FormatNew,
         capacity_bytes: Some(32 << 20),
         cache_bytes: 1 << 20,
+        index_bytes: 8 << 20,
         boot_at_least: 0,
     }
 }
@@ -178,6 +183,37 @@ pub async fn heads(drive: &Drive, name: &str) -> crate::KeyState {
         Answer::State { state, .. } => state,
         other => panic!("a read answered {other:?}"),
     }
+}
+
+/// Puts all changed rows into a new run, over and over.
+pub async fn checkpoint_forever(core: Rc<Core>) {
+    while core.failure().is_none() {
+        core.runtime.sleep(Duration::from_millis(3)).await;
+        if checkpoint_rows(&core).await.is_err() {
+            core.index.borrow_mut().thaw();
+        }
+    }
+}
+
+/// Puts all changed rows into a new run.
+pub async fn checkpoint_rows(core: &Rc<Core>) -> Result<(), Answer> {
+    let mut frozen = core.index.borrow_mut().freeze();
+    let mut run = RunWriter::new(core, 0, frozen.rows() * 2);
+    loop {
+        let more = core.index.borrow_mut().encode_frozen(&mut frozen, 2, &mut run);
+        run.write_out().await?;
+        if !more {
+            break;
+        }
+        core.runtime.yield_now().await;
+    }
+    frozen.push_markers(&mut run).await?;
+    let run = run.finish().await?;
+    core.flush_bulk().await.map_err(Answer::Failed)?;
+    let mut index = core.index.borrow_mut();
+    index.install(Rc::new(run));
+    index.evict(None);
+    Ok(())
 }
 
 /// Bytes that differ from seed to seed and from block to block.
