@@ -5,22 +5,21 @@
 //! again once a checkpoint that began later is durable, as a start then needs nothing of it. A crash at any point leaves two valid
 //! copies, of which the later one wins, or a segment that is simply cleaned again.
 
-#[cfg(test)]
-mod audit;
 mod evacuate;
 mod moving;
 mod pace;
 mod room;
 mod victim;
 
-pub(crate) use moving::Move;
+pub(crate) use moving::{Move, TraceMove};
 
 use crate::core::Core;
 use crate::counters::Counter;
+use crate::{Ballot, Key};
 use futures_util::future::{Either, select};
 use pace::Pace;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -36,6 +35,10 @@ const WORTH_SEGMENTS: u64 = 2;
 pub(crate) struct Cleaner {
     /// Segments, by generation, in which something lives that cannot be read: left as they are for the scrub.
     unreadable: RefCell<BTreeMap<u32, u64>>,
+    /// Keys of which the log holds nothing but the trace of a collected tombstone.
+    pub traces: RefCell<BTreeSet<Key>>,
+    /// The drive's floor as it was last made durable for a collection.
+    pub raised_floor: Cell<Ballot>,
     /// Somebody waits for space.
     pub waiting: Cell<u32>,
     /// Always clean, never pause: for tests.
@@ -45,11 +48,27 @@ pub(crate) struct Cleaner {
     pub cleaned_segments: Counter,
 }
 
+impl Cleaner {
+    /// `eager`: always clean, never pause.
+    pub fn new(eager: bool) -> Cleaner {
+        let cleaner = Cleaner::default();
+        cleaner.eager.set(eager);
+        cleaner
+    }
+}
+
 impl Core {
     /// Works as long as the drive is open.
     pub async fn run_cleaner(self: Rc<Core>) {
-        let mut pace = Pace::new(&self);
+        // What it waits for may never come once the drive is closed.
+        let closed = self.provision.until(|| self.closed.get().then_some(()));
+        select(pin!(self.clean()), pin!(closed)).await;
+    }
+    async fn clean(self: &Rc<Core>) {
+        let mut pace = Pace::new(self);
+        self.find_traces();
         while self.failure().is_none() {
+            self.review_traces();
             let retired = self.retire_empty();
             let short = self.is_space_short();
             let victim = self.choose_victim(short);
@@ -58,7 +77,7 @@ impl Core {
             }
             match victim {
                 Some(victim) => {
-                    pace.begin(&self);
+                    pace.begin(self);
                     if !self.evacuate(victim, &mut pace).await {
                         self.pause(LOOK_AGAIN).await;
                     }
@@ -83,17 +102,38 @@ impl Core {
     /// Retires segments that nothing lives in; how many.
     fn retire_empty(&self) -> usize {
         let current = self.log.borrow().durable_head().generation;
-        let mut space = self.space.borrow_mut();
+        let space = self.space.borrow();
         let empty: Vec<u32> = space
             .left_segments(current)
             .filter(|(number, segment)| segment.live_records == 0 && !self.leases.is_leased(*number))
             .map(|(number, _)| number)
             .collect();
+        drop(space);
         for number in &empty {
-            space.retire_log(*number);
+            self.retire_log(*number);
         }
         self.cleaner.cleaned_segments.add(empty.len() as u64);
         empty.len()
+    }
+    /// Makes retired segments free, as soon as no rebuild can take them for parts of the log any more: a segment is one by its first
+    /// batch.
+    pub fn free_retired(self: &Rc<Core>, segments: Vec<u32>) {
+        if segments.is_empty() {
+            return;
+        }
+        let core = self.clone();
+        self.runtime.spawn(async move {
+            for segment in segments {
+                if core.medium.write_zero_page(segment).await.is_err() {
+                    // It stays retired; the next start finds it without life and tries again.
+                    core.counters.errors.add(1);
+                    continue;
+                }
+                core.space.borrow_mut().free_log(segment);
+                core.log_changed.notify();
+                core.provision.notify();
+            }
+        });
     }
     /// The segment that is best cleaned now, if any is worth it.
     fn choose_victim(&self, short: bool) -> Option<Candidate> {

@@ -2,7 +2,7 @@
 
 use crate::cache::{Cache, RecordKey};
 use crate::checkpoint::Checkpoints;
-use crate::cleaner::{Cleaner, Move};
+use crate::cleaner::{Cleaner, Move, TraceMove};
 use crate::counters::Counters;
 use crate::departed::Departed;
 use crate::entry::Entry;
@@ -28,10 +28,14 @@ pub(crate) enum Effect {
     Accepted(Rc<Entry>),
     /// The mark lies in the log; what it dropped is not needed any more.
     Settled(Mark),
+    /// This tombstone was collected.
+    Dropped(Rc<Entry>),
     /// The cleaner's copy of a version may be read instead of the original.
     Moved(Move),
     /// The cleaner's copy of a mark counts instead of the original.
     MarkMoved(Move),
+    /// The same for the trace of a collected tombstone.
+    TraceMoved(TraceMove),
     /// Promises up to this clock need no write.
     Bound(u64),
 }
@@ -52,6 +56,10 @@ pub(crate) struct Marks {
     pub queue: VecDeque<Mark>,
     /// A task will write them if no other traffic does.
     pub timer: bool,
+    /// Freezes that wait for those above to be durable; until they are done no other is known.
+    pub held: u32,
+    /// Told meanwhile.
+    pub deferred: Vec<(Key, Ballot)>,
 }
 
 /// An open drive.
@@ -109,8 +117,6 @@ pub(crate) struct Core {
     /// Takes no more requests, but still writes its last records.
     pub closing: Cell<bool>,
     pub closed: Cell<bool>,
-    /// First segment of the log and its generation.
-    pub log_start: (Place, u64),
 }
 
 impl Core {

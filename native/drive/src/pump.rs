@@ -90,6 +90,7 @@ impl Core {
     fn apply(&self, batch: SealedBatch<Effect>) {
         self.counters.batches.add(1);
         self.counters.records.add(u64::from(batch.records));
+        let bytes = batch.bytes.len();
         let now = self.runtime.now();
         if batch.kind == BatchKind::Open {
             self.space.borrow_mut().claim_log(batch.place.segment(), batch.generation);
@@ -121,11 +122,14 @@ impl Core {
                 }
                 // What no reader needs any more gives its space back.
                 Effect::Settled(mark) => self.note_mark(&mark.entry, place, batch.sequence),
+                Effect::Dropped(entry) => self.note_dropped(&entry, place, batch.generation, batch.sequence),
                 Effect::Moved(moved) => self.note_moved(&moved, place, batch.sequence),
                 Effect::MarkMoved(moved) => self.note_mark_moved(&moved, place, batch.sequence),
+                Effect::TraceMoved(moved) => self.note_trace_moved(&moved, place, batch.sequence),
                 Effect::Bound(clock) => self.durable_bound.set(clock),
             }
         }
+        self.note_log(bytes);
     }
     /// Waits until a record of `bytes` can be appended; an answer when it never can.
     pub async fn room(&self, bytes: usize) -> Result<(), Answer> {

@@ -32,11 +32,17 @@ pub enum Sabotage {
     LeaseIgnored,
     /// A collected tombstone is forgotten although the log holds older records of its key.
     TombstoneDroppedEarly,
+    /// A root names a run before the run is flushed.
+    EarlyRoot,
+    /// A checkpoint says that the log is in the index up to records that are not durable yet.
+    CheckpointAhead,
+    /// Emptied log segments are used again before a checkpoint knows that they are empty.
+    EarlyReuse,
 }
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Sabotage; 14] = [
+    pub const ALL: [Sabotage; 17] = [
         Sabotage::NoWriteBack,
         Sabotage::BlindRetry,
         Sabotage::EarlySuccess,
@@ -51,6 +57,9 @@ impl Sabotage {
         Sabotage::MoveOverNewer,
         Sabotage::LeaseIgnored,
         Sabotage::TombstoneDroppedEarly,
+        Sabotage::EarlyRoot,
+        Sabotage::CheckpointAhead,
+        Sabotage::EarlyReuse,
     ];
 }
 

@@ -5,7 +5,7 @@ use super::pace::Pace;
 use super::victim::Candidate;
 use crate::core::Core;
 use crate::entry::Entry;
-use crate::format::{BATCH_HEADER_BYTES, LogRecord, PAGE_BYTES, STATE_RECORD_TYPE, SEGMENT_OPEN_TYPE, peek_record};
+use crate::format::{BATCH_HEADER_BYTES, LogRecord, MarkKind, PAGE_BYTES, STATE_RECORD_TYPE, SEGMENT_OPEN_TYPE, peek_record};
 use crate::log::SegmentReader;
 use crate::space::Place;
 use crate::{Key, Space};
@@ -96,6 +96,7 @@ impl Core {
                     None => Moving::Dead,
                 },
                 LogRecord::Mark(_) if walk.replaced_marks.contains(&place) => Moving::Dead,
+                LogRecord::Mark(mark) if mark.kind == MarkKind::Drop => self.move_trace(&key, mark, place),
                 LogRecord::Mark(_) => match self.stable_entry(&key) {
                     Some(entry) => self.move_mark(&entry, place),
                     None => Moving::Dead,
@@ -131,12 +132,5 @@ fn key_of(bucket: u64, space: Space, name: &[u8]) -> Key {
         bucket,
         space,
         name: Bytes::copy_from_slice(name),
-    }
-}
-
-impl Core {
-    // Until rows can be elsewhere than in memory.
-    async fn load(&self, _key: &Key) -> Result<(), crate::Answer> {
-        Ok(())
     }
 }

@@ -1,9 +1,9 @@
 //! Moving one record: a copy at the log's end, and, when that is durable and nothing has changed meanwhile, the index points there.
 
-use crate::Answer;
+use crate::{Answer, Key};
 use crate::core::{Core, Effect};
 use crate::entry::Entry;
-use crate::format::{MarkKind, MarkParts, StoredRecord, mark_bytes};
+use crate::format::{MarkKind, MarkParts, StoredMark, StoredRecord, mark_bytes};
 use crate::sabotage::{Sabotage, is_planted};
 use crate::space::Place;
 use std::rc::Rc;
@@ -16,6 +16,12 @@ pub(crate) struct Move {
     pub from: Place,
     /// The copy of a version says itself that it is complete.
     pub stable: bool,
+}
+
+/// A copy of the trace of a collected tombstone on its way. Rows with a trace alone stay in memory.
+pub(crate) struct TraceMove {
+    pub key: Key,
+    pub from: Place,
 }
 
 /// What became of a try to move a record.
@@ -77,6 +83,33 @@ impl Core {
         self.count_move(bytes);
         Moving::Appended
     }
+    /// Copies the trace of a collected tombstone that lies at `from`, if it is needed there.
+    pub fn move_trace(&self, key: &Key, mark: &StoredMark<'_>, from: Place) -> Moving {
+        let index = self.index.borrow();
+        if index.get(key).is_none_or(|row| row.mark() != Some(from) || row.trace().is_none()) {
+            return Moving::Dead;
+        }
+        let parts = MarkParts {
+            kind: MarkKind::Drop,
+            key,
+            ballot: mark.ballot,
+            floor: mark.floor,
+            moved: true,
+        };
+        let bytes = parts.encoded_bytes();
+        let mut log = self.log.borrow_mut();
+        if !log.has_room(bytes) {
+            return Moving::NeedsRoom(bytes);
+        }
+        let salt = self.seed.salt;
+        if log.append(bytes, |target| parts.encode(target, salt)).is_err() {
+            return Moving::NeedsRoom(bytes);
+        }
+        let key = index.own_key(key);
+        log.set_last_effect(bytes, Effect::TraceMoved(TraceMove { key, from }));
+        self.count_move(bytes);
+        Moving::Appended
+    }
     /// Waits for room for a move. A move may use all of the reserve.
     pub async fn room_to_move(&self, bytes: usize) -> Result<(), Answer> {
         self.wake_pump();
@@ -91,7 +124,7 @@ impl Core {
     pub fn note_moved(&self, moved: &Move, to: Place, sequence: u64) {
         let entry = &moved.entry;
         let mut index = self.index.borrow_mut();
-        let Some(row) = index.get_mut(&entry.key) else { return };
+        let Some(row) = index.change(&entry.key) else { return };
         let held = row.entries().iter().any(|held| Rc::ptr_eq(held, entry));
         if !held || entry.place() != Some(moved.from) {
             // Superseded meanwhile: the copy is dead from birth.
@@ -122,15 +155,21 @@ impl Core {
     }
     /// The copy of a mark is durable at `to`.
     pub fn note_mark_moved(&self, moved: &Move, to: Place, sequence: u64) {
-        let entry = &moved.entry;
+        self.note_copied(&moved.entry.key, moved.from, to, sequence);
+    }
+    /// The copy of a trace is durable at `to`.
+    pub fn note_trace_moved(&self, moved: &TraceMove, to: Place, sequence: u64) {
+        self.note_copied(&moved.key, moved.from, to, sequence);
+    }
+    fn note_copied(&self, key: &Key, from: Place, to: Place, sequence: u64) {
         let mut index = self.index.borrow_mut();
-        let Some(row) = index.get_mut(&entry.key).filter(|row| row.mark() == Some(moved.from)) else {
+        let Some(row) = index.change(key).filter(|row| row.mark() == Some(from)) else {
             return;
         };
-        let bytes = mark_bytes(&entry.key) as u64;
+        let bytes = mark_bytes(key) as u64;
         let mut space = self.space.borrow_mut();
         space.add_live(to.segment(), bytes, sequence);
-        space.remove_live(moved.from.segment(), bytes);
-        row.set_mark(Some(to));
+        space.remove_live(from.segment(), bytes);
+        row.move_mark(to);
     }
 }
