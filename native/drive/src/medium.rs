@@ -1,6 +1,7 @@
 //! The data under a drive: places to bytes. Segments lie in containers, which are regions of the drive's home.
 
 use crate::counters::Counters;
+use crate::format::PAGE_BYTES;
 use crate::home::{Home, Region};
 use crate::space::{Geometry, Place};
 use bytes::Bytes;
@@ -147,6 +148,12 @@ impl Medium {
         let result = futures_util::future::try_join_all(flushes).await.map(drop);
         self.counters.flush_latency.add(start, self.runtime.now());
         result
+    }
+    /// Writes zeros durably over the first page of a segment.
+    pub async fn write_zero_page(&self, segment: u32) -> io::Result<()> {
+        let mut zeros = AlignedBuffer::with_capacity(PAGE_BYTES);
+        zeros.set_len(PAGE_BYTES);
+        self.write(Place::new(segment, 0), vec![zeros.freeze()], Durability::Sync).await
     }
     /// Writes zeros durably from `offset` of a segment on, one write; returns how many bytes.
     pub async fn write_zeros(&self, segment: u32, offset: u32) -> io::Result<u32> {
