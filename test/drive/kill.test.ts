@@ -47,22 +47,26 @@ test('a drive in a folder survives kills under load', async (context) => {
 
 test('a drive on a raw device survives kills under load', async (context) => {
   const scratch = scratchFolder();
-  context.after(scratch.remove);
   const { device, detach } = loopDevice(scratch.folder, 512 * 2 ** 20);
-  context.after(detach);
+  context.after(() => {
+    detach();
+    scratch.remove();
+  });
   await killOver(context, { place: device, lines: path.join(scratch.folder, 'lines') });
 });
 
 test('a drive on a filesystem of 256 MiB fills to the brim, goes on, and survives kills', async (context) => {
   const scratch = scratchFolder();
-  context.after(scratch.remove);
   const { device, detach } = loopDevice(scratch.folder, 256 * 2 ** 20);
-  context.after(detach);
   run('mkfs.ext4', '-q', device);
   const mount = path.join(scratch.folder, 'mount');
   mkdirSync(mount);
   run('mount', device, mount);
-  context.after(() => run('umount', mount));
+  context.after(() => {
+    run('umount', mount);
+    detach();
+    scratch.remove();
+  });
   const place = path.join(mount, 'drive');
   mkdirSync(place);
   // More than the filesystem holds: what cannot be had is found out by writing.
