@@ -44,7 +44,7 @@ export function desiredLayout(
     sets: sets.map((set) => ({ ...set, slots: set.slots.map((slot) => `${slot.node}/${slot.drive}`) })),
     pools: input.pools.map((pool) => describePool(pool.name, sets)),
   };
-  return { kind: 'ok', layout, warnings: layout.pools.flatMap(warnPool).concat(warnZones(input.members)) };
+  return { kind: 'ok', layout, warnings: [...layout.pools.flatMap(warnPool), ...warnRestarts(layout), ...warnZones(input.members)] };
 }
 
 /** Sets with their slots as numbers, from the compact form of status. */
@@ -80,6 +80,25 @@ function describePool(name: string, sets: readonly ErasureSet[]): PoolStatus {
   };
 }
 
+/**
+ * Pools whose nodes can never restart without a person's approval, as a sentence; undefined where there are none. `keep` is
+ * what must go on meanwhile.
+ *
+ * Writes (or reads) must go on without the node, and a version that only W slots took must stay readable without it.
+ */
+export function cannotSpareNode(layout: LayoutStatus, keep: 'KeepWritable' | 'KeepReadable'): string | undefined {
+  const worst = new Map<string, string>();
+  for (const set of decodeSets(layout)) {
+    const { quorums: of, tolerance: losses, drivesPerNode } = describeSet(set);
+    const coding = `pool ${set.pool} (${set.data}+${set.parity}, ${drivesPerNode} of a set's slots on one node)`;
+    const lost = keep === 'KeepWritable' ? losses.writesLose : losses.readsLose;
+    if (lost.nodes === 0) worst.set(set.pool, `${coding}: ${keep === 'KeepWritable' ? 'writes' : 'reads'} stop while one node is away`);
+    else if (losses.spareShards < drivesPerNode && !worst.has(set.pool))
+      worst.set(set.pool, `${coding}: what is written on ${of.write} slots while one node is away cannot be read while another is`);
+  }
+  return worst.size === 0 ? undefined : [...worst.values()].join('; ');
+}
+
 /** Allowed, but somebody should know. */
 function warnPool(pool: PoolStatus): string[] {
   const data = pool.setSize - pool.parity;
@@ -93,6 +112,11 @@ function warnPool(pool: PoolStatus): string[] {
       ? [`pool ${pool.name}: more parity than data shards (${data}+${pool.parity}), under half of the space is usable`]
       : []),
   ];
+}
+
+function warnRestarts(layout: LayoutStatus): string[] {
+  const why = cannotSpareNode(layout, 'KeepReadable');
+  return why === undefined ? [] : [`a rolling restart would need approval: ${why}`];
 }
 
 function warnZones(members: readonly MemberStatus[]): string[] {

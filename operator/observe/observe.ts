@@ -11,7 +11,7 @@ import { identitySecretName, rootSecretName } from '../desired/names.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isNotFound } from '../kube/errors.ts';
 import { getObject } from '../kube/patch.ts';
-import { resources } from '../kube/resources.ts';
+import { resourcePath, resources } from '../kube/resources.ts';
 import type {
   ObservedAnswer,
   ObservedChild,
@@ -57,7 +57,8 @@ export async function observe(key: string, options: ObserveOptions): Promise<Sna
     .list()
     .flatMap((pod) => (pod.metadata?.labels?.['app.kubernetes.io/instance'] === name ? [observePod(pod)] : []));
   const secrets = observeSecrets(caches, cluster);
-  const others = observeOthers(options.caches, cluster);
+  // Nodes are given away once and for ever, so what other clusters hold is read anew for that, too.
+  const others = observeOthers(cluster.status.members === undefined ? await listClusters(options) : knownClusters(options.caches), cluster);
   const answers = await askMembers(cluster, { pods, secrets, nowMs: options.nowMs });
   return {
     nowMs: options.nowMs(),
@@ -116,9 +117,22 @@ function observeChildren(caches: NamespaceCaches, uid: string): ObservedChild[] 
     .map(({ kind, metadata }) => ({ kind: kind ?? '', name: metadata?.name ?? '', uid: metadata?.uid ?? '' }));
 }
 
-function observeOthers(caches: Caches, cluster: ObservedCluster): (OtherCluster & { readonly members: readonly MemberStatus[] })[] {
-  return [...caches.namespaces.values()]
-    .flatMap((namespace) => namespace.clusters.list() as readonly RawCluster[])
+type Holder = OtherCluster & { readonly members: readonly MemberStatus[] };
+
+function knownClusters(caches: Caches): readonly RawCluster[] {
+  return [...caches.namespaces.values()].flatMap((namespace) => namespace.clusters.list() as readonly RawCluster[]);
+}
+
+async function listClusters({ client, caches }: ObserveOptions): Promise<readonly RawCluster[]> {
+  const lists = [...caches.namespaces.keys()].map(async (namespace) => {
+    const answer = await client.request({ method: 'GET', path: resourcePath(resources.clusters, { namespace }) });
+    return (answer as { readonly items: readonly RawCluster[] }).items;
+  });
+  return (await Promise.all(lists)).flat();
+}
+
+function observeOthers(clusters: readonly RawCluster[], cluster: ObservedCluster): Holder[] {
+  return clusters
     .filter((other) => other.metadata?.uid !== cluster.uid)
     .map(({ metadata, status }) => ({
       name: metadata?.name ?? '',
@@ -129,9 +143,11 @@ function observeOthers(caches: Caches, cluster: ObservedCluster): (OtherCluster 
 }
 
 /** Two clusters cannot share a node's ports and drives. */
-function markTaken(node: ObservedNode, others: readonly (OtherCluster & { readonly members: readonly MemberStatus[] })[]): ObservedNode {
+function markTaken(node: ObservedNode, others: readonly Holder[]): ObservedNode {
   const holder = others.find((other) => other.members.some((member) => member.nodeName === node.name));
-  return holder === undefined ? node : { ...node, unfit: `is a member of cluster ${holder.namespace}/${holder.name}` };
+  if (holder === undefined) return node;
+  const name = `${holder.namespace}/${holder.name}`;
+  return { ...node, holder: name, unfit: `is a member of cluster ${name}` };
 }
 
 /** Asks every member whose container runs. */

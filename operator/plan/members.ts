@@ -3,6 +3,7 @@
  */
 import type { Reason } from '../api/reasons.ts';
 import type { MemberStatus } from '../api/status.ts';
+import { taintText } from '../desired/tolerations.ts';
 import type { ObservedAnswer, ObservedNode, ObservedPod, Snapshot } from './snapshot.ts';
 
 export type MemberFacts = {
@@ -51,7 +52,9 @@ export function describeMember(facts: MemberFacts): MemberStatus {
 
 function memberState({ member, pod, node, answer, whole }: MemberFacts): State {
   if (pod === undefined) {
-    const seen = node === undefined ? `node ${member.nodeName} does not exist` : `there is no pod on node ${member.nodeName} yet`;
+    const taints = (node?.taints ?? []).filter((taint) => taint.effect !== 'PreferNoSchedule').map(taintText);
+    const tainted = taints.length === 0 ? '' : `; the node has taints: ${taints.join(', ')}`;
+    const seen = node === undefined ? `node ${member.nodeName} does not exist` : `there is no pod on node ${member.nodeName} yet${tainted}`;
     return { state: node === undefined ? 'Unreachable' : 'Joining', reason: 'NoPod', message: seen };
   }
   if (pod.deletedAtMs !== undefined) return { state: 'Starting', reason: 'NotReady', message: `pod ${pod.name} is ending` };

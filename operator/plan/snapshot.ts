@@ -23,7 +23,12 @@ export type ObservedCluster = {
   readonly status: ClusterStatus;
 };
 
-export type ObservedNode = Candidate & { readonly ready: boolean; readonly cordoned: boolean };
+export type ObservedNode = Candidate & {
+  readonly ready: boolean;
+  readonly cordoned: boolean;
+  /** Another cluster, as namespace/name, of which it is a member. */
+  readonly holder?: string;
+};
 
 export type ObservedPod = {
   readonly name: string;

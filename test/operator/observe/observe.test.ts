@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import type { V1Node, V1Pod } from '@kubernetes/client-node';
+import type { V1Node, V1NodeSystemInfo, V1Pod } from '@kubernetes/client-node';
 import { fetchAnswer } from '../../../operator/observe/admin-client.ts';
 import { observeNode } from '../../../operator/observe/nodes.ts';
 import { observePod } from '../../../operator/observe/pods.ts';
@@ -30,6 +30,10 @@ test('every reason for a node to be unfit', () => {
   assert.equal(observeNode(node({ status: { addresses: [{ type: 'Hostname', address: 'gpu-1' }] } })).unfit, 'has no InternalIP address');
   assert.equal(observeNode(node({ status: { conditions: [{ type: 'Ready', status: 'Unknown' }] } })).unfit, 'is not Ready');
   assert.equal(observeNode(node({ spec: { unschedulable: true } })).unfit, 'is cordoned');
+  assert.equal(
+    observeNode(node({ status: { nodeInfo: { operatingSystem: 'windows' } as V1NodeSystemInfo } })).unfit,
+    'runs windows, not linux',
+  );
   assert.equal(observeNode(node({ metadata: { name: 'gpu-1', deletionTimestamp: new Date(0) } })).unfit, 'is being removed');
 });
 
