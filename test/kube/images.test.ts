@@ -10,13 +10,11 @@ import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, S3Client } fro
 import { validateCluster } from '../../operator/api/validate.ts';
 import { plan } from '../../operator/plan/plan.ts';
 import { runProgram } from '../cluster/cluster.ts';
-import { whyNoImages } from '../provision/base-images.mjs';
 import { type BuiltImage, buildImage, runBeside, startInImage } from './images.ts';
 import { freePort, type Service } from './service.ts';
 
 const USER = 65532;
 const KEYS = { accessKey: 'AKIAIMAGE', secretKey: 'secret-of-the-image-test' };
-const skip = whyNoImages() ?? false;
 let folder: string;
 let node: BuiltImage;
 let operator: BuiltImage;
@@ -78,7 +76,7 @@ async function sizeBytes(path: string): Promise<number> {
   return Number(done.stdout.split('\t')[0]);
 }
 
-describe('images', { skip }, () => {
+describe('images', () => {
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), 'openlake-images-'));
     node = await buildImage('node');

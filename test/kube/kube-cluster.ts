@@ -12,7 +12,7 @@ import type { OpenLakeCluster } from '../../operator/api/cluster.ts';
 import type { ClusterStatus } from '../../operator/api/status.ts';
 import { clusterRules, leaseRules, namespaceRules } from '../../operator/kube/permissions.ts';
 import { type Finished, runProgram } from '../cluster/cluster.ts';
-import { pythonFolder } from '../provision/provision.mjs';
+import { pythonFolder } from '../provision/python-clients.mjs';
 import type { ControlPlane } from './control-plane.ts';
 import { createNode, type FakeNode, type NodeOptions } from './fake-node.ts';
 import { type PodRunner, startPodRunner } from './pod-runner.ts';
