@@ -52,7 +52,7 @@ const stages: readonly Stage[] = [
   { name: 'architecture', kind: 'check', commands: [nodeTests('test/architecture/*.test.ts')] },
   { name: 'clippy', kind: 'test', commands: [cargo('clippy', '--workspace', '--all-targets', '--quiet', '--', '-D', 'warnings')] },
   { name: 'rust', kind: 'test', commands: [cargo('test', '--workspace', '--quiet')] },
-  { name: 'unit', kind: 'test', commands: [nodeTests('test/node/**/*.test.ts', 'test/operator/**/*.test.ts')] },
+  { name: 'unit', kind: 'test', commands: [nodeTests('test/{native,node,operator}/**/*.test.ts')] },
   { name: 'cluster', kind: 'test', commands: [nodeTests('test/cluster/**/*.test.ts')] },
   { name: 'kube', kind: 'kube', commands: [kubeTests()] },
   // Builds need the package registries, so these stay in this machine's network.
