@@ -27,6 +27,12 @@ export type FakeKube = AsyncDisposable & {
     part: string,
     fault: { readonly status: number; readonly reason: string; readonly retryAfterSeconds?: number; readonly times: number },
   ) => void;
+  /** After this many more writes, Leases and Events not counted, nothing is answered any more until `mend`. */
+  readonly cutAfter: (writes: number) => void;
+  readonly isCut: () => boolean;
+  readonly mend: () => void;
+  /** Writes so far, Leases and Events not counted. */
+  readonly writes: () => number;
   /** Watches stay open and say nothing any more, as after a cut cable. */
   readonly silenceWatches: () => void;
   /** Ends all watches in order. */
@@ -43,6 +49,8 @@ export async function startFakeKube(): Promise<FakeKube> {
   const requests: string[] = [];
   const faults: Fault[] = [];
   const watchers = new Set<Watcher>();
+  let writes = 0;
+  let cutAt = Number.POSITIVE_INFINITY;
 
   store.onEvent((collection, event) => {
     for (const watcher of watchers) if (watcher.collection === collection && fits(event.object, watcher.selector)) send(watcher, event);
@@ -53,7 +61,12 @@ export async function startFakeKube(): Promise<FakeKube> {
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
       const text = `${request.method} ${request.url}`;
+      if (writes >= cutAt) {
+        request.socket.destroy();
+        return;
+      }
       requests.push(text);
+      if (request.method !== 'GET' && !/\/(leases|events)\b/.test(text)) writes += 1;
       try {
         const fault = faults.find((candidate) => candidate.times > 0 && candidate.matches(text));
         if (fault !== undefined) {
@@ -153,6 +166,14 @@ export async function startFakeKube(): Promise<FakeKube> {
     store,
     requests,
     fail: (part, fault) => void faults.push({ ...fault, matches: (text) => text.includes(part) }),
+    cutAfter: (more) => {
+      cutAt = writes + more;
+    },
+    isCut: () => writes >= cutAt,
+    mend: () => {
+      cutAt = Number.POSITIVE_INFINITY;
+    },
+    writes: () => writes,
     silenceWatches: () => {
       for (const watcher of watchers) watcher.silent = true;
     },

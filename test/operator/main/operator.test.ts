@@ -4,79 +4,10 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ClusterStatus } from '../../../operator/api/status.ts';
 import { clusterRules, leaseRules, namespaceRules } from '../../../operator/kube/permissions.ts';
-import { runOperator } from '../../../operator/main/operator.ts';
 import { eventually } from '../fake-kube/eventually.ts';
-import { type FakeKube, startFakeKube } from '../fake-kube/fake-kube.ts';
-import { sampleDocument } from '../sample-cluster.ts';
-
-const clusters = '/apis/openlake.dev/v1alpha1/namespaces/ns/openlakeclusters';
-const place = { collection: clusters, name: 'sample' };
-
-type Running = AsyncDisposable & { readonly lines: readonly string[] };
-
-function startOperator(kube: FakeKube, identity = 'a'): Running {
-  const controller = new AbortController();
-  const lines: string[] = [];
-  const ended = runOperator(
-    { config: kube.config, namespaces: ['ns'], leaseNamespace: 'ns', identity, healthHost: '127.0.0.1', healthPort: 0 },
-    { stop: controller.signal, writeLine: (line) => lines.push(line), nowMs: Date.now },
-  );
-  return {
-    lines,
-    [Symbol.asyncDispose]: async () => {
-      controller.abort();
-      assert.equal(await ended, 0);
-    },
-  };
-}
-
-function createResource(kube: FakeKube): void {
-  for (let index = 0; index < 4; index += 1) {
-    const name = `node-${index}`;
-    const status = {
-      addresses: [{ type: 'InternalIP', address: `127.0.0.${index + 1}` }],
-      conditions: [{ type: 'Ready', status: 'True' }],
-    };
-    kube.store.put({ collection: '/api/v1/nodes', name }, { apiVersion: 'v1', kind: 'Node', metadata: { name }, status });
-  }
-  const document = sampleDocument() as { apiVersion: string; kind: string; spec: unknown };
-  kube.store.put(place, { ...document, metadata: { name: 'sample', namespace: 'ns' } });
-}
-
-const status = (kube: FakeKube): ClusterStatus | undefined => kube.store.get(place)?.status as ClusterStatus | undefined;
-const condition = (kube: FakeKube, type: string): string => {
-  const found = status(kube)?.conditions?.find((candidate) => candidate.type === type);
-  return `${found?.status} ${found?.reason}: ${found?.message}`;
-};
-
-/** Everything that should be there in the end, by path and name. */
-function children(kube: FakeKube): string[] {
-  const collections = [
-    '/api/v1/namespaces/ns/secrets',
-    '/api/v1/namespaces/ns/services',
-    '/api/v1/namespaces/ns/serviceaccounts',
-    '/apis/apps/v1/namespaces/ns/daemonsets',
-    '/apis/apps/v1/namespaces/ns/deployments',
-    '/apis/policy/v1/namespaces/ns/poddisruptionbudgets',
-  ];
-  return collections.flatMap((collection) => kube.store.list(collection).map((object) => `${object.kind} ${object.metadata?.name}`));
-}
-
-const EXPECTED = [
-  'Secret sample-identity',
-  'Secret sample-root',
-  'Secret sample-config',
-  'Service sample-nodes',
-  'Service sample',
-  'ServiceAccount sample-node',
-  'DaemonSet sample-p0',
-  'Deployment sample-guard',
-  'PodDisruptionBudget sample-guard',
-];
-
-const isDone = (kube: FakeKube): boolean => children(kube).length === EXPECTED.length && status(kube)?.members?.[0]?.state === 'Joining';
+import { startFakeKube } from '../fake-kube/fake-kube.ts';
+import { children, condition, createResource, EXPECTED, isDone, place, startOperator, status } from './running-operator.ts';
 
 test('a resource becomes children; members stand in status before there is a DaemonSet', async () => {
   await using kube = await startFakeKube();
