@@ -67,9 +67,9 @@ export async function startKubeCluster(
   const namespace = await createNamespace(plane);
   await plane.apply(...operatorRights(namespace));
   const block = await freeBlock(options.nodes.length);
-  const nodes: FakeNode[] = [];
-  for (const [index, node] of options.nodes.entries())
-    nodes.push(await createNode(plane, { ...node, name: `${namespace}-${index}`, address: `${block}.${index + 1}` }));
+  const nodes: readonly FakeNode[] = await Promise.all(
+    options.nodes.map((node, index) => createNode(plane, { ...node, name: `${namespace}-${index}`, address: `${block}.${index + 1}` })),
+  );
   const runner = startPodRunner(plane, { nodes, applicationRoot: root, entrypoint: ['node', '/app/operator/main.ts'] });
   for (const node of nodes) for (const drive of options.drives ?? []) mkdirSync(runner.hostFolder(node.name, drive), { recursive: true });
   const operators: Service[] = [];
