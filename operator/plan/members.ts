@@ -50,12 +50,16 @@ export function describeMember(facts: MemberFacts): MemberStatus {
   };
 }
 
+/** The most likely reason for a pod that is never made. */
+function describeTaints({ taints = [] }: ObservedNode): string {
+  const hard = taints.filter((taint) => taint.effect !== 'PreferNoSchedule').map(taintText);
+  return hard.length === 0 ? '' : `; the node has taints: ${hard.join(', ')}`;
+}
+
 function memberState({ member, pod, node, answer, whole }: MemberFacts): State {
   if (pod === undefined) {
-    const taints = (node?.taints ?? []).filter((taint) => taint.effect !== 'PreferNoSchedule').map(taintText);
-    const tainted = taints.length === 0 ? '' : `; the node has taints: ${taints.join(', ')}`;
-    const seen = node === undefined ? `node ${member.nodeName} does not exist` : `there is no pod on node ${member.nodeName} yet${tainted}`;
-    return { state: node === undefined ? 'Unreachable' : 'Joining', reason: 'NoPod', message: seen };
+    if (node === undefined) return { state: 'Unreachable', reason: 'NoPod', message: `node ${member.nodeName} does not exist` };
+    return { state: 'Joining', reason: 'NoPod', message: `there is no pod on node ${member.nodeName} yet${describeTaints(node)}` };
   }
   if (pod.deletedAtMs !== undefined) return { state: 'Starting', reason: 'NotReady', message: `pod ${pod.name} is ending` };
   if (pod.phase === 'Failed') return { state: 'Failed', reason: 'PodFailed', message: `pod ${pod.name} failed: ${pod.trouble}` };

@@ -220,9 +220,7 @@ function stepChildren(draft: Draft, work: PlannedWork): void {
   draft.actions.push({ kind: 'apply', object: identitySecret(snapshot.cluster, { ...identity, remembered }), owned: false });
   draft.actions.push(...childActions(children, snapshot.children));
 
-  const configHashes = new Map(
-    Object.entries(children.config.stringData).map(([file, text]) => [file.replace(/\.toml$/, ''), sha256(text)]),
-  );
+  const { configHashes } = children;
   const bytes = Object.values(children.config.stringData).reduce((sum, text) => sum + Buffer.byteLength(text), 0);
   const hash = sha256([...configHashes.values()].join('\n'));
   const config = judgeConfig(draft.status.members, configHashes);

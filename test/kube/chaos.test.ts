@@ -234,11 +234,11 @@ describe(`the life of a cluster whose operator is killed again and again (seed $
 
   test('an operator that is not disturbed finds nothing to do', async () => {
     const { status } = await cluster.get();
-    const before = await children();
+    const made = await children();
     await operator.stop('SIGTERM');
     operator = await cluster.startOperator('operator-0');
     await cluster.waitUntil('its first pass, which writes everything anew', async () => (await passesOf(operator)) >= 2);
-    assert.deepEqual(await children(), before);
+    assert.deepEqual(await children(), made);
     assert.deepEqual((await cluster.get()).status, status);
   });
 

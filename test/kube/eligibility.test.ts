@@ -61,6 +61,15 @@ const pool = (chosen: object): object => ({
   pools: [{ name: 'p0', nodes: { count: 4, ...chosen }, drives: { directories: { parent: '/mnt/openlake', names: ['d0'] } } }],
 });
 
+/** A cluster of the one node with this label. */
+const one = (): object => {
+  const drives = { directories: { parent: '/mnt/openlake', names: ['d0', 'd1'], mountCheck: 'Directory' } };
+  const chosen = { count: 1, gpu: 'Ignore', rdma: 'Ignore', selector: { matchLabels: { rack: 'r9' } } };
+  return { version: '0.1.0', pools: [{ name: 'p0', nodes: chosen, drives, erasure: { setSize: 2, parity: 1 } }] };
+};
+
+const isDecided = (seen: ClusterStatus): boolean => seen.members !== undefined || condition(seen, 'NodesEligible').status === 'False';
+
 describe('nodes that are not eligible', () => {
   let cluster: KubeCluster;
   const path = (index: number): string => `/api/v1/nodes/${cluster.nodes[index]?.name}`;
@@ -134,13 +143,7 @@ describe('nodes that are not eligible', () => {
   });
 
   test('two clusters that are made at once do not get the same nodes', async () => {
-    const one = (): object => {
-      const drives = { directories: { parent: '/mnt/openlake', names: ['d0', 'd1'], mountCheck: 'Directory' } };
-      const chosen = { count: 1, gpu: 'Ignore', rdma: 'Ignore', selector: { matchLabels: { rack: 'r9' } } };
-      return { version: '0.1.0', pools: [{ name: 'p0', nodes: chosen, drives, erasure: { setSize: 2, parity: 1 } }] };
-    };
     await Promise.all(['left', 'right'].map((name) => cluster.apply(one(), name)));
-    const isDecided = (seen: ClusterStatus): boolean => seen.members !== undefined || condition(seen, 'NodesEligible').status === 'False';
     const [left, right] = await Promise.all(['left', 'right'].map((name) => cluster.waitFor('a decision', isDecided, name)));
     const [short] = [left, right].filter((seen) => seen?.members === undefined);
     assert.ok(short !== undefined, 'both got the node');

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { joinParts, SHARED_FILE } from '../../node/config/file.ts';
 import { validateCluster } from '../../operator/api/validate.ts';
 import { plan } from '../../operator/plan/plan.ts';
 import { runProgram } from '../cluster/cluster.ts';
@@ -63,7 +64,8 @@ function podOfOneNode(ports: { readonly s3: number; readonly peer: number; reado
   if (planned.kind !== 'apply') throw new Error(JSON.stringify(planned));
   const container = planned.children.daemonSets[0]?.spec?.template.spec?.containers[0];
   const words = [...(container?.command ?? []), ...(container?.args ?? [])].map((word) => word.replace('$(NODE_NAME)', 'n0'));
-  return { toml: planned.children.config.stringData['n0.toml'] as string, command: words };
+  const { 'n0.toml': own = '', [SHARED_FILE]: shared = '' } = planned.children.config.stringData;
+  return { toml: joinParts(own, shared), command: words };
 }
 
 /** Names of the packages that an image holds. */

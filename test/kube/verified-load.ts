@@ -28,9 +28,9 @@ const ATTEMPTS = 10;
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
-/** A load on a bucket that exists, signed with `credentials`. */
-export function createLoad(bucket: string, credentials: Credentials): VerifiedLoad {
-  let current = credentials;
+/** A load on a bucket that exists, signed with `keys`. */
+export function createLoad(bucket: string, keys: Credentials): VerifiedLoad {
+  let current = keys;
   let requests = 0;
   let running: { readonly stop: AbortController; readonly workers: readonly Promise<void>[] } | undefined;
   const failures: string[] = [];

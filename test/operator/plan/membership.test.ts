@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { tolerationsOf } from '../../../operator/desired/tolerations.ts';
+import { type Taint, tolerationsOf } from '../../../operator/desired/tolerations.ts';
 import { type Candidate, chooseMembers, whyNot } from '../../../operator/plan/membership.ts';
 import { plan } from '../../../operator/plan/plan.ts';
 import { sampleCandidates, sampleCluster, samplePlanInput } from '../sample-cluster.ts';
@@ -49,8 +49,9 @@ test('names are exact, and nothing else is looked at', () => {
   assert.equal(reason(nodes, { name: 'x' }), 'is not in nodes.names');
 });
 
+const taint = (key: string, effect = 'NoSchedule', value?: string): Taint => ({ key, effect, ...(value === undefined ? {} : { value }) });
+
 test('a taint keeps a node out, unless pods tolerate it or its condition will take it away', () => {
-  const taint = (key: string, effect = 'NoSchedule', value?: string) => ({ key, effect, ...(value === undefined ? {} : { value }) });
   const pool = sampleCluster().spec.pools[0];
   assert.ok(pool !== undefined);
   const why = (taints: Candidate['taints'], tolerations: object[] = []): string | undefined => {
