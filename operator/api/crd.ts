@@ -9,8 +9,11 @@ import { stringify } from 'yaml';
 import { ClusterSchema, GROUP, KIND, PLURAL, SpecSchema, VERSION } from './cluster.ts';
 import {
   drivesRules,
+  ioRules,
   networkRules,
+  networkTransitions,
   nodesRules,
+  podRules,
   poolRules,
   poolsRules,
   poolsTransitions,
@@ -28,7 +31,9 @@ const rulePlaces: readonly { readonly at: readonly string[]; readonly rules: rea
   { at: ['pools', '[]'], rules: [...poolRules, ...poolTransitions] },
   { at: ['pools', '[]', 'nodes'], rules: nodesRules },
   { at: ['pools', '[]', 'drives'], rules: drivesRules },
-  { at: ['network'], rules: networkRules },
+  { at: ['network'], rules: [...networkRules, ...networkTransitions] },
+  { at: ['io'], rules: ioRules },
+  { at: ['pod'], rules: podRules },
 ];
 
 /** Columns of `kubectl get`: the first question first. Priority 1 shows with -o wide. */

@@ -38,6 +38,7 @@ const table = {
   RolloutStuck: { place: 'Stalled', impact: 'the restarted node stays away; no second one is touched' },
   Forbidden: { place: 'Stalled', impact: 'the operator may not do what it must; running pods go on' },
   ChildNotOurs: { place: 'Stalled', impact: 'an object of the same name belongs to somebody else; it is left alone' },
+  ChildRefused: { place: 'Stalled', impact: 'the API server does not take an object; what runs goes on' },
   ApiUnavailable: { place: 'Stalled', impact: 'changes wait for the API server; the data path goes on' },
   AllHealthy: { place: 'Degraded', impact: 'none' },
   SetsDegraded: { place: 'Degraded', impact: 'reads and writes go on with less to spare' },

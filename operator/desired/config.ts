@@ -18,6 +18,7 @@ import { renderOwnPart, renderSharedPart } from '../../node/config/render.ts';
 import type { DriveConfig, NodeConfig } from '../../node/config/schema.ts';
 import type { OpenLakeCluster } from '../api/cluster.ts';
 import type { PoolSpec } from '../api/pool.ts';
+import { parseBytes } from '../api/quantity.ts';
 import type { LayoutStatus, MemberStatus } from '../api/status.ts';
 import { decodeSets } from './layout.ts';
 
@@ -107,14 +108,6 @@ function driveConfigs(pool: PoolSpec): DriveConfig[] {
     return directories.names.map((name) => ({ path: `${directories.parent}/${name}`, mount_check: lower(directories.mountCheck) }));
   }
   return (devices?.paths ?? []).map((device) => ({ device, mount_check: 'strict' }));
-}
-
-const UNITS: Readonly<Record<string, number>> = { '': 1, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40 };
-
-/** Bytes of a quantity such as 8Gi; the schema has checked its form. */
-export function parseBytes(quantity: string): number {
-  const [, digits, unit] = /^(\d+)(Ki|Mi|Gi|Ti)?$/.exec(quantity) ?? [];
-  return Number(digits) * (UNITS[unit ?? ''] ?? Number.NaN);
 }
 
 function lower<T extends string>(text: T): Lowercase<T> {

@@ -17,7 +17,8 @@ import type {
 import { REVISION } from '../api/annotations.ts';
 import type { ClusterSpec } from '../api/cluster.ts';
 import type { PoolSpec } from '../api/pool.ts';
-import { type DesiredInput, parseBytes } from './config.ts';
+import { parseBytes } from '../api/quantity.ts';
+import type { DesiredInput } from './config.ts';
 import { hashOf } from './hash.ts';
 import { imageOf } from './image.ts';
 import { CONFIG_MOUNT, childMetadata, configSecretName, daemonSetName, poolLabels, serviceAccountName } from './names.ts';

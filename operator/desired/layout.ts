@@ -26,11 +26,7 @@ export function desiredLayout(
     if (sets.some((set) => set.pool === pool.name)) continue;
     const coding = codingOf(pool);
     if (coding === undefined) {
-      return {
-        kind: 'impossible',
-        pool: pool.name,
-        message: `${pool.nodes.count} nodes x ${drivesPerNode(pool)} drives have no coding that keeps writes on without one node: write erasure.setSize and erasure.parity`,
-      };
+      return { kind: 'impossible', pool: pool.name, message: noDefault(pool.nodes.count, drivesPerNode(pool)) };
     }
     const nodes = input.members.filter((member) => member.pool === pool.name).map((member) => ({ id: member.id, zone: member.zone }));
     const firstSetId = sets.reduce((next, set) => Math.max(next, set.id + 1), 0);
@@ -61,6 +57,16 @@ export function decodeSets(layout: LayoutStatus): ErasureSet[] {
 function codingOf(pool: PoolSpec): Coding | undefined {
   if (pool.erasure === undefined) return defaultCoding(pool.nodes.count, drivesPerNode(pool));
   return { data: pool.erasure.setSize - pool.erasure.parity, parity: pool.erasure.parity };
+}
+
+/** Erasure is immutable, so it can only be written into a new resource; nothing was stored yet. */
+function noDefault(nodes: number, drives: number): string {
+  const sizes = [];
+  for (let size = 2; size <= 16; size += 1) if ((nodes * drives) % size === 0) sizes.push(size);
+  const what = `${nodes} nodes x ${drives} drives have no default coding that keeps writes on without one node`;
+  return sizes.length === 0
+    ? `${what}, and no set size from 2 to 16 divides ${nodes * drives}: it needs another nodes.count`
+    : `${what}: it needs erasure.setSize (${sizes.join(' or ')}) and erasure.parity, both written when the resource is created`;
 }
 
 type PoolStatus = LayoutStatus['pools'][number];

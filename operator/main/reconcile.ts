@@ -10,7 +10,7 @@ import type { ClusterStatus } from '../api/status.ts';
 import { applyActions, ChildNotOurs } from '../apply/apply.ts';
 import { writeStatus } from '../apply/status.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { ApiError, isConflict, isForbidden, isTransient } from '../kube/errors.ts';
+import { ApiError, isConflict, isForbidden, isRefused, isTransient } from '../kube/errors.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import type { WorkResult } from '../kube/queue.ts';
 import type { Caches } from '../observe/caches.ts';
@@ -145,6 +145,7 @@ function hasMembers(caches: Caches, key: string): boolean {
 function judgeFailure(error: unknown, count: number): Pick<Problems, 'stalled' | 'progress'> | undefined {
   if (isForbidden(error)) return { stalled: yes('Forbidden', error.message) };
   if (error instanceof ChildNotOurs) return { stalled: yes('ChildNotOurs', error.message) };
+  if (isRefused(error)) return { stalled: yes('ChildRefused', error.message) };
   if (count < FAILURES_TO_TELL) return undefined;
   return isTransient(error)
     ? { progress: yes('ApiUnavailable', describeError(error)) }

@@ -7,7 +7,9 @@
 import type { KubernetesObject, V1Secret } from '@kubernetes/client-node';
 import { CLUSTER_ID_LABEL } from '../api/annotations.ts';
 import type { ClusterStatus, MemberStatus } from '../api/status.ts';
-import { identitySecretName, rootSecretName } from '../desired/names.ts';
+import { SHARED_FILE } from '../../node/config/file.ts';
+import type { ClusterSecrets } from '../desired/config.ts';
+import { configSecretName, identitySecretName, rootSecretName } from '../desired/names.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isNotFound } from '../kube/errors.ts';
 import { getObject } from '../kube/patch.ts';
@@ -27,6 +29,7 @@ import type { Caches, NamespaceCaches } from './caches.ts';
 import { generateSecrets } from './generate-secrets.ts';
 import { observeNode } from './nodes.ts';
 import { observePod } from './pods.ts';
+import { readToldSecrets } from './told-secrets.ts';
 
 export type ObserveOptions = {
   readonly client: KubeClient;
@@ -70,6 +73,7 @@ export async function observe(key: string, options: ObserveOptions): Promise<Sna
     children: observeChildren(caches, cluster.uid),
     answers,
     others,
+    told: observeTold(caches, cluster),
     fresh: generateSecrets(),
   };
 }
@@ -105,6 +109,14 @@ function observeSecrets(caches: NamespaceCaches, cluster: ObservedCluster): Obse
       labels: metadata?.labels ?? {},
       data: Object.fromEntries(Object.entries(data ?? {}).map(([key, value]) => [key, Buffer.from(value, 'base64').toString('utf8')])),
     }));
+}
+
+/** The secrets in the configuration that the nodes have; of the parts of a file only the shared one has them. */
+function observeTold(caches: NamespaceCaches, cluster: ObservedCluster): ClusterSecrets | undefined {
+  const secret = caches.secrets.get(configSecretName({ metadata: cluster }));
+  const isOurs = secret?.metadata?.ownerReferences?.some((owner) => owner.uid === cluster.uid) === true;
+  const text = isOurs ? secret.data?.[SHARED_FILE] : undefined;
+  return text === undefined ? undefined : readToldSecrets(Buffer.from(text, 'base64').toString('utf8'));
 }
 
 function observeChildren(caches: NamespaceCaches, uid: string): ObservedChild[] {

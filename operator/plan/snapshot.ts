@@ -87,6 +87,8 @@ export type Snapshot = {
   /** By member id. */
   readonly answers: ReadonlyMap<number, ObservedAnswer>;
   readonly others: readonly OtherCluster[];
+  /** What the nodes' configuration says now, as long as there is one. */
+  readonly told?: ClusterSecrets | undefined;
   /** Random material, to be used where nothing was generated before. */
   readonly fresh: ClusterSecrets & { readonly clusterId: string };
 };

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { configHash } from '../../../node/config/hash.ts';
 import { parseNodeConfig } from '../../../node/config/load.ts';
 import type { NodeConfig } from '../../../node/config/schema.ts';
-import { parseBytes } from '../../../operator/desired/config.ts';
+import { parseBytes } from '../../../operator/api/quantity.ts';
 import { decodeSets, desiredLayout } from '../../../operator/desired/layout.ts';
 import { type Plan, plan } from '../../../operator/plan/plan.ts';
 import { sampleCandidates, sampleCluster, samplePlanInput, wholeConfigs } from '../sample-cluster.ts';
@@ -156,7 +156,8 @@ test('a pool without a sensible default says what to write', () => {
   assert.deepEqual(result, {
     kind: 'blocked',
     reason: 'LayoutImpossible',
-    message: 'pool p0: 2 nodes x 1 drives have no coding that keeps writes on without one node: write erasure.setSize and erasure.parity',
+    message:
+      'pool p0: 2 nodes x 1 drives have no default coding that keeps writes on without one node: it needs erasure.setSize (2) and erasure.parity, both written when the resource is created',
     rejected: [],
   });
 });

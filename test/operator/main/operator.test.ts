@@ -105,6 +105,16 @@ test('what is forbidden is Stalled, with verb and resource, until the right is g
   assert.equal(status(kube)?.members?.length, 4);
 });
 
+test('what the API server refuses is Stalled at once, in its own words', async () => {
+  await using kube = await startFakeKube();
+  createResource(kube);
+  kube.fail('PATCH /apis/apps/v1/namespaces/ns/daemonsets', { status: 422, reason: 'Invalid', times: 1 });
+  await using operators = new AsyncDisposableStack();
+  operators.use(startOperator(kube));
+  await eventually(() => condition(kube, 'Stalled').startsWith('True ChildRefused'));
+  assert.match(condition(kube, 'Stalled'), /PATCH daemonsets ns\/sample-p0: the API server answers 422 Invalid: as the test asked for/);
+});
+
 test('an object in the place of a child is Stalled, and left alone', async () => {
   await using kube = await startFakeKube();
   createResource(kube);
