@@ -96,6 +96,8 @@ function container(input: DesiredInput, pool: PoolSpec): V1Container {
     name: 'node',
     image: imageOf(input.cluster.spec),
     imagePullPolicy: image.pullPolicy,
+    // Why a node ended is then in its pod's status, and from there in the resource's.
+    terminationMessagePolicy: 'FallbackToLogsOnError',
     command: ['node', '/app/node/main.ts'],
     args: ['--config', `${CONFIG_MOUNT}/$(NODE_NAME).toml`],
     env: [

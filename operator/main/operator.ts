@@ -29,7 +29,9 @@ export type ProcessEdges = {
 /** Runs until stopped or the Lease is lost; returns the exit code. */
 export async function runOperator(options: OperatorOptions, edges: ProcessEdges): Promise<number> {
   const log = createLog(edges.writeLine, edges.nowMs);
-  const client = createClient(options.config);
+  const client = createClient(options.config, edges.nowMs);
+  // Times of objects are the API server's: a wrong clock of ours must not make a pod ready for longer, or long gone.
+  const nowMs = (): number => edges.nowMs() + client.clockOffsetMs();
   const stopped = new Promise<'stopped'>((resolve) => {
     if (edges.stop.aborted) resolve('stopped');
     edges.stop.addEventListener('abort', () => resolve('stopped'), { once: true });
@@ -62,7 +64,7 @@ export async function runOperator(options: OperatorOptions, edges: ProcessEdges)
     events,
     metrics,
     log,
-    nowMs: edges.nowMs,
+    nowMs,
     leaseAgeMs: leadership.renewedMsAgo,
     isLeader: leadership.isLeader,
   });

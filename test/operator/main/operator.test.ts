@@ -115,6 +115,18 @@ test('what the API server refuses is Stalled at once, in its own words', async (
   assert.match(condition(kube, 'Stalled'), /PATCH daemonsets ns\/sample-p0: the API server answers 422 Invalid: as the test asked for/);
 });
 
+test('times are those of the API server, whatever our own clock says', async () => {
+  for (const skewMs of [-3_600_000, 3_600_000]) {
+    await using kube = await startFakeKube();
+    createResource(kube);
+    await using operators = new AsyncDisposableStack();
+    operators.use(startOperator(kube, 'a', () => Date.now() + skewMs));
+    await eventually(() => isDone(kube));
+    for (const { type, lastTransitionTime } of status(kube)?.conditions ?? [])
+      assert.ok(Math.abs(Date.parse(lastTransitionTime) - Date.now()) < 60_000, `${type} changed at ${lastTransitionTime}`);
+  }
+});
+
 test('an object in the place of a child is Stalled, and left alone', async () => {
   await using kube = await startFakeKube();
   createResource(kube);

@@ -10,12 +10,12 @@ export const place = { collection: clusters, name: 'sample' };
 
 export type Running = AsyncDisposable & { readonly lines: readonly string[] };
 
-export function startOperator(kube: FakeKube, identity = 'a'): Running {
+export function startOperator(kube: FakeKube, identity = 'a', nowMs: () => number = Date.now): Running {
   const controller = new AbortController();
   const lines: string[] = [];
   const ended = runOperator(
     { config: kube.config, namespaces: ['ns'], leaseNamespace: 'ns', identity, healthHost: '127.0.0.1', healthPort: 0 },
-    { stop: controller.signal, writeLine: (line) => lines.push(line), nowMs: Date.now },
+    { stop: controller.signal, writeLine: (line) => lines.push(line), nowMs },
   );
   return {
     lines,
