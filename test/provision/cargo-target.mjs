@@ -16,9 +16,12 @@ const cache = process.env.OPENLAKE_TEST_CACHE ?? join(homedir(), '.cache', 'open
 const workspace = fileURLToPath(new URL('../../native/', import.meta.url));
 const KEPT_MS = 7 * 24 * 3600 * 1000;
 
-/** A process that holds the lock as long as this one lives: it ends when the other end of its input is gone. Undefined when taken. */
+/**
+ * A process that holds the lock as long as this one lives: it ends when the other end of its input is gone. Undefined when another run
+ * has the lock; a short wait lets the steps of one `npm test` follow each other.
+ */
 async function lock(file) {
-  const holder = spawn('flock', ['--nonblock', file, 'sh', '-c', 'echo held; exec cat'], { stdio: ['pipe', 'pipe', 'ignore'] });
+  const holder = spawn('flock', ['--wait', '5', file, 'sh', '-c', 'echo held; exec cat'], { stdio: ['pipe', 'pipe', 'ignore'] });
   const held = await new Promise((resolve) => {
     holder.on('error', () => resolve(false));
     holder.on('exit', () => resolve(false));
