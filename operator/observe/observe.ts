@@ -5,9 +5,9 @@
  * comes from the informers' copies, and the members are asked over their admin API.
  */
 import type { KubernetesObject, V1Secret } from '@kubernetes/client-node';
+import { SHARED_FILE } from '../../node/config/file.ts';
 import { CLUSTER_ID_LABEL } from '../api/annotations.ts';
 import type { ClusterStatus, MemberStatus } from '../api/status.ts';
-import { SHARED_FILE } from '../../node/config/file.ts';
 import type { ClusterSecrets } from '../desired/config.ts';
 import { configSecretName, identitySecretName, rootSecretName } from '../desired/names.ts';
 import type { KubeClient } from '../kube/client.ts';

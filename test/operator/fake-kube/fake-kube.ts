@@ -7,6 +7,7 @@
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { KubeConfig } from '@kubernetes/client-node';
+import { definedSchema, OPENAPI_PATH } from '../../../operator/main/crd-check.ts';
 import { type Place, Refused, Store, type Stored, type WatchEvent } from './store.ts';
 
 type Fault = {
@@ -33,6 +34,8 @@ export type FakeKube = AsyncDisposable & {
   readonly mend: () => void;
   /** Writes so far, Leases and Events not counted. */
   readonly writes: () => number;
+  /** Publishes this schema of the resource; undefined: the definition is not installed. */
+  readonly serveDefinition: (schema: object | undefined) => void;
   /** Watches stay open and say nothing any more, as after a cut cable. */
   readonly silenceWatches: () => void;
   /** Ends all watches in order. */
@@ -83,6 +86,8 @@ export async function startFakeKube(): Promise<FakeKube> {
     });
   });
 
+  let definition: object | undefined = { components: { schemas: { cluster: definedSchema() } } };
+
   const handle = (call: {
     readonly method: string;
     readonly url: URL;
@@ -90,6 +95,7 @@ export async function startFakeKube(): Promise<FakeKube> {
     readonly response: http.ServerResponse;
   }): void => {
     const { method, url, body, response } = call;
+    if (url.pathname === OPENAPI_PATH && definition !== undefined) return reply(response, 200, definition);
     const { collection, name, part } = parsePath(url.pathname);
     if (method === 'GET' && name === undefined) {
       if (url.searchParams.get('watch') === 'true') return startWatch(collection, { url, response });
@@ -174,6 +180,9 @@ export async function startFakeKube(): Promise<FakeKube> {
       cutAt = Number.POSITIVE_INFINITY;
     },
     writes: () => writes,
+    serveDefinition: (schema) => {
+      definition = schema === undefined ? undefined : { components: { schemas: { cluster: schema } } };
+    },
     silenceWatches: () => {
       for (const watcher of watchers) watcher.silent = true;
     },
