@@ -34,16 +34,6 @@ function nodeTests(...patterns: readonly string[]): readonly string[] {
 
 const imageTests = ['test/kube/images.test.ts', 'test/kube/operator-image.test.ts'];
 
-/**
- * The tests on Kubernetes: in one process, because they share one control plane, and in a network namespace of their own, because
- * nodes of a cluster need addresses that are not loopback ones.
- */
-function kubeTests(): readonly string[] {
-  const files = globSync('test/kube/*.test.ts', { cwd: root }).filter((file) => !imageTests.includes(file));
-  const run = [process.execPath, '--test', '--test-isolation=none', ...files.toSorted()];
-  return ['unshare', '--net', 'sh', '-c', 'ip link set lo up && exec "$0" "$@"', ...run];
-}
-
 const stages: readonly Stage[] = [
   { name: 'types', kind: 'check', commands: [[bin('tsc'), '--noEmit', '-p', '.']] },
   { name: 'lint', kind: 'check', commands: [[bin('oxlint'), '--type-aware', '--deny-warnings', '.']] },
@@ -54,7 +44,7 @@ const stages: readonly Stage[] = [
   { name: 'rust', kind: 'test', commands: [cargo('test', '--workspace', '--quiet')] },
   { name: 'unit', kind: 'test', commands: [nodeTests('test/{native,node,operator}/**/*.test.ts')] },
   { name: 'cluster', kind: 'test', commands: [nodeTests('test/cluster/**/*.test.ts')] },
-  { name: 'kube', kind: 'kube', commands: [kubeTests()] },
+  { name: 'kube', kind: 'kube', commands: [[process.execPath, 'test/kube/run.ts']] },
   // Builds need the package registries, so these stay in this machine's network.
   { name: 'images', kind: 'kube', commands: [[process.execPath, '--test', '--test-isolation=none', ...imageTests]] },
 ];

@@ -207,8 +207,11 @@ describe('odd orders', () => {
     };
     await assert.rejects(cluster.apply(long, `${name}x`), /metadata\.name/);
     await cluster.apply(long, name);
-    const status = await cluster.waitFor('the cluster with long names', (seen) => condition(seen, 'Ready').status === 'True', name);
-    assert.equal(status.membersReady, '2/2');
+    const status = await cluster.waitFor(
+      'the cluster with long names',
+      (seen) => condition(seen, 'Ready').status === 'True' && seen.membersReady === '2/2',
+      name,
+    );
     assert.equal(condition(status, 'UpgradeSafe').reason, 'LayoutCannotSpareNode');
   });
 });
