@@ -4,9 +4,13 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import type { V1Node, V1NodeSystemInfo, V1Pod } from '@kubernetes/client-node';
+import { SHARED_FILE } from '../../../node/config/file.ts';
 import { fetchAnswer } from '../../../operator/observe/admin-client.ts';
 import { observeNode } from '../../../operator/observe/nodes.ts';
 import { observePod } from '../../../operator/observe/pods.ts';
+import { readToldSecrets } from '../../../operator/observe/told-secrets.ts';
+import { plan } from '../../../operator/plan/plan.ts';
+import { sampleCandidates, sampleCluster, samplePlanInput, sampleSecrets } from '../sample-cluster.ts';
 
 const ready = [{ type: 'Ready', status: 'True' }];
 
@@ -44,6 +48,33 @@ function pod(status: V1Pod['status'], metadata: V1Pod['metadata'] = {}): V1Pod {
     ...(status === undefined ? {} : { status }),
   };
 }
+
+test('what a container said last stands behind why it does not run', () => {
+  const ended = { exitCode: 2, message: 'earlier lines\nCannot use /etc/openlake/gpu-1.toml: 1 problem\n' };
+  const waiting = { reason: 'CrashLoopBackOff', message: 'back-off 5m0s restarting failed container' };
+  const container = {
+    name: 'node',
+    image: '',
+    imageID: '',
+    ready: false,
+    restartCount: 3,
+    state: { waiting },
+    lastState: { terminated: ended },
+  };
+  const seen = observePod(pod({ containerStatuses: [container] }));
+  assert.equal(seen.trouble, 'CrashLoopBackOff: earlier lines\nCannot use /etc/openlake/gpu-1.toml: 1 problem');
+  const silent = { ...container, lastState: { terminated: { exitCode: 137 } } };
+  assert.equal(observePod(pod({ containerStatuses: [silent] })).trouble, 'CrashLoopBackOff: back-off 5m0s restarting failed container');
+});
+
+test('the secrets that nodes were told can be read back from their configuration', () => {
+  const cluster = sampleCluster();
+  const result = plan(samplePlanInput(cluster, sampleCandidates(4)));
+  assert.ok(result.kind === 'apply');
+  assert.deepEqual(readToldSecrets(result.children.config.stringData[SHARED_FILE] ?? ''), sampleSecrets);
+  assert.equal(readToldSecrets('not = toml = at all'), undefined);
+  assert.equal(readToldSecrets('[cluster]\nid = "x"\n'), undefined);
+});
 
 const since = '2026-01-01T00:00:00Z' as unknown as Date;
 
