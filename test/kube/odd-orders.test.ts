@@ -16,7 +16,7 @@ import { createLoad, type VerifiedLoad } from './verified-load.ts';
 
 const KEYS = { accessKey: 'AKIAODDODDODDODDODD1', secretKey: 'odd-secret-odd-secret-odd-secret-odd-sec' };
 
-const spec = (repository: string): object => ({
+const spec = (repository: string, memory = '128Mi'): object => ({
   version: '0.1.0',
   image: { repository },
   pools: [
@@ -26,7 +26,7 @@ const spec = (repository: string): object => ({
       drives: { directories: { parent: '/mnt/openlake', names: ['d0', 'd1'], mountCheck: 'Directory' } },
     },
   ],
-  io: { memory: '128Mi', cores: 1 },
+  io: { memory, cores: 1 },
   credentials: { root: [{ secretRef: { name: 'root-keys' } }] },
   update: { minReadySeconds: 0 },
 });
@@ -71,7 +71,7 @@ describe('odd orders', () => {
     cluster.waitFor('the cluster to be whole', (seen, object) => isWhole(seen) && seen.observedGeneration === object.metadata.generation);
 
   test('the resource before its Secret, then a wrong Secret: status names it, and goes on when it is right', async () => {
-    await cluster.apply(spec('openlake/no-such-image'));
+    await cluster.apply(spec('openlake/no-such-image', '100Gi'));
     const missing = await cluster.waitFor('the missing Secret', (seen) => condition(seen, 'CredentialsValid').reason === 'SecretMissing');
     assert.equal(condition(missing, 'Stalled').message, `Secret ${cluster.namespace}/root-keys does not exist`);
     await writeKeys('short');
@@ -81,7 +81,11 @@ describe('odd orders', () => {
     await cluster.waitFor('the members', (seen) => seen.members?.length === 4 && condition(seen, 'Stalled').status === 'False');
   });
 
-  test('an image that cannot be pulled is named by each member; the corrected one comes up', async () => {
+  test('more memory than nodes have, then an image that cannot be pulled: each member says so; the corrected resource comes up', async () => {
+    await cluster.waitFor('the scheduler to be quoted', (seen) =>
+      (seen.members ?? []).every(({ message = '' }) => /Unschedulable: .*Insufficient memory/.test(message)),
+    );
+    await cluster.apply(spec('openlake/no-such-image'));
     const status = await cluster.waitFor('the image to be missed', (seen) =>
       (seen.members ?? []).every(({ state, message = '' }) => state === 'Failed' && message.includes('ImagePullBackOff')),
     );
@@ -194,15 +198,29 @@ describe('odd orders', () => {
     assert.ok(load.requests() > 200, `only ${load.requests()} requests were made`);
   });
 
-  test('the longest names work, longer ones are refused', async () => {
+  test('what is wrong with a resource is said with its field, its value and what was expected', async () => {
+    const wrong: readonly (readonly [object, RegExp])[] = [
+      [{ version: 'latest' }, /spec\.version: Invalid value: "latest".*should match/],
+      [{ colour: 'red' }, /OpenLakeCluster\.spec\): unknown field "colour"/],
+      [{ io: { cores: 0 } }, /spec\.io\.cores: Invalid value: 0: expected Auto or an integer from 1 to 256/],
+      [{ io: { engine: 'uring' } }, /spec\.io\.engine: Unsupported value: "uring": supported values: "Auto", "Uring", "Poll"/],
+      [{ adopt: 'lake' }, /spec\.adopt: Invalid value: "lake"/],
+      [{ credentials: { root: [{ secretRef: {} }] } }, /spec\.credentials\.root\[0\]\.secretRef\): missing required field "name"/],
+      [{ network: { s3Port: 99_999 } }, /spec\.network\.s3Port: Invalid value: 99999: .*less than or equal to 65535/],
+      [{ pools: [] }, /spec\.pools: Invalid value: 0: .*at least 1 items/],
+    ];
+    for (const [change, message] of wrong) await assert.rejects(cluster.apply({ ...spec('openlake/node'), ...change }, 'wrong'), message);
+  });
+
+  test('the longest names work, in two pools; longer ones are refused', async () => {
     const name = `l${'o'.repeat(38)}g`;
-    const pool = `p${'o'.repeat(18)}l`;
-    const drives = { directories: { parent: '/mnt/long', names: ['d0'], mountCheck: 'Directory' } };
-    const nodes = { count: 2, gpu: 'Ignore', rdma: 'Ignore', selector: { matchLabels: { spare: 'yes' } } };
+    const drives = { directories: { parent: '/mnt/long', names: ['d0', 'd1'], mountCheck: 'Directory' } };
+    const nodes = { count: 1, gpu: 'Ignore', rdma: 'Ignore', selector: { matchLabels: { spare: 'yes' } } };
+    const pools = ['p', 'q'].map((first) => ({ name: `${first}${'o'.repeat(18)}l`, nodes, drives, erasure: { setSize: 2, parity: 1 } }));
     const long = {
       version: '0.1.0',
       io: { memory: '128Mi', cores: 1 },
-      pools: [{ name: pool, nodes, drives, erasure: { setSize: 2, parity: 1 } }],
+      pools,
       update: { minReadySeconds: 0 },
     };
     await assert.rejects(cluster.apply(long, `${name}x`), /metadata\.name/);
@@ -212,6 +230,7 @@ describe('odd orders', () => {
       (seen) => condition(seen, 'Ready').status === 'True' && seen.membersReady === '2/2',
       name,
     );
+    assert.equal(status.setsHealthy, '2/2');
     assert.equal(condition(status, 'UpgradeSafe').reason, 'LayoutCannotSpareNode');
   });
 });
