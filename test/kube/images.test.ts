@@ -126,8 +126,8 @@ describe('images', () => {
     const pod = podOfOneNode(ports);
     const drives = join(folder, 'drives');
     const config = join(folder, 'config');
-    // The drives' own folders are not there: a trial makes them.
-    for (const path of [config, drives]) {
+    // A kubelet makes the folders of a trial's drives; the node never does.
+    for (const path of [config, drives, ...['d0', 'd1', 'd2', 'd3'].map((name) => join(drives, name))]) {
       mkdirSync(path, { recursive: true });
       chownSync(path, USER, USER);
     }
