@@ -10,6 +10,7 @@ use crate::proposal::Proposal;
 use crate::proposer::{Proposer, Published};
 use crate::scan::{Finding, Found};
 use crate::settle::republish;
+use crate::shared_write::SharedWrite;
 use crate::store::Condition;
 use crate::stripe::shards_needed;
 use crate::write::{Promises, outcome_unknown, promises, write, writer_of};
@@ -26,12 +27,13 @@ enum Goal {
     Fail,
 }
 
-/// Publishes `draft` if `condition` holds. Returns the version's origin.
+/// Publishes `draft` if `condition` holds. `shared`: others may publish it too. Returns the version's origin.
 pub(crate) async fn write_if(
     operation: &Rc<Operation>,
     draft: Proposal,
     condition: &Condition,
     floor: Ballot,
+    shared: Option<SharedWrite>,
 ) -> Result<Ballot, StoreError> {
     // One at a time on this core; the body was read before, so a slow client holds nobody up.
     let _turn = operation.core.key_queue.turn(&operation.key).await;
@@ -39,12 +41,12 @@ pub(crate) async fn write_if(
     if is_planted(Sabotage::ConditionOnRead) {
         let head = locate(operation, Need::Head).await?.map(|located| located.head);
         return if allows(condition, head.as_ref()) {
-            write(operation, draft, floor).await
+            write(operation, draft, floor, None).await
         } else {
             Err(StoreError::PreconditionFailed)
         };
     }
-    let mut proposer = Proposer::new(operation.clone(), floor);
+    let mut proposer = Proposer::of_shared(operation.clone(), floor, shared);
     let mut last: Option<Finding> = None;
     for round in 0.. {
         if round > 0 {

@@ -7,6 +7,7 @@ use crate::proposal::Proposal;
 use crate::proposer::{Prepared, Proposer, Published};
 use crate::scan::Finding;
 use crate::settle::{is_decodable, republish, scan_answers};
+use crate::shared_write::SharedWrite;
 use crate::stripe::shards_needed;
 use openlake_drive::Ballot;
 use openlake_drive::sabotage::{Sabotage, is_planted};
@@ -23,12 +24,23 @@ enum Goal {
     FinishOther,
 }
 
-/// Publishes `draft` until it is complete or nobody can say. `floor`: the highest floor that staging saw. Returns the version's origin.
-pub(crate) async fn write(operation: &Rc<Operation>, draft: Proposal, floor: Ballot) -> Result<Ballot, StoreError> {
-    let mut proposer = Proposer::new(operation.clone(), floor);
-    let first = proposer.next_ballot();
-    let mut proposal = draft.proposed_at(first, None);
-    let mut goal = Goal::Propose;
+/// Publishes `draft` until it is complete or nobody can say. `floor`: the highest floor that staging saw. `shared`: others may publish it
+/// too, so there is no round without prepare. Returns the version's origin.
+pub(crate) async fn write(
+    operation: &Rc<Operation>,
+    draft: Proposal,
+    floor: Ballot,
+    shared: Option<SharedWrite>,
+) -> Result<Ballot, StoreError> {
+    let mut proposer = Proposer::of_shared(operation.clone(), floor, shared);
+    let first = shared.map_or_else(|| proposer.next_ballot(), |shared| shared.since);
+    let (mut proposal, mut goal) = match shared {
+        None => (draft.proposed_at(first, None), Goal::Propose),
+        Some(_) => match after_refusal(operation, &mut proposer, &draft, first).await? {
+            Next::Done(origin) => return Ok(origin),
+            Next::Publish(proposal, goal) => (proposal, goal),
+        },
+    };
     for round in 0.. {
         let (ballot, origin) = (proposal.ballot(), proposal.origin());
         match proposer.publish(proposal, 0, goal == Goal::Propose).await {
@@ -95,6 +107,7 @@ async fn after_refusal(operation: &Rc<Operation>, proposer: &mut Proposer, draft
                 .map_err(|_| outcome_unknown(operation, proposer))?;
             Next::Publish(proposal, Goal::FinishOther)
         }
+        _ if !proposer.has_proposed() => return Err(outcome_unknown(operation, proposer)),
         _ => return Err(operation.unknown("publish: refused by a newer version, and it cannot be told whether this write took effect")),
     })
 }
@@ -143,6 +156,7 @@ pub(crate) fn writer_of<'writer>(
         needed: draft.needed(),
         attempts,
         witnessed: proposer.witnessed(),
+        shared: proposer.shared(),
     }
 }
 
@@ -155,8 +169,11 @@ fn after_silence(operation: &Operation, proposer: &Proposer, draft: &Proposal) -
     outcome_unknown(operation, proposer)
 }
 
-/// 503: something was published, and fewer than W drives said so.
+/// 503: something was published, and fewer than W drives said so; or nothing was, and nothing will be.
 pub(crate) fn outcome_unknown(operation: &Operation, proposer: &Proposer) -> StoreError {
+    if !proposer.has_proposed() {
+        return operation.unavailable("prepare: too few slots promised, or other writers were faster");
+    }
     let acked = proposer
         .attempts()
         .iter()

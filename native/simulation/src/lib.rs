@@ -8,6 +8,7 @@
 pub mod checkers;
 pub mod client;
 pub mod cluster;
+pub mod completion;
 pub mod faults;
 pub mod history;
 pub mod linearizability;

@@ -1,5 +1,6 @@
 //! All values of a run: their sizes and ETags, to judge what reads and lists say; and the keys they are written under.
 
+use crate::completion::Completions;
 use crate::linearizability::Value;
 use crate::value;
 use bytes::Bytes;
@@ -23,6 +24,8 @@ pub struct Values {
     next: Cell<Value>,
     known: RefCell<BTreeMap<Value, Known>>,
     by_etag: RefCell<BTreeMap<([u8; 16], u16), Value>>,
+    /// Uploads whose completion began and has not been answered yet.
+    pub completions: Completions,
 }
 
 impl Values {
@@ -38,6 +41,7 @@ impl Values {
             next: Cell::new(1),
             known: RefCell::default(),
             by_etag: RefCell::default(),
+            completions: Completions::default(),
         }
     }
 

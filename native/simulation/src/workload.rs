@@ -35,6 +35,7 @@ enum Step {
     Head,
     List,
     Multipart,
+    CompleteAgain,
 }
 
 /// Weights of the steps: mostly small puts and gets on the same keys, some of everything else.
@@ -50,7 +51,8 @@ const STEPS: &[(u64, Step)] = &[
     (5, Step::GetRange),
     (8, Step::Head),
     (5, Step::List),
-    (2, Step::Multipart),
+    (4, Step::Multipart),
+    (4, Step::CompleteAgain),
 ];
 
 /// Works until `stop` is set.
@@ -122,7 +124,14 @@ async fn step(client: &Client, random: &mut Random, mix: &Mix, seen: &mut BTreeM
                 size: either.size.max(1),
                 ..either
             };
-            client.multipart(key, when, upload, random.percent(15), random.percent(20)).await;
+            let (abort, again) = (random.percent(15), random.percent(20));
+            let tries: Vec<u64> = (0..random.below(4)).map(|_| random.bits()).collect();
+            client.multipart(key, when, upload, abort, again, &tries).await;
+        }
+        Step::CompleteAgain => {
+            if let Some(completion) = client.values.completions.any(random.bits()) {
+                client.complete(&completion).await;
+            }
         }
     }
 }
