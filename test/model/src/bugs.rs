@@ -1,7 +1,7 @@
 //! Rules left out on purpose, by name: each must lead to a violation, else the model would not see that the rule is needed.
 
 /// Names of all planted bugs; what each leaves out stands in docs/decisions/0005-versioned-keys.md and in protocol.md section 12.
-pub const NAMES: [&str; 38] = [
+pub const NAMES: [&str; 39] = [
     "no_writeback",
     "r_equal",
     "early_discard",
@@ -40,6 +40,7 @@ pub const NAMES: [&str; 38] = [
     "absent_is_dead",
     "own_older_succeeds",
     "retry_knows_nothing",
+    "shards_of_any_version",
 ];
 
 /// A set of planted bugs.
@@ -93,5 +94,5 @@ questions! {
     heal_force gc_w gc_nofloor stable_early heal_unstable heal_nobarrier heal_early
     dup_refusal w_small stable_drops_versions marker_skipped removal_forgets removal_unprepared pointer_unsettled
     top_unsettled walk_instead_of_pointer republished_is_newest tombstone_over_versions gc_dangling gc_no_grace fragment_unfrozen
-    absent_is_dead own_older_succeeds retry_knows_nothing
+    absent_is_dead own_older_succeeds retry_knows_nothing shards_of_any_version
 }

@@ -1,7 +1,7 @@
 //! What is explored: the set, the operations, the bounds. See README.md for the letters.
 
 use crate::bugs::Bugs;
-use crate::record::{BLIND, INITIAL, ITSELF, NULL, OLDER_INITIAL, Record, WriteId};
+use crate::record::{BLIND, INITIAL, ITSELF, NULL, OLDER_INITIAL, Record, Version, WriteId};
 use crate::state::{DRIVES, Drive, OPERATIONS, Operation, State};
 
 /// What an operation does.
@@ -21,7 +21,7 @@ pub enum Kind {
     CreateVersion,
     /// DELETE that writes a delete marker.
     Marker,
-    /// DELETE of the version of operation 0, or of the initial one.
+    /// DELETE of one version.
     Remove(Target),
     /// GET of the newest version.
     Get,
@@ -38,6 +38,7 @@ pub enum Kind {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Target {
     First,
+    Second,
     Initial,
     Null,
 }
@@ -55,6 +56,7 @@ impl Kind {
             'J' => Kind::CreateVersion,
             'K' => Kind::Marker,
             'X' => Kind::Remove(Target::First),
+            'x' => Kind::Remove(Target::Second),
             'Y' => Kind::Remove(Target::Initial),
             'G' => Kind::Get,
             'g' => Kind::GetVersion(Target::First),
@@ -95,6 +97,8 @@ pub enum Start {
     Named,
     /// A null version below a named one.
     NullAndNamed,
+    /// Two named versions; the older one was published again above the newer one.
+    Republished,
 }
 
 /// One exploration.
@@ -149,6 +153,7 @@ impl Config {
             'i' => self.start = Start::Null,
             'j' => self.start = Start::Named,
             'k' => self.start = Start::NullAndNamed,
+            'l' => self.start = Start::Republished,
             's' => self.stable_marks = false,
             'f' => self.same_ballot = false,
             'v' => self.restarts = 1,
@@ -164,18 +169,22 @@ impl Config {
     }
     /// Whether any version but the null one can exist.
     pub fn versioned(&self) -> bool {
-        matches!(self.start, Start::Named | Start::NullAndNamed) || self.operations.iter().any(|kind| kind.makes_version())
+        matches!(self.start, Start::Named | Start::NullAndNamed | Start::Republished) || self.operations.iter().any(|kind| kind.makes_version())
     }
     /// The operation that has this write id.
     pub fn writer(&self, write_id: WriteId) -> Option<Kind> {
         self.operations.get(usize::from(write_id).checked_sub(1)?).copied()
     }
-    /// Shards that are needed to read it.
+    /// Shards that are needed to read what an operation writes.
     pub fn shards_needed(&self, write_id: WriteId) -> usize {
         match self.writer(write_id) {
             Some(Kind::Delete | Kind::Marker | Kind::Remove(_)) => 1,
             _ => self.data,
         }
+    }
+    /// Drives that must hold a record before it can be published again.
+    pub fn shards_of(&self, record: &Record) -> usize {
+        if record.tombstone { 1 } else { self.shards_needed(record.write_id) }
     }
     /// Whether its writer set no condition and wrote in one round.
     pub fn is_unconditional(&self, write_id: WriteId) -> bool {
@@ -198,13 +207,22 @@ impl Config {
             version,
             newest: ITSELF,
             tombstone: false,
+            void: false,
         };
         match self.start {
             Start::Empty => vec![],
             Start::Null => vec![record(INITIAL, NULL)],
             Start::Named => vec![record(INITIAL, INITIAL)],
             Start::NullAndNamed => vec![record(OLDER_INITIAL, NULL), record(INITIAL, INITIAL)],
+            Start::Republished => {
+                let older = Record { origin: 5, version: 5, base: 5, newest: OLDER_INITIAL, ..record(INITIAL, NULL) };
+                vec![record(OLDER_INITIAL, OLDER_INITIAL), older]
+            }
         }
+    }
+    /// The initial version with the highest origin.
+    pub fn newest_initial(&self) -> Version {
+        self.initial().into_iter().max_by_key(|record| record.origin).map_or(INITIAL, |record| record.version)
     }
     /// The state before anything happened: all drives hold the initial versions and know them complete.
     pub fn first_state(&self) -> State {

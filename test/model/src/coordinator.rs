@@ -46,7 +46,9 @@ impl Config {
             }
             for clock in &self.clocks {
                 let mut at_clock = aimed.clone();
-                let ballot = clock * 8 + operation as Ballot;
+                // Never below a ballot of its own, nor below one that was noted for it.
+                let noted = if kind == Kind::Retry { state.operations[0].attempts.iter().max().map_or(0, |ballot| (ballot >> 3) + 1) } else { 0 };
+                let ballot = clock.max(&noted) * 8 + operation as Ballot;
                 if matches!(kind, Kind::Put | Kind::Delete | Kind::PutVersion | Kind::Marker) {
                     self.propose(&mut at_clock, operation, ballot, self.blind(operation, ballot));
                 } else {
@@ -91,6 +93,7 @@ impl Config {
             version: if kind.makes_version() { ballot } else { NULL },
             newest: ITSELF,
             tombstone: kind == Kind::Delete,
+            void: false,
         }
     }
 
@@ -170,7 +173,7 @@ impl Config {
     ) -> Option<()> {
         let record = found.record?;
         let newest = top.record?;
-        if found.holders < self.shards_needed(record.write_id) {
+        if found.holders < self.shards_of(&record) {
             return None;
         }
         let ballot = state.operations[operation].ballot;

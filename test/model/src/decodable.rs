@@ -21,7 +21,7 @@ impl Config {
             let versions: BTreeSet<Version> = descending(held).map(|ballot| state.record(ballot).version).collect();
             let readable = |version: Option<Version>| {
                 let found = self.scan(state, &answers, version);
-                found.record.is_none_or(|record| found.holders >= self.shards_needed(record.write_id))
+                found.record.is_none_or(|record| found.holders >= self.shards_of(&record))
             };
             readable(None) && versions.into_iter().all(|version| readable(Some(version))) && self.points_at_readable(state, &answers)
         })
@@ -30,6 +30,6 @@ impl Config {
     fn points_at_readable(&self, state: &State, answers: &[Answer]) -> bool {
         let top = self.scan(state, answers, None);
         let origin = top.record.map_or(0, |record| record.newest_origin());
-        origin == 0 || self.is_readable(state, answers, state.writer(origin))
+        origin == 0 || self.is_readable(state, answers, origin)
     }
 }

@@ -46,8 +46,7 @@ impl Config {
         (found, top): (&Found, &Found),
         origin: Ballot,
     ) -> Option<()> {
-        let writer = state.writer(origin);
-        if origin != NOTHING && !self.is_readable(state, answers, writer) {
+        if origin != NOTHING && !self.is_readable(state, answers, origin) {
             return None;
         }
         if found.complete {
@@ -62,7 +61,7 @@ impl Config {
         let kind = self.operations[operation];
         let own = self.write_id(operation);
         let found = self.scan(state, answers, Some(NULL));
-        if found.record.is_some_and(|record| found.holders < self.shards_needed(record.write_id)) {
+        if found.record.is_some_and(|record| found.holders < self.shards_of(&record)) {
             return None;
         }
         if let Some(record) = found.record.filter(|record| record.write_id == own) {
@@ -142,8 +141,8 @@ impl Config {
             let refused = self.refusals(state, operation, at);
             match found.record {
                 _ if self.bugs.blind_retry() => {}
-                // Ended by this write itself: it never was.
-                Some(record) if record.tombstone && record.base == 0 => {
+                // Ended before it existed.
+                Some(record) if record.void => {
                     if !found.complete {
                         return self.publish_again(state, operation, answers, (&found, top), (Goal::Settle, 0));
                     }
@@ -183,7 +182,7 @@ impl Config {
         let newest = top.record.map_or(NOTHING, |record| record.newest_origin());
         let version = record.version;
         let overtaken = newest > version && !(mine.evidence != 0 && mine.evidence < newest);
-        if overtaken && !self.bugs.own_older_succeeds() && !record.tombstone {
+        if overtaken && !self.bugs.own_older_succeeds() {
             return None;
         }
         if found.complete {
@@ -201,7 +200,7 @@ impl Config {
         let ballot = state.operations[operation].ballot;
         let newest = top.record.map_or(NOTHING, |record| record.newest_origin());
         let write_id = self.write_id(operation);
-        let tombstone = Record { ballot, write_id, origin: ballot, base: 0, version, newest, tombstone: true };
+        let tombstone = Record { ballot, write_id, origin: ballot, base: 0, version, newest, tombstone: true, void: true };
         self.send_again(state, operation, tombstone, (Goal::Settle, 0));
         Some(())
     }

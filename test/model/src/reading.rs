@@ -41,8 +41,7 @@ impl Config {
             self.finish(state, operation, Outcome::Value, NOTHING);
             return Some(());
         };
-        let writer = state.writer(origin);
-        if origin != NOTHING && !self.is_readable(state, answers, writer) || found.holders < self.shards_needed(record.write_id) {
+        if origin != NOTHING && !self.is_readable(state, answers, origin) || found.holders < self.shards_of(&record) {
             return None;
         }
         let newest: BTreeSet<_> = answers.iter().map(|answer| descending(answer.records).next()).collect();
@@ -114,6 +113,7 @@ impl Config {
             version: record.version,
             newest,
             tombstone: true,
+            void: false,
         };
         self.propose(state, operation, ballot, own)
     }
@@ -159,7 +159,7 @@ impl Config {
         for version in versions {
             let found = self.scan(state, answers, Some(version));
             let Some(record) = found.record else { continue };
-            if found.too_few || !found.complete && !self.bugs.heal_unstable() || found.holders < self.shards_needed(record.write_id) {
+            if found.too_few || !found.complete && !self.bugs.heal_unstable() || found.holders < self.shards_of(&record) {
                 return None;
             }
             fill |= bit(record.ballot);

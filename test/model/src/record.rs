@@ -39,6 +39,8 @@ pub struct Record {
     pub newest: u8,
     /// Data, or a delete marker (which needs no shards), or the end of its version.
     pub tombstone: bool,
+    /// A tombstone of a version that never existed: what was left of it could still have been brought back.
+    pub void: bool,
 }
 
 impl Record {

@@ -41,6 +41,7 @@ impl Config {
             version,
             newest: ITSELF,
             tombstone: true,
+            void: false,
         };
         self.publish_removal(state, operation, answers, (own, top), (Goal::Own, version))
     }

@@ -1,7 +1,7 @@
 //! What a set of answers says: protocol.md section 4, over all records of the key (the newest version) or over those of one version.
 
 use crate::config::Config;
-use crate::record::{Ballot, Record, Version, WriteId, bit, descending};
+use crate::record::{Ballot, Record, Version, bit, descending};
 use crate::state::{Answer, State};
 
 /// Outcome of a scan.
@@ -46,23 +46,26 @@ impl Config {
             if !complete && accepted + unknown < self.write_quorum {
                 continue;
             }
-            let holders = holders(state, answers, record.write_id);
-            if !complete && self.bugs.skip_undecodable() && holders < self.shards_needed(record.write_id) {
+            let holders = self.holders(state, answers, &record);
+            if !complete && self.bugs.skip_undecodable() && holders < self.shards_of(&record) {
                 continue;
             }
             return Found { record: Some(record), complete, holders, too_few: hidden(ballot) };
         }
         Found { record: None, complete: true, holders: 0, too_few: hidden(0) }
     }
-    /// Whether answers hold enough shards of a write id.
-    pub fn is_readable(&self, state: &State, answers: &[Answer], write_id: WriteId) -> bool {
-        holders(state, answers, write_id) >= self.shards_needed(write_id)
+    /// Whether answers hold enough shards of the version with this origin.
+    pub fn is_readable(&self, state: &State, answers: &[Answer], origin: Ballot) -> bool {
+        let record = state.of_origin(origin);
+        record.is_some_and(|record| self.holders(state, answers, record) >= self.shards_of(record))
     }
-}
-
-/// Answers that hold a write id, at whatever ballot.
-pub fn holders(state: &State, answers: &[Answer], write_id: WriteId) -> usize {
-    let ballots = state.records.iter().filter(|record| record.write_id == write_id);
-    let ballots = ballots.fold(0, |set, record| set | bit(record.ballot));
-    answers.iter().filter(|answer| answer.records & ballots != 0).count()
+    /// Answers that hold a record's bytes, at whatever ballot: those of its write id and of its version. Without the second a write that
+    /// counts a version as dead, as too few drives took it, would help to bring it back by its next one.
+    fn holders(&self, state: &State, answers: &[Answer], wanted: &Record) -> usize {
+        let same = |record: &&Record| {
+            record.write_id == wanted.write_id && (record.version == wanted.version || self.bugs.shards_of_any_version())
+        };
+        let ballots = state.records.iter().filter(same).fold(0, |set, record| set | bit(record.ballot));
+        answers.iter().filter(|answer| answer.records & ballots != 0).count()
+    }
 }

@@ -140,7 +140,8 @@ impl State {
     pub fn version_of(&self, origin: Ballot) -> Version {
         self.of_origin(origin).map_or(0, |record| record.version)
     }
-    fn of_origin(&self, origin: Ballot) -> Option<&Record> {
+    /// A record with this origin.
+    pub fn of_origin(&self, origin: Ballot) -> Option<&Record> {
         self.records.iter().find(|record| record.origin == origin)
     }
     /// Remembers a record as sent.

@@ -1,7 +1,7 @@
 //! All steps that can follow a state.
 
 use crate::config::{Config, Kind, Target};
-use crate::record::{Ballot, INITIAL, NULL, Version, bit, descending};
+use crate::record::{Ballot, NULL, Version, bit, descending};
 use crate::state::{Answer, Phase, Reply, State};
 use std::fmt::Write;
 
@@ -80,11 +80,11 @@ impl Config {
             return vec![NULL];
         };
         match target {
-            Target::Initial => vec![INITIAL],
+            Target::Initial => vec![self.newest_initial()],
             Target::Null => vec![NULL],
-            Target::First => {
-                let first = state.operations[0];
-                first.attempts[..usize::from(first.proposed)].to_vec()
+            Target::First | Target::Second => {
+                let maker = state.operations[usize::from(target == Target::Second)];
+                maker.attempts[..usize::from(maker.proposed)].to_vec()
             }
         }
     }
