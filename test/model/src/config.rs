@@ -169,7 +169,8 @@ impl Config {
     }
     /// Whether any version but the null one can exist.
     pub fn versioned(&self) -> bool {
-        matches!(self.start, Start::Named | Start::NullAndNamed | Start::Republished) || self.operations.iter().any(|kind| kind.makes_version())
+        matches!(self.start, Start::Named | Start::NullAndNamed | Start::Republished)
+            || self.operations.iter().any(|kind| kind.makes_version())
     }
     /// The operation that has this write id.
     pub fn writer(&self, write_id: WriteId) -> Option<Kind> {
@@ -215,14 +216,23 @@ impl Config {
             Start::Named => vec![record(INITIAL, INITIAL)],
             Start::NullAndNamed => vec![record(OLDER_INITIAL, NULL), record(INITIAL, INITIAL)],
             Start::Republished => {
-                let older = Record { origin: 5, version: 5, base: 5, newest: OLDER_INITIAL, ..record(INITIAL, NULL) };
+                let older = Record {
+                    origin: 5,
+                    version: 5,
+                    base: 5,
+                    newest: OLDER_INITIAL,
+                    ..record(INITIAL, NULL)
+                };
                 vec![record(OLDER_INITIAL, OLDER_INITIAL), older]
             }
         }
     }
     /// The initial version with the highest origin.
     pub fn newest_initial(&self) -> Version {
-        self.initial().into_iter().max_by_key(|record| record.origin).map_or(INITIAL, |record| record.version)
+        self.initial()
+            .into_iter()
+            .max_by_key(|record| record.origin)
+            .map_or(INITIAL, |record| record.version)
     }
     /// The state before anything happened: all drives hold the initial versions and know them complete.
     pub fn first_state(&self) -> State {

@@ -47,7 +47,11 @@ impl Config {
             for clock in &self.clocks {
                 let mut at_clock = aimed.clone();
                 // Never below a ballot of its own, nor below one that was noted for it.
-                let noted = if kind == Kind::Retry { state.operations[0].attempts.iter().max().map_or(0, |ballot| (ballot >> 3) + 1) } else { 0 };
+                let noted = if kind == Kind::Retry {
+                    state.operations[0].attempts.iter().max().map_or(0, |ballot| (ballot >> 3) + 1)
+                } else {
+                    0
+                };
                 let ballot = clock.max(&noted) * 8 + operation as Ballot;
                 if matches!(kind, Kind::Put | Kind::Delete | Kind::PutVersion | Kind::Marker) {
                     self.propose(&mut at_clock, operation, ballot, self.blind(operation, ballot));
@@ -76,7 +80,10 @@ impl Config {
 
     /// A record that no prepare precedes.
     pub fn blind(&self, operation: usize, ballot: Ballot) -> Record {
-        Record { base: BLIND, ..self.own(operation, ballot, NULL) }
+        Record {
+            base: BLIND,
+            ..self.own(operation, ballot, NULL)
+        }
     }
 
     /// A record of an operation's own, as the newest version; `base` is that of a null version.
@@ -99,7 +106,13 @@ impl Config {
 
     /// Ends an operation.
     pub fn finish(&self, state: &mut State, operation: usize, outcome: Outcome, result: Ballot) {
-        let Operation { before, version, attempts, proposed, .. } = state.operations[operation];
+        let Operation {
+            before,
+            version,
+            attempts,
+            proposed,
+            ..
+        } = state.operations[operation];
         let keeps = self.operations[operation].makes_version() || self.operations[operation] == Kind::Retry;
         state.operations[operation] = Operation {
             phase: Phase::Done,
@@ -177,7 +190,11 @@ impl Config {
             return None;
         }
         let ballot = state.operations[operation].ballot;
-        let again = Record { ballot, base: record.ballot, ..record };
+        let again = Record {
+            ballot,
+            base: record.ballot,
+            ..record
+        };
         if record.ballot == newest.ballot {
             self.send_again(state, operation, again, goal);
             return Some(());
@@ -188,8 +205,20 @@ impl Config {
         if record.tombstone && record.version != NULL {
             return self.publish_removal(state, operation, answers, (again, top), goal);
         }
-        let points_at = if self.bugs.republished_is_newest() || record.origin > newest.newest_origin() { ITSELF } else { newest.newest_origin() };
-        self.send_again(state, operation, Record { newest: points_at, ..again }, goal);
+        let points_at = if self.bugs.republished_is_newest() || record.origin > newest.newest_origin() {
+            ITSELF
+        } else {
+            newest.newest_origin()
+        };
+        self.send_again(
+            state,
+            operation,
+            Record {
+                newest: points_at,
+                ..again
+            },
+            goal,
+        );
         Some(())
     }
 

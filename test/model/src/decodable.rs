@@ -13,9 +13,16 @@ impl Config {
         }
         let up = self.write_quorum.max(self.drives - (self.drives - self.data) / 2);
         (0_u32..1 << self.drives).filter(|set| set.count_ones() as usize == up).all(|set| {
-            let there = (0..self.drives).filter(|drive| set >> drive & 1 == 1).map(|drive| state.drives[drive]);
+            let there = (0..self.drives)
+                .filter(|drive| set >> drive & 1 == 1)
+                .map(|drive| state.drives[drive]);
             let answers: Vec<Answer> = there
-                .map(|drive| Answer { records: drive.records, marks: drive.marks, dirty: drive.dirty, ..Answer::default() })
+                .map(|drive| Answer {
+                    records: drive.records,
+                    marks: drive.marks,
+                    dirty: drive.dirty,
+                    ..Answer::default()
+                })
                 .collect();
             let held = answers.iter().fold(0, |set, answer| set | answer.records);
             let versions: BTreeSet<Version> = descending(held).map(|ballot| state.record(ballot).version).collect();

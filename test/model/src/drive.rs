@@ -9,7 +9,13 @@ impl Config {
     pub fn handle(&self, state: &mut State, operation: usize, drive: usize) -> bool {
         let asked = state.operations[operation];
         let held = state.drives[drive];
-        let mut answer = Answer { reply: Reply::List, floor: held.floor, dirty: held.dirty, records: held.records, marks: held.marks };
+        let mut answer = Answer {
+            reply: Reply::List,
+            floor: held.floor,
+            dirty: held.dirty,
+            records: held.records,
+            marks: held.marks,
+        };
         match asked.phase {
             Phase::Read => {
                 if self.operations[operation] == Kind::Heal && !self.bugs.heal_nobarrier() {
@@ -35,7 +41,10 @@ impl Config {
     /// `publish`: accepts at or above the floor; never removes another record. `None`: no answer.
     pub fn accept(&self, state: &mut State, drive: usize, ballot: Ballot) -> Option<Answer> {
         let record = *state.record(ballot);
-        let ack = Answer { reply: Reply::Ack, ..Answer::default() };
+        let ack = Answer {
+            reply: Reply::Ack,
+            ..Answer::default()
+        };
         let held = state.drives[drive];
         if held.records & bit(ballot) != 0 {
             return Some(ack);
@@ -45,12 +54,20 @@ impl Config {
             return None;
         }
         let newer_stable = state.of_version(held.marks, record.version) >> ballot != 0;
-        let allowed = if self.bugs.accept_older() { !newer_stable } else { ballot >= held.floor && !newer_stable };
+        let allowed = if self.bugs.accept_older() {
+            !newer_stable
+        } else {
+            ballot >= held.floor && !newer_stable
+        };
         if !allowed {
             return Some(refusal(held.floor));
         }
         let target = &mut state.drives[drive];
-        target.records = if self.bugs.early_discard() { bit(ballot) } else { held.records | bit(ballot) };
+        target.records = if self.bugs.early_discard() {
+            bit(ballot)
+        } else {
+            held.records | bit(ballot)
+        };
         target.marks &= target.records;
         target.floor = held.floor.max(ballot);
         Some(ack)
@@ -60,7 +77,11 @@ impl Config {
     pub fn mark(&self, state: &mut State, drive: usize, ballot: Ballot) {
         let record = *state.record(ballot);
         let held = state.drives[drive].records;
-        let below = if self.bugs.stable_drops_versions() { held } else { state.of_version(held, record.version) } & (bit(ballot) - 1);
+        let below = if self.bugs.stable_drops_versions() {
+            held
+        } else {
+            state.of_version(held, record.version)
+        } & (bit(ballot) - 1);
         let target = &mut state.drives[drive];
         target.marks |= bit(ballot);
         target.records &= !below;
@@ -121,7 +142,11 @@ impl Config {
             let target = &mut state.drives[drive];
             if self.bugs.heal_force() {
                 target.records = bit(ballot);
-            } else if state.records.iter().any(|known| known.version == version && known.ballot >= ballot && held.marks & bit(known.ballot) != 0) {
+            } else if state
+                .records
+                .iter()
+                .any(|known| known.version == version && known.ballot >= ballot && held.marks & bit(known.ballot) != 0)
+            {
                 continue;
             } else {
                 target.records |= bit(ballot);
@@ -138,5 +163,9 @@ impl Config {
 }
 
 fn refusal(floor: Ballot) -> Answer {
-    Answer { reply: Reply::Refuse, floor, ..Answer::default() }
+    Answer {
+        reply: Reply::Refuse,
+        floor,
+        ..Answer::default()
+    }
 }

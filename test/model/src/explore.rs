@@ -54,7 +54,12 @@ impl Config {
         let mut parents: HashMap<u64, u64, Mix> = HashMap::default();
         seen.insert(first.fingerprint());
         let mut waiting = VecDeque::from([first]);
-        let mut report = Report { states: 1, steps: 0, exhausted: false, violation: None };
+        let mut report = Report {
+            states: 1,
+            steps: 0,
+            exhausted: false,
+            violation: None,
+        };
         while let Some(state) = if limits.traces { waiting.pop_front() } else { waiting.pop_back() } {
             for (_, next) in self.steps(&state, false) {
                 report.steps += 1;
@@ -90,7 +95,10 @@ impl Config {
         let mut state = self.start();
         let mut texts = Vec::new();
         for fingerprint in path.into_iter().rev().skip(1) {
-            let step = self.steps(&state, true).into_iter().find(|(_, next)| next.fingerprint() == fingerprint);
+            let step = self
+                .steps(&state, true)
+                .into_iter()
+                .find(|(_, next)| next.fingerprint() == fingerprint);
             let Some((text, next)) = step else { break };
             texts.push(text);
             state = next;

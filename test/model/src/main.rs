@@ -14,7 +14,12 @@ struct Order {
 }
 
 fn parse(words: &[String]) -> Result<Order, String> {
-    let word = |at: usize| words.get(at).map(String::as_str).ok_or_else(|| format!("word {} is missing; see README.md", at + 1));
+    let word = |at: usize| {
+        words
+            .get(at)
+            .map(String::as_str)
+            .ok_or_else(|| format!("word {} is missing; see README.md", at + 1))
+    };
     let number = |at: usize| word(at)?.parse::<u64>().map_err(|_| format!("{} is not a number", words[at]));
     let mut config = Config::new(number(0)? as usize, number(1)? as usize, word(2)?).ok_or("drives, data or operations do not fit")?;
     let clocks: Result<Vec<u8>, _> = word(3)?.split(',').map(str::parse).collect();
@@ -37,7 +42,13 @@ fn parse(words: &[String]) -> Result<Order, String> {
         }
     }
     let time = Duration::from_secs(number(7)?);
-    Ok(Order { config, time, depth_first, random, seed: number(8).unwrap_or(1) })
+    Ok(Order {
+        config,
+        time,
+        depth_first,
+        random,
+        seed: number(8).unwrap_or(1),
+    })
 }
 
 fn show(violation: Option<Violation>) -> ExitCode {
@@ -60,17 +71,30 @@ fn main() -> ExitCode {
     let name = words.join(" ");
     if order.random {
         let walks = order.config.walk(order.seed, u64::MAX, order.time);
-        let end = if walks.violation.is_some() { format!("VIOLATION at seed {}", walks.seed) } else { "no violation".into() };
+        let end = if walks.violation.is_some() {
+            format!("VIOLATION at seed {}", walks.seed)
+        } else {
+            "no violation".into()
+        };
         println!("{name}: walks={} steps={} {end}", walks.walks, walks.steps);
         return show(walks.violation);
     }
-    let limits = Limits { states: 150_000_000, time: order.time, traces: !order.depth_first };
+    let limits = Limits {
+        states: 150_000_000,
+        time: order.time,
+        traces: !order.depth_first,
+    };
     let report = order.config.explore(limits);
     let end = match (&report.violation, report.exhausted) {
         (Some(_), _) => "VIOLATION",
         (None, true) => "exhausted, no violation",
         (None, false) => "NOT exhausted, no violation",
     };
-    println!("{name}: states={} steps={} {:.1} s {end}", report.states, report.steps, begun.elapsed().as_secs_f32());
+    println!(
+        "{name}: states={} steps={} {:.1} s {end}",
+        report.states,
+        report.steps,
+        begun.elapsed().as_secs_f32()
+    );
     show(report.violation)
 }

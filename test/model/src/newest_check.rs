@@ -54,10 +54,22 @@ impl Versions {
 impl Config {
     /// Whether the operations that ended can be put into an order that explains what they returned.
     pub fn newest_is_linearizable(&self, state: &State) -> bool {
-        let nobody = Existing { version: 0, origin: 0, write_id: 0 };
-        let mut versions = Versions { list: [nobody; CAPACITY], length: 0, null: 0 };
+        let nobody = Existing {
+            version: 0,
+            origin: 0,
+            write_id: 0,
+        };
+        let mut versions = Versions {
+            list: [nobody; CAPACITY],
+            length: 0,
+            null: 0,
+        };
         for record in self.initial() {
-            versions = versions.with(Existing { version: record.version, origin: record.origin, write_id: record.write_id });
+            versions = versions.with(Existing {
+                version: record.version,
+                origin: record.origin,
+                write_id: record.write_id,
+            });
             versions.null = if record.version == NULL { record.origin } else { versions.null };
         }
         let must = self.must_be_explained(state, |kind| !matches!(kind, Kind::GetVersion(_)));
@@ -70,7 +82,9 @@ impl Config {
             let one = state.operations[*operation];
             one.phase == Phase::Done && one.outcome != Outcome::None && seen(self.operations[*operation])
         };
-        (0..self.operations.len()).filter(ended).fold(0, |set, operation| set | 1 << operation)
+        (0..self.operations.len())
+            .filter(ended)
+            .fold(0, |set, operation| set | 1 << operation)
     }
 
     fn explain(&self, state: &State, versions: Versions, done: u8, must: u8) -> bool {
@@ -96,9 +110,10 @@ impl Config {
                 }
                 _ => {
                     let open = self.condition(kind, versions.newest().map_or(NOTHING, |newest| newest.write_id));
-                    open && self.origins(state, operation).into_iter().any(|origin| {
-                        self.written(&versions, operation, &one, origin).is_some_and(next)
-                    })
+                    open && self
+                        .origins(state, operation)
+                        .into_iter()
+                        .any(|origin| self.written(&versions, operation, &one, origin).is_some_and(next))
                 }
             }
         })
@@ -135,11 +150,18 @@ impl Config {
             initial if initial >= INITIAL - 1 => true,
             write_id => one.before >> (write_id - 1) & 1 == 1,
         };
-        let overtaken = versions.existing().iter().any(|other| other.origin > origin && (earlier(other) || kind.is_conditional()));
+        let overtaken = versions
+            .existing()
+            .iter()
+            .any(|other| other.origin > origin && (earlier(other) || kind.is_conditional()));
         if ended && overtaken && kind.makes_version() {
             return None;
         }
-        let added = Existing { version: if kind.makes_version() { origin } else { NULL }, origin, write_id };
+        let added = Existing {
+            version: if kind.makes_version() { origin } else { NULL },
+            origin,
+            write_id,
+        };
         if kind.makes_version() {
             return Some(versions.with(added));
         }

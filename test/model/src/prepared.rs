@@ -9,10 +9,18 @@ impl Config {
     /// Decides on the answers to a prepare.
     pub fn decide_prepared(&self, state: &mut State, operation: usize, answers: &[Answer], seen: Ballot) -> Option<()> {
         let promises = self.promises(answers);
-        let quorum = if self.bugs.cond_few() { self.drives - self.write_quorum } else { self.write_quorum };
+        let quorum = if self.bugs.cond_few() {
+            self.drives - self.write_quorum
+        } else {
+            self.write_quorum
+        };
         if promises.len() < quorum {
             let refused = answers.iter().any(|answer| answer.reply == Reply::Refuse);
-            return if refused { self.prepare_above(state, operation, seen) } else { None };
+            return if refused {
+                self.prepare_above(state, operation, seen)
+            } else {
+                None
+            };
         }
         let top = self.scan(state, &promises, None);
         if top.too_few && !self.bugs.cond_few() {
@@ -29,7 +37,9 @@ impl Config {
             }
             Kind::GetVersion(_) => {
                 let found = self.scan(state, &promises, Some(state.operations[operation].version));
-                let origin = found.record.map_or(NOTHING, |record| if record.tombstone { NOTHING } else { record.origin });
+                let origin = found
+                    .record
+                    .map_or(NOTHING, |record| if record.tombstone { NOTHING } else { record.origin });
                 self.return_prepared(state, operation, &promises, (&found, &top), origin)
             }
             Kind::Remove(_) => self.decide_removal(state, operation, &promises, &top),
@@ -72,7 +82,11 @@ impl Config {
             return self.publish_again(state, operation, answers, (&found, top), (Goal::Own, record.origin));
         }
         let mine = state.operations[operation];
-        let promised = if mine.evidence == 0 { mine.ballot } else { mine.evidence.min(mine.ballot) };
+        let promised = if mine.evidence == 0 {
+            mine.ballot
+        } else {
+            mine.evidence.min(mine.ballot)
+        };
         let attempts = &mine.attempts[..usize::from(mine.proposed)];
         let dead = |(at, ballot): (usize, &Ballot)| {
             let base = found.record.map_or(BLIND, |record| record.base);
@@ -88,7 +102,7 @@ impl Config {
         if !attempts.iter().enumerate().all(dead) {
             let record = found.record?;
             let overwritten = self.is_unconditional(own) && self.is_unconditional(record.write_id) && mine.evidence != 0;
-            if !self.bugs.no_supersede_check() && !(overwritten && mine.evidence < record.origin) {
+            if !(self.bugs.no_supersede_check() || overwritten && mine.evidence < record.origin) {
                 return None;
             }
             if found.complete {
@@ -105,7 +119,13 @@ impl Config {
             }
             let current = top.record.map_or(NOTHING, |record| state.writer(record.newest_origin()));
             if !self.condition(kind, current) {
-                return self.fail(state, operation, answers, (&found, top), attempts.iter().any(|ballot| *ballot > found.ballot()));
+                return self.fail(
+                    state,
+                    operation,
+                    answers,
+                    (&found, top),
+                    attempts.iter().any(|ballot| *ballot > found.ballot()),
+                );
             }
         }
         let ballot = mine.ballot;
@@ -113,14 +133,7 @@ impl Config {
     }
 
     /// 412 needs a complete version to stand on, and no own attempt above it that somebody may still adopt.
-    fn fail(
-        &self,
-        state: &mut State,
-        operation: usize,
-        answers: &[Answer],
-        (found, top): (&Found, &Found),
-        own_above: bool,
-    ) -> Option<()> {
+    fn fail(&self, state: &mut State, operation: usize, answers: &[Answer], (found, top): (&Found, &Found), own_above: bool) -> Option<()> {
         if found.record.is_some() && (!found.complete || own_above) && !self.bugs.fail_unsettled() {
             return self.publish_again(state, operation, answers, (found, top), (Goal::Failure, 0));
         }
@@ -200,7 +213,16 @@ impl Config {
         let ballot = state.operations[operation].ballot;
         let newest = top.record.map_or(NOTHING, |record| record.newest_origin());
         let write_id = self.write_id(operation);
-        let tombstone = Record { ballot, write_id, origin: ballot, base: 0, version, newest, tombstone: true, void: true };
+        let tombstone = Record {
+            ballot,
+            write_id,
+            origin: ballot,
+            base: 0,
+            version,
+            newest,
+            tombstone: true,
+            void: true,
+        };
         self.send_again(state, operation, tombstone, (Goal::Settle, 0));
         Some(())
     }

@@ -27,7 +27,11 @@ impl Config {
                 held.attempts[operation] |= seen << (2 * last);
             }
             if acks > self.drives - self.write_quorum {
-                let evidence = if mine.evidence == 0 { mine.ballot } else { mine.evidence.min(mine.ballot) };
+                let evidence = if mine.evidence == 0 {
+                    mine.ballot
+                } else {
+                    mine.evidence.min(mine.ballot)
+                };
                 state.operations[operation].evidence = evidence;
             }
         }

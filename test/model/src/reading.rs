@@ -24,19 +24,32 @@ impl Config {
             Kind::Remove(_) => self.remove_unprepared(state, operation, answers, seen),
             Kind::GetVersion(_) => {
                 let found = self.scan(state, answers, Some(state.operations[operation].version));
-                let origin = found.record.map_or(NOTHING, |record| if record.tombstone { NOTHING } else { record.origin });
+                let origin = found
+                    .record
+                    .map_or(NOTHING, |record| if record.tombstone { NOTHING } else { record.origin });
                 self.answer(state, operation, answers, (&found, origin), seen)
             }
             _ => {
                 let pointed = top.record.map_or(NOTHING, |record| record.newest_origin());
-                let origin = if self.bugs.walk_instead_of_pointer() { self.walk_down(state, answers)? } else { pointed };
+                let origin = if self.bugs.walk_instead_of_pointer() {
+                    self.walk_down(state, answers)?
+                } else {
+                    pointed
+                };
                 self.answer(state, operation, answers, (&top, origin), seen)
             }
         }
     }
 
     /// Returns a value, or sees to it first that it is complete.
-    fn answer(&self, state: &mut State, operation: usize, answers: &[Answer], (found, origin): (&Found, Ballot), seen: Ballot) -> Option<()> {
+    fn answer(
+        &self,
+        state: &mut State,
+        operation: usize,
+        answers: &[Answer],
+        (found, origin): (&Found, Ballot),
+        seen: Ballot,
+    ) -> Option<()> {
         let Some(record) = found.record else {
             self.finish(state, operation, Outcome::Value, NOTHING);
             return Some(());
@@ -103,7 +116,9 @@ impl Config {
             return Some(());
         };
         let held = answers.iter().fold(0, |set, answer| set | answer.records);
-        let others = descending(held).map(|ballot| state.record(ballot)).filter(|other| other.version != version && !other.tombstone);
+        let others = descending(held)
+            .map(|ballot| state.record(ballot))
+            .filter(|other| other.version != version && !other.tombstone);
         let newest = others.map(|other| other.origin).max().unwrap_or(NOTHING);
         let own = Record {
             ballot,
@@ -139,7 +154,14 @@ impl Config {
             if answers.iter().filter(alone).count() < needed {
                 continue;
             }
-            let without: Vec<Answer> = answers.iter().map(|answer| Answer { records: answer.records & !own, marks: answer.marks & !own, ..*answer }).collect();
+            let without: Vec<Answer> = answers
+                .iter()
+                .map(|answer| Answer {
+                    records: answer.records & !own,
+                    marks: answer.marks & !own,
+                    ..*answer
+                })
+                .collect();
             let rest = self.scan(state, &without, None);
             let same = rest.complete && rest.record.map_or(NOTHING, |record| record.newest_origin()) == newest;
             if same || self.bugs.gc_dangling() || self.bugs.gc_w() {

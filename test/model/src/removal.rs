@@ -69,7 +69,10 @@ impl Config {
                 Successor::Unsettled(found) => return self.publish_again(state, operation, answers, (&found, top), (Goal::Settle, 0)),
             }
         };
-        let record = Record { newest: after, ..tombstone };
+        let record = Record {
+            newest: after,
+            ..tombstone
+        };
         if record.write_id == self.write_id(operation) && record.origin == record.ballot {
             return self.propose(state, operation, record.ballot, record);
         }
@@ -81,7 +84,10 @@ impl Config {
     fn below(&self, state: &State, answers: &[Answer], origin: Ballot) -> Successor {
         let held = answers.iter().fold(0, |set, answer| set | answer.records);
         let mut versions: BTreeMap<Ballot, Version> = BTreeMap::new();
-        for record in descending(held).map(|ballot| state.record(ballot)).filter(|record| !record.tombstone && record.origin < origin) {
+        for record in descending(held)
+            .map(|ballot| state.record(ballot))
+            .filter(|record| !record.tombstone && record.origin < origin)
+        {
             versions.insert(record.origin, record.version);
         }
         for (older, version) in versions.into_iter().rev() {
@@ -89,7 +95,11 @@ impl Config {
             match found.record {
                 Some(record) if record.origin == older && !record.tombstone => {
                     let unknown = !found.complete && !self.bugs.pointer_unsettled();
-                    return if unknown { Successor::Unsettled(found) } else { Successor::Known(older) };
+                    return if unknown {
+                        Successor::Unsettled(found)
+                    } else {
+                        Successor::Known(older)
+                    };
                 }
                 Some(record) if record.tombstone && !found.complete => return Successor::Unsettled(found),
                 _ => {}
@@ -106,6 +116,8 @@ impl Config {
             let conditional = self.writer(record.write_id).is_some_and(|kind| kind.is_conditional());
             conditional && record.version != removed && !record.tombstone
         });
-        prepared.find(|record| self.scan(state, answers, Some(record.version)).record.is_none()).map(|record| record.version)
+        prepared
+            .find(|record| self.scan(state, answers, Some(record.version)).record.is_none())
+            .map(|record| record.version)
     }
 }

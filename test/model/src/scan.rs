@@ -39,7 +39,9 @@ impl Config {
                 continue;
             }
             let accepted = answers.iter().filter(|answer| answer.records & bit(ballot) != 0).count();
-            let lacking = answers.iter().filter(|answer| answer.records & bit(ballot) == 0 && answer.dirty >= ballot);
+            let lacking = answers
+                .iter()
+                .filter(|answer| answer.records & bit(ballot) == 0 && answer.dirty >= ballot);
             let unknown = silent + if self.bugs.blank_counts() { 0 } else { lacking.count() };
             let marked = answers.iter().any(|answer| answer.marks & bit(ballot) != 0);
             let complete = marked || accepted >= self.write_quorum;
@@ -50,9 +52,19 @@ impl Config {
             if !complete && self.bugs.skip_undecodable() && holders < self.shards_of(&record) {
                 continue;
             }
-            return Found { record: Some(record), complete, holders, too_few: hidden(ballot) };
+            return Found {
+                record: Some(record),
+                complete,
+                holders,
+                too_few: hidden(ballot),
+            };
         }
-        Found { record: None, complete: true, holders: 0, too_few: hidden(0) }
+        Found {
+            record: None,
+            complete: true,
+            holders: 0,
+            too_few: hidden(0),
+        }
     }
     /// Whether answers hold enough shards of the version with this origin.
     pub fn is_readable(&self, state: &State, answers: &[Answer], origin: Ballot) -> bool {

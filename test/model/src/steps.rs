@@ -16,7 +16,12 @@ pub struct Steps {
 impl Steps {
     /// No steps yet.
     pub fn new(named: bool, here: &State, drives: usize) -> Steps {
-        Steps { next: Vec::new(), named, here: here.clone(), drives }
+        Steps {
+            next: Vec::new(),
+            named,
+            here: here.clone(),
+            drives,
+        }
     }
     fn add(&mut self, mut state: State, text: impl FnOnce() -> String) {
         state.drives[..self.drives].sort_unstable();
@@ -46,7 +51,13 @@ impl Config {
                 Phase::Idle if self.may_begin(state, operation) => {
                     for begun in self.begin(state, operation) {
                         let ballot = begun.operations[operation].ballot;
-                        steps.add(begun, || format!("operation {operation} {:?} begins, ballot {}", self.operations[operation], shown(ballot)));
+                        steps.add(begun, || {
+                            format!(
+                                "operation {operation} {:?} begins, ballot {}",
+                                self.operations[operation],
+                                shown(ballot)
+                            )
+                        });
                     }
                 }
                 Phase::Idle | Phase::Done | Phase::Crashed => {}
@@ -71,7 +82,9 @@ impl Config {
             _ => {}
         }
         let earlier = self.order.iter().filter(|(_, second)| *second == operation);
-        earlier.into_iter().all(|(first, _)| matches!(state.operations[*first].phase, Phase::Done | Phase::Crashed))
+        earlier
+            .into_iter()
+            .all(|(first, _)| matches!(state.operations[*first].phase, Phase::Done | Phase::Crashed))
     }
 
     /// Versions that an operation may be aimed at; one for those that are aimed at none.
@@ -107,14 +120,25 @@ impl Config {
             if held.answers[operation].reply == Reply::None && self.handle(&mut next, operation, drive) {
                 let reply = next.drives[drive].answers[operation].reply;
                 let phase = mine.phase;
-                steps.add(next, || format!("drive {drive} handles operation {operation} {phase:?} {} -> {reply:?}", shown(mine.ballot)));
+                steps.add(next, || {
+                    format!(
+                        "drive {drive} handles operation {operation} {phase:?} {} -> {reply:?}",
+                        shown(mine.ballot)
+                    )
+                });
             }
             let version = (mine.phase == Phase::Publish).then(|| state.record(mine.ballot).version);
             let overtaken = version.is_some_and(|version| state.of_version(held.marks, version) >> mine.ballot > 1);
             if self.bugs.dup_refusal() && overtaken && held.answers[operation].reply == Reply::Ack {
                 let mut next = state.clone();
-                next.drives[drive].answers[operation] = Answer { reply: Reply::Refuse, floor: held.floor, ..Answer::default() };
-                steps.add(next, || format!("drive {drive} refuses a duplicate of operation {operation}'s publish that it had accepted"));
+                next.drives[drive].answers[operation] = Answer {
+                    reply: Reply::Refuse,
+                    floor: held.floor,
+                    ..Answer::default()
+                };
+                steps.add(next, || {
+                    format!("drive {drive} refuses a duplicate of operation {operation}'s publish that it had accepted")
+                });
             }
         }
     }
@@ -159,7 +183,10 @@ impl Config {
                     continue;
                 }
                 let mut next = state.clone();
-                if self.accept(&mut next, drive, ballot).is_some_and(|answer| answer.reply == Reply::Ack) {
+                if self
+                    .accept(&mut next, drive, ballot)
+                    .is_some_and(|answer| answer.reply == Reply::Ack)
+                {
                     steps.add(next, || format!("drive {drive} handles a late publish of {}", shown(ballot)));
                 }
             }

@@ -24,9 +24,14 @@ impl Config {
         let initial = self.initial();
         let versions: BTreeSet<Version> = state.records.iter().map(|record| record.version).collect();
         versions.into_iter().all(|version| {
-            let first = initial.iter().find(|record| record.version == version).map_or(0, |record| record.write_id);
+            let first = initial
+                .iter()
+                .find(|record| record.version == version)
+                .map_or(0, |record| record.write_id);
             let mut must = 0;
-            let effects: Vec<Effect> = (0..self.operations.len()).map(|operation| self.effect(state, operation, version)).collect();
+            let effects: Vec<Effect> = (0..self.operations.len())
+                .map(|operation| self.effect(state, operation, version))
+                .collect();
             for (operation, effect) in effects.iter().enumerate() {
                 let ended = state.operations[operation].phase == Phase::Done;
                 must |= if ended && *effect != Effect::Nothing { 1 << operation } else { 0 };
@@ -44,7 +49,9 @@ impl Config {
         }
         match kind {
             Kind::GetVersion(_) if ended && one.version == version => Effect::Read(state.writer(one.result)),
-            Kind::Get if ended && one.result != NOTHING && state.version_of(one.result) == version => Effect::Read(state.writer(one.result)),
+            Kind::Get if ended && one.result != NOTHING && state.version_of(one.result) == version => {
+                Effect::Read(state.writer(one.result))
+            }
             Kind::Remove(_) if one.version == version => Effect::Remove,
             _ if ended && one.outcome != Outcome::Success => Effect::Nothing,
             Kind::Delete if version == NULL => Effect::Remove,
@@ -56,8 +63,14 @@ impl Config {
 
     /// At most one version of each write was ever complete.
     fn no_write_shows_twice(&self, state: &State) -> bool {
-        let complete = state.records.iter().filter(|record| state.complete >> record.ballot & 1 == 1 && !record.tombstone);
-        let mut seen: Vec<(WriteId, Ballot)> = complete.filter(|record| record.version != NULL).map(|record| (record.write_id, record.origin)).collect();
+        let complete = state
+            .records
+            .iter()
+            .filter(|record| state.complete >> record.ballot & 1 == 1 && !record.tombstone);
+        let mut seen: Vec<(WriteId, Ballot)> = complete
+            .filter(|record| record.version != NULL)
+            .map(|record| (record.write_id, record.origin))
+            .collect();
         seen.sort_unstable();
         seen.dedup();
         seen.windows(2).all(|pair| pair[0].0 != pair[1].0)

@@ -21,12 +21,20 @@ impl Config {
     /// Walks from seeds `first_seed`, +1, ... until a violation, the number of walks, or the time is reached.
     pub fn walk(&self, first_seed: u64, walks: u64, time: Duration) -> Walks {
         let begun = Instant::now();
-        let mut report = Walks { walks: 0, steps: 0, seed: first_seed, violation: None };
+        let mut report = Walks {
+            walks: 0,
+            steps: 0,
+            seed: first_seed,
+            violation: None,
+        };
         while report.walks < walks && begun.elapsed() < time {
             report.seed = first_seed + report.walks;
             report.walks += 1;
             if let Some((why, choices)) = self.walk_once(report.seed, &mut report.steps) {
-                report.violation = Some(Violation { why, trace: self.retrace(&choices) });
+                report.violation = Some(Violation {
+                    why,
+                    trace: self.retrace(&choices),
+                });
                 break;
             }
         }
