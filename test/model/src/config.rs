@@ -30,6 +30,8 @@ pub enum Kind {
     /// Collection of tombstones.
     Collect,
     Heal,
+    /// What a drive does about records that stay unmarked.
+    Settle,
     /// A later request that finishes operation 0, whose coordinator crashed, with the same write id and the ballots it had noted.
     Retry,
 }
@@ -64,6 +66,7 @@ impl Kind {
             'n' => Kind::GetVersion(Target::Null),
             'C' => Kind::Collect,
             'H' => Kind::Heal,
+            'S' => Kind::Settle,
             'R' => Kind::Retry,
             _ => return None,
         })
@@ -82,7 +85,7 @@ impl Kind {
     }
     /// Neither seen nor caused by a client.
     pub fn is_upkeep(self) -> bool {
-        matches!(self, Kind::Collect | Kind::Heal)
+        matches!(self, Kind::Collect | Kind::Heal | Kind::Settle)
     }
 }
 

@@ -42,6 +42,7 @@ impl Config {
                     .map_or(NOTHING, |record| if record.tombstone { NOTHING } else { record.origin });
                 self.return_prepared(state, operation, &promises, (&found, &top), origin)
             }
+            Kind::Settle => self.decide_settling(state, operation, &promises, &top),
             Kind::Remove(_) => self.decide_removal(state, operation, &promises, &top),
             kind if kind.makes_version() => self.decide_version(state, operation, &promises, &top),
             _ => self.decide_null(state, operation, &promises, &top),

@@ -1,7 +1,7 @@
 //! DELETE of one version: a tombstone of that version which says what is newest afterwards.
 
 use crate::config::Config;
-use crate::record::{Ballot, ITSELF, NOTHING, Record, Version, descending};
+use crate::record::{Ballot, ITSELF, NOTHING, NULL, Record, Version, descending};
 use crate::scan::Found;
 use crate::state::{Answer, Goal, Outcome, State};
 use std::collections::BTreeMap;
@@ -106,6 +106,23 @@ impl Config {
             }
         }
         Successor::Known(NOTHING)
+    }
+
+    /// Settles what is not complete, newest first: publishes again what may be complete, ends what is not.
+    pub fn decide_settling(&self, state: &mut State, operation: usize, answers: &[Answer], top: &Found) -> Option<()> {
+        let held = answers.iter().fold(0, |set, answer| set | answer.records);
+        let versions: Vec<Version> = descending(held).map(|ballot| state.record(ballot).version).collect();
+        for version in versions {
+            let found = self.scan(state, answers, Some(version));
+            if found.record.is_none() && version != NULL {
+                return self.end_version(state, operation, answers, (version, top));
+            }
+            if !found.complete {
+                return self.publish_again(state, operation, answers, (&found, top), (Goal::Settle, 0));
+            }
+        }
+        self.finish(state, operation, Outcome::None, 0);
+        Some(())
     }
 
     /// A version made under a condition that is not there, but that others may yet find possible and bring back: after a removal its
