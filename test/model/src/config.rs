@@ -60,6 +60,7 @@ impl Kind {
             'X' => Kind::Remove(Target::First),
             'x' => Kind::Remove(Target::Second),
             'Y' => Kind::Remove(Target::Initial),
+            'Z' => Kind::Remove(Target::Null),
             'G' => Kind::Get,
             'g' => Kind::GetVersion(Target::First),
             'h' => Kind::GetVersion(Target::Initial),

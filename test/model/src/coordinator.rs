@@ -202,7 +202,7 @@ impl Config {
         if !top.complete && !self.bugs.top_unsettled() {
             return self.settle(state, operation, answers, top);
         }
-        if record.tombstone && record.version != NULL {
+        if record.tombstone {
             return self.publish_removal(state, operation, answers, (again, top), goal);
         }
         let points_at = if self.bugs.republished_is_newest() || record.origin > newest.newest_origin() {

@@ -1,7 +1,7 @@
 //! What a drive does: protocol.md sections 2 and 3.
 
 use crate::config::{Config, Kind};
-use crate::record::{Ballot, NULL, bit, descending};
+use crate::record::{BLIND, Ballot, NULL, bit, descending};
 use crate::state::{Answer, Phase, Reply, State};
 
 impl Config {
@@ -50,7 +50,7 @@ impl Config {
             return Some(ack);
         }
         let named = state.of_version(held.records, NULL) != held.records;
-        if self.writer(record.write_id) == Some(Kind::Delete) && named && !self.bugs.tombstone_over_versions() {
+        if self.writer(record.write_id) == Some(Kind::Delete) && record.base == BLIND && named && !self.bugs.tombstone_over_versions() {
             return None;
         }
         let newer_stable = state.of_version(held.marks, record.version) >> ballot != 0;

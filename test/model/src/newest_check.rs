@@ -104,7 +104,7 @@ impl Config {
             match kind {
                 Kind::Get => ended && self.is_newest(state, &versions, one.result) && next(versions),
                 Kind::Retry => ended && done & 1 == 1 && next(versions),
-                Kind::Remove(_) => next(versions.without(one.version)),
+                Kind::Remove(_) if one.version != NULL || ended && one.result == NOTHING => next(versions.without(one.version)),
                 _ if kind.is_conditional() && ended && one.outcome == Outcome::Failure => {
                     !self.condition(kind, versions.newest().map_or(NOTHING, |newest| newest.write_id)) && next(versions)
                 }
@@ -171,6 +171,10 @@ impl Config {
         }
         let mut next = versions.without(NULL);
         next.null = origin;
-        Some(if kind == Kind::Delete { next } else { next.with(added) })
+        Some(if matches!(kind, Kind::Delete | Kind::Remove(_)) {
+            next
+        } else {
+            next.with(added)
+        })
     }
 }

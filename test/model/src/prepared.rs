@@ -89,18 +89,11 @@ impl Config {
             mine.evidence.min(mine.ballot)
         };
         let attempts = &mine.attempts[..usize::from(mine.proposed)];
-        let dead = |(at, ballot): (usize, &Ballot)| {
-            let base = found.record.map_or(BLIND, |record| record.base);
-            let refused = self.refusals(state, operation, at);
-            if self.bugs.blind_retry() {
-                return true;
-            }
-            if self.bugs.refuse_means_dead() {
-                return refused > self.drives - self.write_quorum;
-            }
-            found.ballot() < *ballot || base != BLIND && base < *ballot || self.never_adopted(own, refused)
-        };
-        if !attempts.iter().enumerate().all(dead) {
+        if !attempts
+            .iter()
+            .enumerate()
+            .all(|(at, ballot)| self.is_dead(state, operation, &found, (at, *ballot)))
+        {
             let record = found.record?;
             let overwritten = self.is_unconditional(own) && self.is_unconditional(record.write_id) && mine.evidence != 0;
             if !(self.bugs.no_supersede_check() || overwritten && mine.evidence < record.origin) {
@@ -131,6 +124,21 @@ impl Config {
         }
         let ballot = mine.ballot;
         self.propose(state, operation, ballot, self.own(operation, ballot, found.ballot()))
+    }
+
+    /// Rows three of the table in section 5: whether an own attempt was never complete and cannot become so, once something is published
+    /// above what was found.
+    pub fn is_dead(&self, state: &State, operation: usize, found: &Found, (at, ballot): (usize, Ballot)) -> bool {
+        let base = found.record.map_or(BLIND, |record| record.base);
+        let refused = self.refusals(state, operation, at);
+        if self.bugs.blind_retry() {
+            return true;
+        }
+        if self.bugs.refuse_means_dead() {
+            return refused > self.drives - self.write_quorum;
+        }
+        let own = self.write_id(operation);
+        found.ballot() < ballot || base != BLIND && base < ballot || self.never_adopted(own, refused)
     }
 
     /// 412 needs a complete version to stand on, and no own attempt above it that somebody may still adopt.

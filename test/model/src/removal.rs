@@ -24,10 +24,20 @@ impl Config {
         };
         if record.tombstone {
             if found.complete {
-                self.finish(state, operation, Outcome::Success, version);
+                self.finish(state, operation, Outcome::Success, record.origin);
                 return Some(());
             }
-            return self.publish_again(state, operation, answers, (&found, top), (Goal::Own, version));
+            return self.publish_again(state, operation, answers, (&found, top), (Goal::Own, record.origin));
+        }
+        let mine = state.operations[operation];
+        let own_attempts = mine.attempts[..usize::from(mine.proposed)].iter().enumerate();
+        // A newer null version may stand on an own tombstone: removing that one too would remove twice.
+        if version == NULL
+            && !own_attempts
+                .into_iter()
+                .all(|(at, ballot)| self.is_dead(state, operation, &found, (at, *ballot)))
+        {
+            return None;
         }
         if !top.complete {
             return self.settle(state, operation, answers, top);
@@ -43,7 +53,7 @@ impl Config {
             tombstone: true,
             void: false,
         };
-        self.publish_removal(state, operation, answers, (own, top), (Goal::Own, version))
+        self.publish_removal(state, operation, answers, (own, top), (Goal::Own, ballot))
     }
 
     /// Publishes a tombstone above a complete newest record, once it is known which version is newest without the removed one.
