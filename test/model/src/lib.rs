@@ -17,6 +17,7 @@ pub mod reading;
 pub mod record;
 pub mod removal;
 pub mod scan;
+pub mod set_change;
 pub mod state;
 pub mod steps;
 pub mod version_check;
