@@ -166,7 +166,7 @@ impl Proposer {
     }
 
     /// Asks all slots to promise a new ballot. `enough` judges, from W promises on, whether they suffice; if not, stragglers get a while.
-    pub async fn prepare(&mut self, enough: impl Fn(&[(u8, KeyState)]) -> bool) -> Prepared {
+    pub async fn prepare(&mut self, enough: impl Fn(&Proposer) -> bool) -> Prepared {
         let operation = self.operation.clone();
         let (write, slots) = (operation.quorum.write(), operation.quorum.slots());
         self.close_prepare();
@@ -183,7 +183,7 @@ impl Proposer {
             }
             let answered = count(self.closed);
             let promised = self.answers.len() >= write;
-            if promised && (answered == slots || enough(&self.answers)) {
+            if promised && (answered == slots || enough(self)) {
                 return Prepared::Promised(self.prepared);
             }
             if !promised && self.answers.len() + (slots - answered) < write {
@@ -304,6 +304,9 @@ impl Proposer {
         match reply.result {
             Ok(Answer::Promise(state)) => {
                 self.floor = self.floor.max(state.floor);
+                for round in self.rounds.iter_mut().filter(|round| round.own) {
+                    round.note_promise(reply.slot, &state);
+                }
                 self.answers.push((reply.slot, state));
             }
             Ok(Answer::Refuse { .. }) => self.refusals |= bit(reply.slot),

@@ -29,6 +29,7 @@ pub(crate) struct Label {
 pub(crate) async fn put_body(operation: &Rc<Operation>, body: &mut dyn Body, condition: &Condition) -> Result<(Ballot, Label), StoreError> {
     let write_id = operation.core.new_write_id();
     let length = body.length();
+    operation.note_storing();
     if length <= (operation.quorum.data() * INLINE_BYTES) as u64 {
         let payload = read_small(body, length).await?;
         let finish = body.finish();
@@ -80,6 +81,7 @@ pub(crate) async fn put_payload_shared(
     if Geometry::new(coding, payload.len() as u64).shard_length(0) > INLINE_BYTES as u64 {
         return put_large_payload(operation, write_id, coding, payload, label, condition, shared).await;
     }
+    operation.note_storing();
     let full = operation
         .slots()
         .filter(|slot| operation.core.is_full(operation.slot_id(*slot)))
@@ -142,6 +144,12 @@ async fn publish(
     floor: Ballot,
     shared: Option<SharedWrite>,
 ) -> Result<Ballot, StoreError> {
+    // One at a time on this core; the body was read before, so a slow client holds nobody up.
+    let turn = operation.core.key_queue.turn(&operation.key);
+    let Ok(_turn) = operation.core.runtime.timeout(operation.remaining(), turn).await else {
+        return Err(operation.unavailable("write: others of the same key were first, and the time is up"));
+    };
+    operation.restart_clock();
     if !reaches_write_quorum(operation).await {
         return Err(operation.unavailable(&format!("write: fewer than {} slots answer", operation.quorum.write())));
     }

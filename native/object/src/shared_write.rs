@@ -33,7 +33,7 @@ impl SharedWrite {
 /// Has a ballot promised, to stand below every publish of a write that is about to begin.
 pub(crate) async fn begin(operation: &Rc<Operation>) -> Result<Ballot, StoreError> {
     let mut proposer = Proposer::new(operation.clone(), Ballot::ZERO);
-    match promises(operation, &mut proposer).await {
+    match promises(operation, &mut proposer, |_| true).await {
         Promises::Found(ballot, _) => Ok(ballot),
         Promises::OwnComplete(_) | Promises::None => {
             let (slots, write) = (operation.quorum.slots(), operation.quorum.write());

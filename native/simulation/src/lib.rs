@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bucket;
 pub mod checkers;
 pub mod client;
 pub mod cluster;

@@ -59,6 +59,7 @@ impl Client {
         if self.expect(aborted, "aborting an upload").is_some() {
             match self.store.list_parts(bucket, &name, id).await {
                 Err(StoreError::NoSuchUpload | StoreError::Unavailable(_) | StoreError::Unknown(_)) => {}
+                Err(StoreError::NoSuchBucket) if self.values.is_bucket_deleted() => {}
                 other => self.problem(format!("the parts of an aborted upload: {other:?}")),
             }
         }
@@ -72,6 +73,7 @@ impl Client {
                 self.history.count("upload unavailable");
                 None
             }
+            Err(StoreError::NoSuchBucket) if self.values.is_bucket_deleted() => None,
             Err(error) => {
                 self.problem(format!("{what} ended with {error:?}"));
                 None

@@ -26,6 +26,7 @@ pub struct Values {
     by_etag: RefCell<BTreeMap<([u8; 16], u16), Value>>,
     /// Uploads whose completion began and has not been answered yet.
     pub completions: Completions,
+    bucket_deleted: Cell<bool>,
 }
 
 impl Values {
@@ -42,7 +43,17 @@ impl Values {
             known: RefCell::default(),
             by_etag: RefCell::default(),
             completions: Completions::default(),
+            bucket_deleted: Cell::new(false),
         }
+    }
+
+    /// Somebody begins to delete the bucket.
+    pub fn note_bucket_deleted(&self) {
+        self.bucket_deleted.set(true);
+    }
+    /// Whether the bucket may have been deleted by now.
+    pub fn is_bucket_deleted(&self) -> bool {
+        self.bucket_deleted.get()
     }
 
     /// A new value of `size` bytes, under an ETag of its own.
