@@ -42,6 +42,15 @@ const stages: readonly Stage[] = [
   { name: 'architecture', kind: 'check', commands: [nodeTests('test/architecture/*.test.ts')] },
   { name: 'clippy', kind: 'test', commands: [cargo('clippy', '--workspace', '--all-targets', '--quiet', '--', '-D', 'warnings')] },
   { name: 'rust', kind: 'test', commands: [cargo('test', '--workspace', '--quiet')] },
+  {
+    name: 'model',
+    kind: 'test',
+    commands: [
+      ['cargo', 'fmt', '--manifest-path', 'test/model/Cargo.toml', '--check'],
+      ['cargo', 'clippy', '--manifest-path', 'test/model/Cargo.toml', '--all-targets', '--quiet', '--', '-D', 'warnings'],
+      ['cargo', 'test', '--manifest-path', 'test/model/Cargo.toml', '--quiet'],
+    ],
+  },
   { name: 'unit', kind: 'test', commands: [nodeTests('test/{native,node,operator}/**/*.test.ts')] },
   { name: 'cluster', kind: 'test', commands: [nodeTests('test/cluster/**/*.test.ts')] },
   { name: 'kube', kind: 'kube', commands: [[process.execPath, 'test/kube/run.ts']] },

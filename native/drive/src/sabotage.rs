@@ -20,11 +20,13 @@ pub enum Sabotage {
     PublishBeforeFlush,
     /// A drive acknowledges a record before it is durable.
     EarlyAcknowledge,
+    /// A repeated CompleteMultipartUpload publishes again without asking what became of the first try.
+    ForgottenComplete,
 }
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Sabotage; 8] = [
+    pub const ALL: [Sabotage; 9] = [
         Sabotage::NoWriteBack,
         Sabotage::BlindRetry,
         Sabotage::EarlySuccess,
@@ -33,6 +35,7 @@ impl Sabotage {
         Sabotage::VolatilePromise,
         Sabotage::PublishBeforeFlush,
         Sabotage::EarlyAcknowledge,
+        Sabotage::ForgottenComplete,
     ];
 }
 
