@@ -14,7 +14,12 @@ const KEY: Bytes = Bytes::from_static(b"hot");
 const WRITERS: usize = 50;
 
 /// Fifty writers over so many coordinators of four nodes; what became of each, and how long all of them took, in milliseconds.
-fn race(seed: u64, coordinators: usize, delay_us: u64, condition: impl Fn(usize) -> Condition + 'static) -> (Vec<Result<(), StoreError>>, u64) {
+fn race(
+    seed: u64,
+    coordinators: usize,
+    delay_us: u64,
+    condition: impl Fn(usize) -> Condition + 'static,
+) -> (Vec<Result<(), StoreError>>, u64) {
     run_seeded(seed, async move |runtime| {
         let world = World::new(&runtime, seed, 1, 2, 2);
         world.deadline.set(Duration::from_secs(10));
@@ -40,7 +45,11 @@ fn race(seed: u64, coordinators: usize, delay_us: u64, condition: impl Fn(usize)
         });
         let results = futures_util::future::join_all(puts).await;
         let took_ms = runtime.wall_ms() - started_ms;
-        println!("seed {seed} coordinators {coordinators} delay {delay_us}: {took_ms} ms, {} failed {:?}", results.iter().filter(|r| r.is_err()).count(), results.iter().find(|r| r.is_err()));
+        println!(
+            "seed {seed} coordinators {coordinators} delay {delay_us}: {took_ms} ms, {} failed {:?}",
+            results.iter().filter(|r| r.is_err()).count(),
+            results.iter().find(|r| r.is_err())
+        );
         let (_, _, _, body) = stores[0].get(bucket, &KEY, None).await.expect("get");
         let bytes = collect(body).await.expect("body");
         assert!(bytes.len() == 100 && bytes.iter().all(|byte| *byte == bytes[0]));
