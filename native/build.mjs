@@ -9,6 +9,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, readFileSync, renameSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { trustContent } from './content-freshness.mjs';
 
 const folder = dirname(fileURLToPath(import.meta.url));
 const target = process.env.CARGO_TARGET_DIR ?? join(folder, 'target');
@@ -18,8 +19,12 @@ const found = spawnSync('cargo', ['--version'], { encoding: 'utf8' });
 if (found.status !== 0) {
   fail('Rust is needed to build the data plane, and there is no `cargo` here. Install it with rustup and run this again.');
 }
+// A target folder elsewhere may have served other sources than these. Whoever prepared it for more than this build says so.
+const shared = process.env.CARGO_TARGET_DIR !== undefined && process.env.OPENLAKE_TARGET_PREPARED === undefined;
+const noteSources = shared ? trustContent(target) : () => undefined;
 const status = await compile();
 if (status !== 0) fail(`cargo ended with ${status}; what it printed above says why.`);
+noteSources();
 const library = findLibrary();
 if (existsSync(wanted) && readFileSync(wanted).equals(readFileSync(library))) {
   say(`${basename(wanted)} is up to date.`);

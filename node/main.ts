@@ -7,6 +7,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { readConfigText } from './config/file.ts';
 import { ConfigError, loadNodeConfig } from './config/load.ts';
 import type { NodeConfig } from './config/schema.ts';
 import { watchConfigFile } from './config/watch.ts';
@@ -86,7 +87,7 @@ function messageOf(error: unknown): string {
 /** What the watch compares with; a file that cannot be read is reported by readConfig. */
 function readText(path: string): string {
   try {
-    return readFileSync(path, 'utf8');
+    return readConfigText(path);
   } catch {
     return '';
   }

@@ -1,14 +1,18 @@
 /**
- * Runs every check and test of the repository in the order in which a mistake is cheapest to find, and ends with one line of totals.
+ * Runs every check and test of the repository in the order in which a mistake is cheapest to find, and ends with the time of each
+ * stage and one line of totals.
  *
- *   node test/run.ts            everything but the stages on Kubernetes
+ *   node test/run.ts            everything
  *   node test/run.ts check      only what needs no server: types, lint, format, dead code, architecture
- *   node test/run.ts kube       the operator on a real control plane, and the images (npm run test:kube installs what they need)
+ *   node test/run.ts core       everything but the stages that need root: kube and images
  *   node test/run.ts NAME ...   only the named stages
+ *
+ * test/provision/provision.mjs installs what the stages need; npm calls it before.
  */
 import { spawnSync } from 'node:child_process';
-import { globSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { shareCargoTarget } from './provision/cargo-target.mjs';
 
 const root = join(import.meta.dirname, '..');
 const bin = (name: string): string => join(root, 'node_modules', '.bin', name);
@@ -28,20 +32,7 @@ function nodeTests(...patterns: readonly string[]): readonly string[] {
   return [process.execPath, '--test', '--test-concurrency=1', '--test-timeout=600000', ...files];
 }
 
-/**
- * The tests on Kubernetes: in one process, because they share one control plane, and in a network namespace of their own, because
- * nodes of a cluster need addresses that are not loopback ones. Image builds need the package registries and stay outside of it.
- */
-function kubeTests(): readonly (readonly string[])[] {
-  const files = globSync('test/kube/*.test.ts', { cwd: root }).toSorted();
-  const images = files.filter((file) => file.includes('image'));
-  const others = files.filter((file) => !file.includes('image'));
-  const run = [process.execPath, '--test', '--test-isolation=none'];
-  return [
-    ['unshare', '--net', 'sh', '-c', 'ip link set lo up && exec "$0" "$@"', ...run, ...others],
-    [...run, ...images],
-  ];
-}
+const imageTests = ['test/kube/images.test.ts', 'test/kube/operator-image.test.ts'];
 
 const stages: readonly Stage[] = [
   { name: 'types', kind: 'check', commands: [[bin('tsc'), '--noEmit', '-p', '.']] },
@@ -51,32 +42,63 @@ const stages: readonly Stage[] = [
   { name: 'architecture', kind: 'check', commands: [nodeTests('test/architecture/*.test.ts')] },
   { name: 'clippy', kind: 'test', commands: [cargo('clippy', '--workspace', '--all-targets', '--quiet', '--', '-D', 'warnings')] },
   { name: 'rust', kind: 'test', commands: [cargo('test', '--workspace', '--quiet')] },
-  { name: 'unit', kind: 'test', commands: [nodeTests('test/node/**/*.test.ts', 'test/operator/**/*.test.ts')] },
+  {
+    name: 'model',
+    kind: 'test',
+    commands: [
+      ['cargo', 'fmt', '--manifest-path', 'test/model/Cargo.toml', '--check'],
+      ['cargo', 'clippy', '--manifest-path', 'test/model/Cargo.toml', '--all-targets', '--quiet', '--', '-D', 'warnings'],
+      ['cargo', 'test', '--manifest-path', 'test/model/Cargo.toml', '--quiet'],
+    ],
+  },
+  { name: 'unit', kind: 'test', commands: [nodeTests('test/{native,node,operator}/**/*.test.ts')] },
   { name: 'cluster', kind: 'test', commands: [nodeTests('test/cluster/**/*.test.ts')] },
-  { name: 'kube', kind: 'kube', commands: kubeTests() },
+  { name: 'kube', kind: 'kube', commands: [[process.execPath, 'test/kube/run.ts']] },
+  // Builds need the package registries, so these stay in this machine's network.
+  { name: 'images', kind: 'kube', commands: [[process.execPath, '--test', '--test-isolation=none', ...imageTests]] },
 ];
 
-function runStage(stage: Stage): boolean {
+/** Seconds of processor time that the children of this process have used so far. */
+function processorSeconds(): number {
+  if (process.platform !== 'linux') return Number.NaN;
+  // Fields 16 and 17 of proc(5): time of children that ended, in ticks of 1/100 s. The name in field 2 may hold spaces.
+  const fields = readFileSync('/proc/self/stat', 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ');
+  return (Number(fields[13]) + Number(fields[14])) / 100;
+}
+
+/** Runs a stage with its output shown. */
+function runStage(stage: Stage): { readonly good: boolean; readonly line: string } {
   const startedMs = performance.now();
+  const usedS = processorSeconds();
   console.log(`\n=== ${stage.name}`);
   const good = stage.commands.every(([command, ...args]) => {
     const result = spawnSync(command as string, args, { cwd: root, stdio: 'inherit' });
     if (result.status !== 0) console.log(`--- failed: ${command} ${args.slice(0, 6).join(' ')}`);
     return result.status === 0;
   });
-  console.log(`=== ${stage.name}: ${good ? 'passed' : 'FAILED'} in ${((performance.now() - startedMs) / 1000).toFixed(1)} s`);
-  return good;
+  const tookS = (performance.now() - startedMs) / 1000;
+  const line = `${stage.name}: ${good ? 'passed' : 'FAILED'} in ${tookS.toFixed(1)} s (${(processorSeconds() - usedS).toFixed(1)} s of processor time)`;
+  console.log(`=== ${line}`);
+  return { good, line };
+}
+
+function isWanted(stage: Stage, names: readonly string[]): boolean {
+  if (names.length === 0 || names.includes(stage.name)) return true;
+  return (names.includes('check') && stage.kind === 'check') || (names.includes('core') && stage.kind !== 'kube');
 }
 
 const names = process.argv.slice(2);
-const wanted = stages.filter((stage) =>
-  names.length === 0 ? stage.kind !== 'kube' : names.includes(stage.name) || (names.includes('check') && stage.kind === 'check'),
-);
+const wanted = stages.filter((stage) => isWanted(stage, names));
 if (wanted.length === 0) {
-  console.error(`No stage is called ${names.join(', ')}: expected check or one of ${stages.map((stage) => stage.name).join(', ')}.`);
+  console.error(`No stage is called ${names.join(', ')}: expected check, core or one of ${stages.map((stage) => stage.name).join(', ')}.`);
   process.exit(2);
 }
-const failed = wanted.filter((stage) => !runStage(stage));
-if (failed.length > 0) console.log(`\nfailed stages: ${failed.map((stage) => stage.name).join(', ')}`);
-console.log(`${wanted.length - failed.length} passed, ${failed.length} failed`);
+const noteCompiled = wanted.some((stage) => ['clippy', 'rust'].includes(stage.name)) ? await shareCargoTarget() : (): void => undefined;
+const results = wanted.map(runStage);
+noteCompiled();
+const failed = results.filter((result) => !result.good);
+console.log(`\n${results.map((result) => result.line).join('\n')}`);
+console.log(`${results.length - failed.length} passed, ${failed.length} failed`);
 process.exit(failed.length === 0 ? 0 : 1);

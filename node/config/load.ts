@@ -4,10 +4,10 @@
  * Somebody who fixes a file wants the whole list, not the first entry of it. So every step that can run on what is there
  * does run, and each problem names the field, the value seen and what was expected.
  */
-import { readFileSync } from 'node:fs';
 import { parse, TomlError } from 'smol-toml';
 import { check, describeProblem, joinEndpoint, type Problem } from './check.ts';
 import { DEFAULT_ADMIN_PORT, DEFAULT_PEER_PORT, DEFAULT_S3_PORT } from './defaults.ts';
+import { readConfigText } from './file.ts';
 import { checkRules } from './rules.ts';
 import { type NodeConfig, NodeConfigSchema } from './schema.ts';
 
@@ -45,11 +45,11 @@ export function parseNodeConfig(text: string): ParseResult {
   return broken.length > 0 ? { kind: 'invalid', problems: broken } : { kind: 'ok', config };
 }
 
-/** Reads and parses a file. Throws ConfigError with all problems, or when the file cannot be read. */
+/** Reads and parses a file with what it includes. Throws ConfigError with all problems, or when the file cannot be read. */
 export function loadNodeConfig(file: string): NodeConfig {
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    text = readConfigText(file);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new ConfigError(file, [{ path: '--config', value: file, expected: `a readable file (${reason})` }]);

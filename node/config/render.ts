@@ -5,27 +5,29 @@
  * with other defaults cannot change what a running node was told.
  */
 import { stringify } from 'smol-toml';
+import { INCLUDE_SHARED, joinParts } from './file.ts';
 import type { NodeConfig, SetConfig } from './schema.ts';
 
-const header = '# Written by the OpenLake operator; changes are overwritten. Keys: docs/reference/configuration.md\n\n';
+const header = '# Written by the OpenLake operator; changes are overwritten. Keys: docs/reference/configuration.md\n';
 
 /** TOML text; the same configuration always gives the same text, whatever the order of its keys. */
 export function renderNodeConfig(config: NodeConfig): string {
-  const { sets, ...tables } = config;
-  const ordered = {
-    cluster: tables.cluster,
-    layout: tables.layout,
-    node: tables.node,
-    listen: tables.listen,
-    secrets: tables.secrets,
-    io: tables.io,
-    limits: tables.limits,
-    log: tables.log,
-    credentials: tables.credentials,
-    drives: tables.drives,
-    nodes: tables.nodes,
-  } satisfies Omit<NodeConfig, 'sets'>;
-  return [header + stringify(sortKeys(ordered, 0)), ...sets.map(renderSet)].join('\n');
+  return joinParts(renderOwnPart(config), renderSharedPart(config));
+}
+
+/** What differs from node to node, with the line that includes the rest (file.ts). */
+export function renderOwnPart({ node, listen, drives }: Pick<NodeConfig, 'node' | 'listen' | 'drives'>): string {
+  return `${header}${INCLUDE_SHARED}\n${renderTables({ node, listen, drives })}`;
+}
+
+/** What all nodes of a cluster share. */
+export function renderSharedPart(config: Omit<NodeConfig, 'node' | 'listen' | 'drives'>): string {
+  const { cluster, layout, secrets, io, limits, log, credentials, nodes, sets } = config;
+  return [renderTables({ cluster, layout, secrets, io, limits, log, credentials, nodes }), ...sets.map(renderSet)].join('\n');
+}
+
+function renderTables(tables: Readonly<Record<string, unknown>>): string {
+  return stringify(sortKeys(tables, 0) as Record<string, unknown>);
 }
 
 /** A set with its slots in one line: thousands of them as tables of their own would hide everything else. */

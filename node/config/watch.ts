@@ -2,10 +2,11 @@
  * Tells when the configuration file's content changes.
  *
  * Kubernetes replaces a mounted Secret by turning a symbolic link, editors replace files by renaming, and both defeat a
- * plain watch of the file. So its folder is watched to be quick, and the content compared once a second to be sure.
+ * plain watch of the file. So its folder, in which included files lie too, is watched to be quick, and the content compared once a second to be sure.
  */
-import { type FSWatcher, readFileSync, watch } from 'node:fs';
+import { type FSWatcher, watch } from 'node:fs';
 import path from 'node:path';
+import { readConfigText } from './file.ts';
 
 const PERIOD_MS = 1000;
 
@@ -15,7 +16,7 @@ export function watchConfigFile(file: string, options: { readonly known: string;
   const look = (): void => {
     let text: string;
     try {
-      text = readFileSync(file, 'utf8');
+      text = readConfigText(file);
     } catch {
       return;
     }

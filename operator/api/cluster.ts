@@ -111,7 +111,7 @@ const Update = Type.Object(
     type: Type.Enum(['Rolling', 'OnApproval'], { default: 'Rolling' }),
     availability: Type.Enum(['KeepWritable', 'KeepReadable'], { default: 'KeepWritable' }),
     minReadySeconds: Type.Integer({ minimum: 0, maximum: 3600, default: 30 }),
-    progressDeadlineSeconds: Type.Integer({ minimum: 30, maximum: 86400, default: 900 }),
+    progressDeadlineSeconds: Type.Integer({ minimum: 10, maximum: 86400, default: 900 }),
   },
   { ...closed, default: {} },
 );

@@ -1,16 +1,21 @@
 /**
- * The CustomResourceDefinition, generated from the schemas: `node operator/api/crd.ts` writes it into crds/.
+ * The CustomResourceDefinition, generated from the schemas: `node operator/api/crd.ts` writes it into crds/, and the page of its fields.
  *
  * The API server wants structural schemas and counts the cost of rules, so this turns what TypeBox builds into that form:
  * our own keywords go, a choice of integer and word becomes int-or-string, and each rule hangs on its field.
  */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { stringify } from 'yaml';
 import { ClusterSchema, GROUP, KIND, PLURAL, SpecSchema, VERSION } from './cluster.ts';
+import { poolMeanings, specMeanings } from './field-meanings.ts';
+import { referencePage } from './reference-page.ts';
 import {
   drivesRules,
+  ioRules,
   networkRules,
+  networkTransitions,
   nodesRules,
+  podRules,
   poolRules,
   poolsRules,
   poolsTransitions,
@@ -28,7 +33,9 @@ const rulePlaces: readonly { readonly at: readonly string[]; readonly rules: rea
   { at: ['pools', '[]'], rules: [...poolRules, ...poolTransitions] },
   { at: ['pools', '[]', 'nodes'], rules: nodesRules },
   { at: ['pools', '[]', 'drives'], rules: drivesRules },
-  { at: ['network'], rules: networkRules },
+  { at: ['network'], rules: [...networkRules, ...networkTransitions] },
+  { at: ['io'], rules: ioRules },
+  { at: ['pod'], rules: podRules },
 ];
 
 /** Columns of `kubectl get`: the first question first. Priority 1 shows with -o wide. */
@@ -51,6 +58,8 @@ export function buildCrd(): Json {
     const added = rules.map((rule) => ({ rule: rule.cel, message: `expected ${rule.expected}` }));
     target['x-kubernetes-validations'] = [...((target['x-kubernetes-validations'] as Json[] | undefined) ?? []), ...added];
   }
+  describeFields(spec, specMeanings);
+  describeFields(descend(spec, ['pools', '[]']), poolMeanings);
   return {
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
@@ -161,6 +170,14 @@ function descend(schema: Json, path: readonly string[]): Json {
   return target;
 }
 
+/** Gives fields their meanings, where the schema does not say more itself. */
+function describeFields(schema: Json, meanings: Readonly<Record<string, string>>): void {
+  for (const [path, meaning] of Object.entries(meanings)) {
+    const field = descend(schema, path.split('.'));
+    field['description'] ??= meaning;
+  }
+}
+
 function mapValues(object: Json, change: (value: unknown) => unknown): Json {
   return Object.fromEntries(Object.entries(object).map(([key, value]) => [key, change(value)]));
 }
@@ -168,4 +185,6 @@ function mapValues(object: Json, change: (value: unknown) => unknown): Json {
 if (import.meta.main) {
   const file = new URL(`../../crds/${GROUP}_${PLURAL}.yaml`, import.meta.url);
   writeFileSync(file, crdText());
+  const page = new URL('../../docs/reference/custom-resources.md', import.meta.url);
+  writeFileSync(page, referencePage(readFileSync(page, 'utf8')));
 }

@@ -4,8 +4,10 @@
  *
  * A rule with `oldSelf` is a transition rule: it is asked only when there is an earlier object.
  */
+import { MINIMUM_MEMORY_BYTES } from '../../node/config/defaults.ts';
 import type { ClusterSpec } from './cluster.ts';
 import type { PoolSpec } from './pool.ts';
+import { parseBytes } from './quantity.ts';
 
 export type Violation = { readonly field: string; readonly value: unknown };
 
@@ -92,10 +94,39 @@ export const drivesRules: readonly Rule<PoolSpec['drives']>[] = [
 
 export const networkRules: readonly Rule<ClusterSpec['network']>[] = [
   {
+    cel: 'self.host',
+    expected: 'true: nodes listen at their own addresses, which the pod network does not have',
+    broken: ({ host }) => (host ? undefined : { field: 'host', value: host }),
+  },
+  {
     cel: 'self.s3Port != self.peerPort && self.s3Port != self.adminPort && self.peerPort != self.adminPort',
     expected: 'three different ports',
     broken: ({ s3Port, peerPort, adminPort }) =>
       new Set([s3Port, peerPort, adminPort]).size < 3 ? { field: '', value: { s3Port, peerPort, adminPort } } : undefined,
+  },
+];
+
+export const ioRules: readonly Rule<ClusterSpec['io']>[] = [
+  {
+    cel: "quantity(self.memory).compareTo(quantity('64Mi')) >= 0",
+    expected: 'at least 64Mi of memory',
+    broken: ({ memory }) => (parseBytes(memory) < MINIMUM_MEMORY_BYTES ? { field: 'memory', value: memory } : undefined),
+  },
+];
+
+export const podRules: readonly Rule<ClusterSpec['pod']>[] = [
+  {
+    cel: "!has(self.env) || self.env.all(e, e.name != 'NODE_NAME')",
+    expected: 'another variable than NODE_NAME, which names the node',
+    broken: ({ env }) => (env?.some(({ name }) => name === 'NODE_NAME') === true ? { field: 'env', value: 'NODE_NAME' } : undefined),
+  },
+];
+
+export const networkTransitions: readonly Transition<ClusterSpec['network']>[] = [
+  {
+    cel: 'self.peerPort == oldSelf.peerPort',
+    expected: 'no change: nodes find each other at peerPort, and cannot move there one by one',
+    broken: (self, old) => (self.peerPort === old.peerPort ? undefined : { field: 'peerPort', value: self.peerPort }),
   },
 ];
 

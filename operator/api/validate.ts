@@ -7,8 +7,11 @@ import { check, type Problem } from '../../node/config/check.ts';
 import { ClusterSchema, type OpenLakeCluster } from './cluster.ts';
 import {
   drivesRules,
+  ioRules,
   networkRules,
+  networkTransitions,
   nodesRules,
+  podRules,
   poolRules,
   poolsRules,
   poolsTransitions,
@@ -36,7 +39,7 @@ export function validateCluster(document: unknown, previous?: OpenLakeCluster): 
 }
 
 function checkRules(cluster: OpenLakeCluster): Problem[] {
-  const { pools, network } = cluster.spec;
+  const { pools, network, io, pod } = cluster.spec;
   return [
     ...uniqueEntries(cluster),
     ...apply(poolsRules, { self: pools, path: 'spec.pools' }),
@@ -46,12 +49,15 @@ function checkRules(cluster: OpenLakeCluster): Problem[] {
       ...apply(poolRules, { self: pool, path: `spec.pools[${index}]` }),
     ]),
     ...apply(networkRules, { self: network, path: 'spec.network' }),
+    ...apply(ioRules, { self: io, path: 'spec.io' }),
+    ...apply(podRules, { self: pod, path: 'spec.pod' }),
   ];
 }
 
 function checkTransitions(cluster: OpenLakeCluster, previous: OpenLakeCluster): Problem[] {
   return [
     ...applyTransitions(specTransitions, { self: cluster.spec, old: previous.spec, path: 'spec' }),
+    ...applyTransitions(networkTransitions, { self: cluster.spec.network, old: previous.spec.network, path: 'spec.network' }),
     ...applyTransitions(poolsTransitions, { self: cluster.spec.pools, old: previous.spec.pools, path: 'spec.pools' }),
     ...cluster.spec.pools.flatMap((pool, index) => {
       const old = previous.spec.pools.find((other) => other.name === pool.name);

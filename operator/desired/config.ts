@@ -3,6 +3,7 @@
  *
  * Everything that a node may know about the cluster passes through here; the node has never heard of Kubernetes.
  */
+import { createHash } from 'node:crypto';
 import { joinEndpoint } from '../../node/config/check.ts';
 import {
   DEFAULT_BODY_TIMEOUT_MS,
@@ -12,10 +13,12 @@ import {
   DEFAULT_MAX_CONNECTIONS,
   DEFAULT_PEER_TIMEOUT_MS,
 } from '../../node/config/defaults.ts';
-import { renderNodeConfig } from '../../node/config/render.ts';
+import { joinParts, SHARED_FILE } from '../../node/config/file.ts';
+import { renderOwnPart, renderSharedPart } from '../../node/config/render.ts';
 import type { DriveConfig, NodeConfig } from '../../node/config/schema.ts';
 import type { OpenLakeCluster } from '../api/cluster.ts';
 import type { PoolSpec } from '../api/pool.ts';
+import { parseBytes } from '../api/quantity.ts';
 import type { LayoutStatus, MemberStatus } from '../api/status.ts';
 import { decodeSets } from './layout.ts';
 
@@ -39,9 +42,26 @@ export type DesiredInput = {
   readonly rdmaResources?: Readonly<Record<string, string>>;
 };
 
-/** TOML by node name. */
-export function nodeConfigs(input: DesiredInput): ReadonlyMap<string, string> {
-  return new Map(input.members.map((member) => [member.nodeName, renderNodeConfig(nodeConfig(input, member))]));
+export type RenderedConfigs = {
+  /** TOML by file name: one for each node, and what they share. */
+  readonly files: Readonly<Record<string, string>>;
+  /** SHA-256 of each node's whole configuration by node name: what the node reports when it uses it. */
+  readonly hashes: ReadonlyMap<string, string>;
+};
+
+/** The configurations of all members. */
+export function renderConfigs(input: DesiredInput): RenderedConfigs {
+  const files: Record<string, string> = {};
+  const hashes = new Map<string, string>();
+  let shared: string | undefined;
+  for (const member of input.members) {
+    const config = nodeConfig(input, member);
+    shared ??= renderSharedPart(config);
+    const own = renderOwnPart(config);
+    files[`${member.nodeName}.toml`] = own;
+    hashes.set(member.nodeName, createHash('sha256').update(joinParts(own, shared)).digest('hex'));
+  }
+  return { files: shared === undefined ? files : { ...files, [SHARED_FILE]: shared }, hashes };
 }
 
 /** The configuration of one member. Throws when its pool is not in the spec, which membership never lets happen. */
@@ -88,14 +108,6 @@ function driveConfigs(pool: PoolSpec): DriveConfig[] {
     return directories.names.map((name) => ({ path: `${directories.parent}/${name}`, mount_check: lower(directories.mountCheck) }));
   }
   return (devices?.paths ?? []).map((device) => ({ device, mount_check: 'strict' }));
-}
-
-const UNITS: Readonly<Record<string, number>> = { '': 1, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40 };
-
-/** Bytes of a quantity such as 8Gi; the schema has checked its form. */
-export function parseBytes(quantity: string): number {
-  const [, digits, unit] = /^(\d+)(Ki|Mi|Gi|Ti)?$/.exec(quantity) ?? [];
-  return Number(digits) * (UNITS[unit ?? ''] ?? Number.NaN);
 }
 
 function lower<T extends string>(text: T): Lowercase<T> {

@@ -4,14 +4,25 @@
  * Update strategy OnDelete, because the operator decides when a pod may go. Nodes come from the members in status by name,
  * one affinity term each, never from a live selector: a lost label must not remove a pod.
  */
-import type { V1Container, V1DaemonSet, V1PodSpec, V1Probe, V1SecurityContext, V1Volume, V1VolumeMount } from '@kubernetes/client-node';
+import type {
+  V1Container,
+  V1DaemonSet,
+  V1PodSpec,
+  V1Probe,
+  V1SecurityContext,
+  V1Toleration,
+  V1Volume,
+  V1VolumeMount,
+} from '@kubernetes/client-node';
 import { REVISION } from '../api/annotations.ts';
 import type { ClusterSpec } from '../api/cluster.ts';
 import type { PoolSpec } from '../api/pool.ts';
-import { type DesiredInput, parseBytes } from './config.ts';
+import { parseBytes } from '../api/quantity.ts';
+import type { DesiredInput } from './config.ts';
 import { hashOf } from './hash.ts';
 import { imageOf } from './image.ts';
 import { CONFIG_MOUNT, childMetadata, configSecretName, daemonSetName, poolLabels, serviceAccountName } from './names.ts';
+import { tolerationsOf } from './tolerations.ts';
 
 /** Above the node's own drain timeout (20 s), so that a kill is never what ends a drain. */
 const GRACE_SECONDS = 30;
@@ -65,11 +76,7 @@ function podSpec(input: DesiredInput, pool: PoolSpec): V1PodSpec {
     terminationGracePeriodSeconds: GRACE_SECONDS,
     ...(pod.priorityClassName === undefined ? {} : { priorityClassName: pod.priorityClassName }),
     ...(image.pullSecrets === undefined ? {} : { imagePullSecrets: image.pullSecrets.map((name) => ({ name })) }),
-    tolerations: [
-      { key: 'nvidia.com/gpu', operator: 'Exists' },
-      { key: 'amd.com/gpu', operator: 'Exists' },
-      ...(pod.tolerations ?? []).map((toleration) => ({ ...toleration })),
-    ],
+    tolerations: tolerationsOf(input.cluster.spec) as V1Toleration[],
     affinity: {
       nodeAffinity: {
         requiredDuringSchedulingIgnoredDuringExecution: {
@@ -89,6 +96,8 @@ function container(input: DesiredInput, pool: PoolSpec): V1Container {
     name: 'node',
     image: imageOf(input.cluster.spec),
     imagePullPolicy: image.pullPolicy,
+    // Why a node ended is then in its pod's status, and from there in the resource's.
+    terminationMessagePolicy: 'FallbackToLogsOnError',
     command: ['node', '/app/node/main.ts'],
     args: ['--config', `${CONFIG_MOUNT}/$(NODE_NAME).toml`],
     env: [

@@ -5,15 +5,17 @@
  * The same objects go to an API server (apply/) or are run as processes on this machine (local/).
  */
 import type { V1DaemonSet, V1Secret, V1Service, V1ServiceAccount } from '@kubernetes/client-node';
-import { type DesiredInput, nodeConfigs } from './config.ts';
+import { type DesiredInput, renderConfigs } from './config.ts';
 import { poolDaemonSet } from './daemonset.ts';
 import { desiredGuard, type Guard } from './guard.ts';
 import { childMetadata, configSecretName } from './names.ts';
 import { clientService, headlessService } from './services.ts';
 
 export type Children = {
-  /** One key `<node>.toml` per member. */
+  /** One key `<node>.toml` per member, and what they share. */
   readonly config: V1Secret & { readonly stringData: Readonly<Record<string, string>> };
+  /** Of each node's configuration by node name. */
+  readonly configHashes: ReadonlyMap<string, string>;
   /** Absent where the user named an existing one. */
   readonly serviceAccount: V1ServiceAccount | undefined;
   readonly services: readonly V1Service[];
@@ -25,6 +27,7 @@ export type Children = {
 /** The children of a cluster. */
 export function desiredChildren(input: DesiredInput): Children {
   const { cluster } = input;
+  const configs = renderConfigs(input);
   const account = cluster.spec.pod.serviceAccountName;
   return {
     config: {
@@ -32,8 +35,9 @@ export function desiredChildren(input: DesiredInput): Children {
       kind: 'Secret',
       metadata: childMetadata(cluster, configSecretName(cluster)),
       type: 'Opaque',
-      stringData: Object.fromEntries([...nodeConfigs(input)].map(([nodeName, text]) => [`${nodeName}.toml`, text])),
+      stringData: configs.files,
     },
+    configHashes: configs.hashes,
     serviceAccount:
       account === undefined
         ? {

@@ -5,10 +5,11 @@
  * guard pod first, and the API server refuses that while too few guards are ready. A guard is ready exactly when its node
  * is whole, so the second drain waits until the first node is back, with or without an operator.
  */
-import type { V1Deployment, V1PodDisruptionBudget } from '@kubernetes/client-node';
+import type { V1Deployment, V1PodDisruptionBudget, V1Toleration } from '@kubernetes/client-node';
 import type { DesiredInput } from './config.ts';
 import { imageOf } from './image.ts';
 import { childMetadata, guardLabels, guardName } from './names.ts';
+import { tolerationsOf } from './tolerations.ts';
 
 export type Guard = { readonly deployment: V1Deployment; readonly budget: V1PodDisruptionBudget };
 
@@ -60,7 +61,7 @@ function guardPod(
   input: DesiredInput,
   labels: Readonly<Record<string, string>>,
 ): NonNullable<NonNullable<V1Deployment['spec']>['template']['spec']> {
-  const { pod, network, image } = input.cluster.spec;
+  const { network, image } = input.cluster.spec;
   const terms = input.members.map(({ nodeName }) => ({ matchFields: [{ key: 'metadata.name', operator: 'In', values: [nodeName] }] }));
   return {
     automountServiceAccountToken: false,
@@ -68,11 +69,7 @@ function guardPod(
     hostNetwork: network.host,
     terminationGracePeriodSeconds: 1,
     ...(image.pullSecrets === undefined ? {} : { imagePullSecrets: image.pullSecrets.map((name) => ({ name })) }),
-    tolerations: [
-      { key: 'nvidia.com/gpu', operator: 'Exists' },
-      { key: 'amd.com/gpu', operator: 'Exists' },
-      ...(pod.tolerations ?? []).map((toleration) => ({ ...toleration })),
-    ],
+    tolerations: tolerationsOf(input.cluster.spec) as V1Toleration[],
     affinity: {
       nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: terms } },
       podAntiAffinity: {

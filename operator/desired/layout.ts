@@ -26,11 +26,7 @@ export function desiredLayout(
     if (sets.some((set) => set.pool === pool.name)) continue;
     const coding = codingOf(pool);
     if (coding === undefined) {
-      return {
-        kind: 'impossible',
-        pool: pool.name,
-        message: `${pool.nodes.count} nodes x ${drivesPerNode(pool)} drives have no coding that keeps writes on without one node: write erasure.setSize and erasure.parity`,
-      };
+      return { kind: 'impossible', pool: pool.name, message: noDefault(pool.nodes.count, drivesPerNode(pool)) };
     }
     const nodes = input.members.filter((member) => member.pool === pool.name).map((member) => ({ id: member.id, zone: member.zone }));
     const firstSetId = sets.reduce((next, set) => Math.max(next, set.id + 1), 0);
@@ -44,7 +40,7 @@ export function desiredLayout(
     sets: sets.map((set) => ({ ...set, slots: set.slots.map((slot) => `${slot.node}/${slot.drive}`) })),
     pools: input.pools.map((pool) => describePool(pool.name, sets)),
   };
-  return { kind: 'ok', layout, warnings: layout.pools.flatMap(warnPool).concat(warnZones(input.members)) };
+  return { kind: 'ok', layout, warnings: [...layout.pools.flatMap(warnPool), ...warnRestarts(layout), ...warnZones(input.members)] };
 }
 
 /** Sets with their slots as numbers, from the compact form of status. */
@@ -61,6 +57,16 @@ export function decodeSets(layout: LayoutStatus): ErasureSet[] {
 function codingOf(pool: PoolSpec): Coding | undefined {
   if (pool.erasure === undefined) return defaultCoding(pool.nodes.count, drivesPerNode(pool));
   return { data: pool.erasure.setSize - pool.erasure.parity, parity: pool.erasure.parity };
+}
+
+/** Erasure is immutable, so it can only be written into a new resource; nothing was stored yet. */
+function noDefault(nodes: number, drives: number): string {
+  const sizes = [];
+  for (let size = 2; size <= 16; size += 1) if ((nodes * drives) % size === 0) sizes.push(size);
+  const what = `${nodes} nodes x ${drives} drives have no default coding that keeps writes on without one node`;
+  return sizes.length === 0
+    ? `${what}, and no set size from 2 to 16 divides ${nodes * drives}: it needs another nodes.count`
+    : `${what}: it needs erasure.setSize (${sizes.join(' or ')}) and erasure.parity, both written when the resource is created`;
 }
 
 type PoolStatus = LayoutStatus['pools'][number];
@@ -80,6 +86,25 @@ function describePool(name: string, sets: readonly ErasureSet[]): PoolStatus {
   };
 }
 
+/**
+ * Pools whose nodes can never restart without a person's approval, as a sentence; undefined where there are none. `keep` is
+ * what must go on meanwhile.
+ *
+ * Writes (or reads) must go on without the node, and a version that only W slots took must stay readable without it.
+ */
+export function cannotSpareNode(layout: LayoutStatus, keep: 'KeepWritable' | 'KeepReadable'): string | undefined {
+  const worst = new Map<string, string>();
+  for (const set of decodeSets(layout)) {
+    const { quorums: of, tolerance: losses, drivesPerNode: most } = describeSet(set);
+    const coding = `pool ${set.pool} (${set.data}+${set.parity}, ${most} of a set's slots on one node)`;
+    const lost = keep === 'KeepWritable' ? losses.writesLose : losses.readsLose;
+    if (lost.nodes === 0) worst.set(set.pool, `${coding}: ${keep === 'KeepWritable' ? 'writes' : 'reads'} stop while one node is away`);
+    else if (losses.spareShards < most && !worst.has(set.pool))
+      worst.set(set.pool, `${coding}: what is written on ${of.write} slots while one node is away cannot be read while another is`);
+  }
+  return worst.size === 0 ? undefined : [...worst.values()].join('; ');
+}
+
 /** Allowed, but somebody should know. */
 function warnPool(pool: PoolStatus): string[] {
   const data = pool.setSize - pool.parity;
@@ -93,6 +118,11 @@ function warnPool(pool: PoolStatus): string[] {
       ? [`pool ${pool.name}: more parity than data shards (${data}+${pool.parity}), under half of the space is usable`]
       : []),
   ];
+}
+
+function warnRestarts(layout: LayoutStatus): string[] {
+  const why = cannotSpareNode(layout, 'KeepReadable');
+  return why === undefined ? [] : [`a rolling restart would need approval: ${why}`];
 }
 
 function warnZones(members: readonly MemberStatus[]): string[] {

@@ -9,7 +9,7 @@ export const MANAGER = 'openlake-operator';
 /** Where a pod finds its configuration: one file per node, named by the node. */
 export const CONFIG_MOUNT = '/etc/openlake';
 
-export function configSecretName(cluster: OpenLakeCluster): string {
+export function configSecretName(cluster: { readonly metadata: { readonly name: string } }): string {
   return `${cluster.metadata.name}-config`;
 }
 

@@ -5,7 +5,10 @@ import type { V1Service } from '@kubernetes/client-node';
 import type { OpenLakeCluster } from '../api/cluster.ts';
 import { childMetadata, selectorLabels } from './names.ts';
 
-/** For S3 clients; only ready nodes stand behind it, the one on the client's own node first (internalTrafficPolicy). */
+/**
+ * For S3 clients; only ready nodes stand behind it, the one on the client's own node first (internalTrafficPolicy).
+ * Ports of pods go by name: while a port changes, each pod is found where it listens.
+ */
 export function clientService(cluster: OpenLakeCluster): V1Service {
   const { service, network } = cluster.spec;
   return {
@@ -20,7 +23,7 @@ export function clientService(cluster: OpenLakeCluster): V1Service {
       internalTrafficPolicy: service.internalTrafficPolicy,
       ...(service.loadBalancerClass === undefined ? {} : { loadBalancerClass: service.loadBalancerClass }),
       selector: selectorLabels(cluster),
-      ports: [{ name: 's3', port: network.s3Port, targetPort: network.s3Port }],
+      ports: [{ name: 's3', port: network.s3Port, targetPort: 's3' }],
     },
   };
 }
@@ -37,9 +40,9 @@ export function headlessService(cluster: OpenLakeCluster): V1Service {
       publishNotReadyAddresses: true,
       selector: selectorLabels(cluster),
       ports: [
-        { name: 's3', port: network.s3Port, targetPort: network.s3Port },
-        { name: 'peer', port: network.peerPort, targetPort: network.peerPort },
-        { name: 'admin', port: network.adminPort, targetPort: network.adminPort },
+        { name: 's3', port: network.s3Port, targetPort: 's3' },
+        { name: 'peer', port: network.peerPort, targetPort: 'peer' },
+        { name: 'admin', port: network.adminPort, targetPort: 'admin' },
       ],
     },
   };

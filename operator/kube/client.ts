@@ -29,21 +29,26 @@ export type KubeClient = {
    * nothing at all arrives for `silenceMs`: a half-open connection looks just like a quiet one.
    */
   readonly stream: (request: ApiRequest, watch: { readonly silenceMs: number; readonly onLine: (line: unknown) => void }) => Promise<void>;
+  /** How far the API server's clock is ahead of ours; 0 where they differ by what an answer's way may take. */
+  readonly clockOffsetMs: () => number;
   readonly close: () => void;
 };
 
 /** Longer than any request that is not a watch should take. */
 const REQUEST_TIMEOUT_MS = 30_000;
+/** Answers carry whole seconds, and take a while. */
+const CLOCK_TOLERANCE_MS = 3_000;
 /** A list page of 500 objects is a few MiB; a single line of a watch at most 3 MiB. */
 const MAXIMUM_BODY_BYTES = 256 * 1024 * 1024;
 
-/** A client of the kubeconfig's current cluster. */
-export function createClient(config: KubeConfig): KubeClient {
+/** A client of the kubeconfig's current cluster; `nowMs` is our clock. */
+export function createClient(config: KubeConfig, nowMs: () => number = Date.now): KubeClient {
   const server = config.getCurrentCluster()?.server;
   if (server === undefined) throw new Error('Cannot connect: the kubeconfig has no current cluster');
   const base = new URL(server);
   const secure = base.protocol === 'https:';
   const agents = new Map<string, http.Agent>();
+  let offsetMs = 0;
 
   const open = async (request: ApiRequest, silenceMs: number): Promise<http.IncomingMessage> => {
     const action = describe(request);
@@ -71,6 +76,8 @@ export function createClient(config: KubeConfig): KubeClient {
       outgoing.once('error', (error) => reject(new ConnectionError(action, error)));
       outgoing.once('response', (response) => {
         answer = response;
+        const ahead = Date.parse(response.headers.date ?? '') - nowMs();
+        if (Number.isFinite(ahead)) offsetMs = Math.abs(ahead) > CLOCK_TOLERANCE_MS ? ahead : 0;
         resolve(response);
       });
       outgoing.end(body);
@@ -101,6 +108,7 @@ export function createClient(config: KubeConfig): KubeClient {
         throw new ConnectionError(describe(request), error);
       }
     },
+    clockOffsetMs: () => offsetMs,
     close: () => {
       for (const agent of agents.values()) agent.destroy();
     },

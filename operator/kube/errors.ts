@@ -41,6 +41,11 @@ export function isForbidden(error: unknown): error is ApiError {
   return error instanceof ApiError && (error.status === 403 || error.status === 401);
 }
 
+/** The server will never take this object: a value that our own checks let through, or an admission policy. */
+export function isRefused(error: unknown): error is ApiError {
+  return error instanceof ApiError && (error.status === 400 || error.status === 422);
+}
+
 export function isNotFound(error: unknown): boolean {
   return error instanceof ApiError && error.status === 404;
 }

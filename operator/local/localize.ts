@@ -5,7 +5,7 @@
  */
 import type { OpenLakeCluster } from '../api/cluster.ts';
 import type { PoolSpec } from '../api/pool.ts';
-import { parseBytes } from '../desired/config.ts';
+import { parseBytes } from '../api/quantity.ts';
 import type { Candidate } from '../plan/membership.ts';
 
 export type Machine = { readonly cores: number; readonly memoryBytes: number };

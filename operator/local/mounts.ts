@@ -4,12 +4,13 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import type { V1Secret } from '@kubernetes/client-node';
+import { joinParts, SHARED_FILE } from '../../node/config/file.ts';
 import { parseNodeConfig } from '../../node/config/load.ts';
 import { readIfPresent, writeWhole } from './files.ts';
 import { type LocalPod, mapConfig } from './pod.ts';
 
 /**
- * Creates the pod's folders and writes its configuration, if it changed; of the Secret only the pod's own key, since
+ * Creates the pod's folders and writes its configuration, if it changed: one file with the pod's own part and the shared one, since
  * processes of one user cannot be kept from reading each other's files anyway and one is easier to find.
  *
  * Drives' own folders are made on the first start only: afterwards a missing one is a lost drive, not a new one.
@@ -22,9 +23,11 @@ export function mountPod(pod: LocalPod, source: { readonly config: V1Secret; rea
     if (mount.secret !== source.config.metadata?.name)
       throw new Error(`Cannot mount Secret ${mount.secret}: it is not one of the cluster's`);
     const key = `${pod.name}.toml`;
-    const text = source.config.stringData?.[key];
-    if (text === undefined) throw new Error(`Cannot mount Secret ${mount.secret}: it has no key ${key}`);
-    const mapped = mapConfig(text, pod.mounts);
+    const own = source.config.stringData?.[key];
+    const shared = source.config.stringData?.[SHARED_FILE];
+    if (own === undefined || shared === undefined)
+      throw new Error(`Cannot mount Secret ${mount.secret}: it has no key ${key} or ${SHARED_FILE}`);
+    const mapped = mapConfig(joinParts(own, shared), pod.mounts);
     const file = path.join(mount.outside, key);
     if (readIfPresent(file) !== mapped) writeWhole(file, { text: mapped, mode: 0o600 });
     if (source.firstStart) makeDrives(mapped);

@@ -6,10 +6,11 @@
  */
 import type { KubernetesObject } from '@kubernetes/client-node';
 import { GROUP, KIND, VERSION } from '../api/cluster.ts';
+import type { ClusterStatus } from '../api/status.ts';
 import { applyActions, ChildNotOurs } from '../apply/apply.ts';
 import { writeStatus } from '../apply/status.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { ApiError, isConflict, isForbidden, isTransient } from '../kube/errors.ts';
+import { ApiError, isConflict, isForbidden, isRefused, isTransient } from '../kube/errors.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import type { WorkResult } from '../kube/queue.ts';
 import type { Caches } from '../observe/caches.ts';
@@ -97,7 +98,7 @@ export function createReconciler(options: ReconcileOptions): (key: string) => Pr
     );
   };
 
-  return async (key) => {
+  const reconcile = async (key: string): Promise<WorkResult> => {
     const end = options.metrics.reconcileSeconds.startTimer();
     let snapshot: Snapshot | undefined;
     try {
@@ -124,11 +125,27 @@ export function createReconciler(options: ReconcileOptions): (key: string) => Pr
       end();
     }
   };
+
+  // Two clusters that choose their nodes side by side would choose the same ones.
+  let choosing: Promise<unknown> = Promise.resolve();
+  return (key) => {
+    if (hasMembers(options.caches, key)) return reconcile(key);
+    const turn = choosing.then(() => reconcile(key));
+    choosing = turn.catch(() => undefined);
+    return turn;
+  };
+}
+
+function hasMembers(caches: Caches, key: string): boolean {
+  const [namespace = '', name = ''] = key.split('/');
+  const cluster = caches.namespaces.get(namespace)?.clusters.get(name) as { readonly status?: ClusterStatus } | undefined;
+  return cluster?.status?.members !== undefined;
 }
 
 function judgeFailure(error: unknown, count: number): Pick<Problems, 'stalled' | 'progress'> | undefined {
   if (isForbidden(error)) return { stalled: yes('Forbidden', error.message) };
   if (error instanceof ChildNotOurs) return { stalled: yes('ChildNotOurs', error.message) };
+  if (isRefused(error)) return { stalled: yes('ChildRefused', error.message) };
   if (count < FAILURES_TO_TELL) return undefined;
   return isTransient(error)
     ? { progress: yes('ApiUnavailable', describeError(error)) }

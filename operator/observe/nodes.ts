@@ -15,9 +15,16 @@ export function observeNode(node: V1Node): ObservedNode {
     address,
     labels: node.metadata?.labels ?? {},
     resources: resources.toSorted(),
+    taints: (node.spec?.taints ?? []).map(({ key, value, effect }) => ({ key, value, effect })),
     ready,
     cordoned,
-    unfit: whyUnfit({ address, ready, cordoned, isLeaving: node.metadata?.deletionTimestamp !== undefined }),
+    unfit: whyUnfit({
+      address,
+      ready,
+      cordoned,
+      isLeaving: node.metadata?.deletionTimestamp !== undefined,
+      system: node.status?.nodeInfo?.operatingSystem ?? 'linux',
+    }),
   };
 }
 
@@ -26,8 +33,10 @@ function whyUnfit(node: {
   readonly ready: boolean;
   readonly cordoned: boolean;
   readonly isLeaving: boolean;
+  readonly system: string;
 }): string | undefined {
   if (node.isLeaving) return 'is being removed';
+  if (node.system !== 'linux') return `runs ${node.system}, not linux`;
   if (node.address === '') return 'has no InternalIP address';
   if (!node.ready) return 'is not Ready';
   return node.cordoned ? 'is cordoned' : undefined;

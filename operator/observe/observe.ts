@@ -5,13 +5,15 @@
  * comes from the informers' copies, and the members are asked over their admin API.
  */
 import type { KubernetesObject, V1Secret } from '@kubernetes/client-node';
+import { SHARED_FILE } from '../../node/config/file.ts';
 import { CLUSTER_ID_LABEL } from '../api/annotations.ts';
 import type { ClusterStatus, MemberStatus } from '../api/status.ts';
-import { identitySecretName, rootSecretName } from '../desired/names.ts';
+import type { ClusterSecrets } from '../desired/config.ts';
+import { configSecretName, identitySecretName, rootSecretName } from '../desired/names.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isNotFound } from '../kube/errors.ts';
 import { getObject } from '../kube/patch.ts';
-import { resources } from '../kube/resources.ts';
+import { resourcePath, resources } from '../kube/resources.ts';
 import type {
   ObservedAnswer,
   ObservedChild,
@@ -27,6 +29,7 @@ import type { Caches, NamespaceCaches } from './caches.ts';
 import { generateSecrets } from './generate-secrets.ts';
 import { observeNode } from './nodes.ts';
 import { observePod } from './pods.ts';
+import { readToldSecrets } from './told-secrets.ts';
 
 export type ObserveOptions = {
   readonly client: KubeClient;
@@ -57,7 +60,8 @@ export async function observe(key: string, options: ObserveOptions): Promise<Sna
     .list()
     .flatMap((pod) => (pod.metadata?.labels?.['app.kubernetes.io/instance'] === name ? [observePod(pod)] : []));
   const secrets = observeSecrets(caches, cluster);
-  const others = observeOthers(options.caches, cluster);
+  // Nodes are given away once and for ever, so what other clusters hold is read anew for that, too.
+  const others = observeOthers(cluster.status.members === undefined ? await listClusters(options) : knownClusters(options.caches), cluster);
   const answers = await askMembers(cluster, { pods, secrets, nowMs: options.nowMs });
   return {
     nowMs: options.nowMs(),
@@ -69,6 +73,7 @@ export async function observe(key: string, options: ObserveOptions): Promise<Sna
     children: observeChildren(caches, cluster.uid),
     answers,
     others,
+    told: observeTold(caches, cluster),
     fresh: generateSecrets(),
   };
 }
@@ -106,6 +111,14 @@ function observeSecrets(caches: NamespaceCaches, cluster: ObservedCluster): Obse
     }));
 }
 
+/** The secrets in the configuration that the nodes have; of the parts of a file only the shared one has them. */
+function observeTold(caches: NamespaceCaches, cluster: ObservedCluster): ClusterSecrets | undefined {
+  const secret = caches.secrets.get(configSecretName({ metadata: cluster }));
+  const isOurs = secret?.metadata?.ownerReferences?.some((owner) => owner.uid === cluster.uid) === true;
+  const text = isOurs ? secret.data?.[SHARED_FILE] : undefined;
+  return text === undefined ? undefined : readToldSecrets(Buffer.from(text, 'base64').toString('utf8'));
+}
+
 function observeChildren(caches: NamespaceCaches, uid: string): ObservedChild[] {
   const { daemonSets, deployments, disruptionBudgets, services, serviceAccounts, secrets } = caches;
   const objects: readonly KubernetesObject[] = [daemonSets, deployments, disruptionBudgets, services, serviceAccounts, secrets].flatMap(
@@ -116,9 +129,22 @@ function observeChildren(caches: NamespaceCaches, uid: string): ObservedChild[] 
     .map(({ kind, metadata }) => ({ kind: kind ?? '', name: metadata?.name ?? '', uid: metadata?.uid ?? '' }));
 }
 
-function observeOthers(caches: Caches, cluster: ObservedCluster): (OtherCluster & { readonly members: readonly MemberStatus[] })[] {
-  return [...caches.namespaces.values()]
-    .flatMap((namespace) => namespace.clusters.list() as readonly RawCluster[])
+type Holder = OtherCluster & { readonly members: readonly MemberStatus[] };
+
+function knownClusters(caches: Caches): readonly RawCluster[] {
+  return [...caches.namespaces.values()].flatMap((namespace) => namespace.clusters.list() as readonly RawCluster[]);
+}
+
+async function listClusters({ client, caches }: ObserveOptions): Promise<readonly RawCluster[]> {
+  const lists = [...caches.namespaces.keys()].map(async (namespace) => {
+    const answer = await client.request({ method: 'GET', path: resourcePath(resources.clusters, { namespace }) });
+    return (answer as { readonly items: readonly RawCluster[] }).items;
+  });
+  return (await Promise.all(lists)).flat();
+}
+
+function observeOthers(clusters: readonly RawCluster[], cluster: ObservedCluster): Holder[] {
+  return clusters
     .filter((other) => other.metadata?.uid !== cluster.uid)
     .map(({ metadata, status }) => ({
       name: metadata?.name ?? '',
@@ -129,9 +155,11 @@ function observeOthers(caches: Caches, cluster: ObservedCluster): (OtherCluster 
 }
 
 /** Two clusters cannot share a node's ports and drives. */
-function markTaken(node: ObservedNode, others: readonly (OtherCluster & { readonly members: readonly MemberStatus[] })[]): ObservedNode {
+function markTaken(node: ObservedNode, others: readonly Holder[]): ObservedNode {
   const holder = others.find((other) => other.members.some((member) => member.nodeName === node.name));
-  return holder === undefined ? node : { ...node, unfit: `is a member of cluster ${holder.namespace}/${holder.name}` };
+  if (holder === undefined) return node;
+  const name = `${holder.namespace}/${holder.name}`;
+  return { ...node, holder: name, unfit: `is a member of cluster ${name}` };
 }
 
 /** Asks every member whose container runs. */

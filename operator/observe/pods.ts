@@ -5,6 +5,8 @@ import { GROUP } from '../api/cluster.ts';
 import type { ObservedPod } from '../plan/snapshot.ts';
 
 const DEFAULT_ADMIN_PORT = 9002;
+/** Of a log's end; messages of the status hold 512 characters. */
+const MAXIMUM_WORDS = 300;
 
 /** The facts of a pod. */
 export function observePod(pod: V1Pod): ObservedPod {
@@ -40,10 +42,12 @@ function adminPortOf({ spec }: V1Pod): number {
 
 /** Why its container does not run, or why it has no node yet. */
 function troubleOf({ status }: V1Pod): string {
-  const state = status?.containerStatuses?.[0]?.state;
+  const { state, lastState } = status?.containerStatuses?.[0] ?? {};
   const unscheduled = status?.conditions?.find((condition) => condition.type === 'PodScheduled' && condition.status === 'False');
   const { reason, message } = state?.waiting ?? state?.terminated ?? unscheduled ?? status ?? {};
-  return [reason, message]
+  // Its last words, which say more than how long the kubelet waits.
+  const words = state?.running === undefined ? lastState?.terminated?.message?.trim() : undefined;
+  return [reason, words === undefined || words === '' ? message : words.slice(-MAXIMUM_WORDS)]
     .filter((part) => part !== undefined && part !== '')
     .join(': ')
     .slice(0, 400);

@@ -40,13 +40,24 @@ export function judgeMembership(
   for (const { id, nodeName, pool: name } of from.members) {
     const node = from.nodes.find((candidate) => candidate.name === nodeName);
     const pool = cluster.spec.pools.find((candidate) => candidate.name === name);
-    // A node that is cordoned or not ready for now is the members' state, not a question of membership.
-    const reason = node === undefined || pool === undefined ? undefined : whyNot({ ...node, unfit: undefined }, pool);
+    // A node that is cordoned, tainted or not ready for now is the members' state, not a question of membership.
+    const reason = node === undefined || pool === undefined ? undefined : whyNot({ ...node, unfit: undefined, taints: [] }, pool);
     if (node === undefined) gone.push(`member ${id}: node ${nodeName} does not exist`);
     else if (reason !== undefined) lost.push(`member ${id} stays although node ${nodeName} ${reason}`);
   }
   if (gone.length > 0) return no('NodeGone', [...gone, ...lost].join('; '));
   return lost.length > 0 ? no('LabelsLost', lost.join('; ')) : undefined;
+}
+
+/** Nodes of a cluster to adopt that another cluster holds by now: two clusters cannot share ports and drives. */
+export function judgeTaken(
+  members: readonly MemberStatus[],
+  nodes: readonly ObservedNode[],
+): { readonly nodeName: string; readonly pool: string; readonly reason: string }[] {
+  return members.flatMap(({ id, nodeName, pool }) => {
+    const holder = nodes.find((node) => node.name === nodeName)?.holder;
+    return holder === undefined ? [] : [{ nodeName, pool, reason: `was member ${id}, and is a member of cluster ${holder} now` }];
+  });
 }
 
 /** Whether every node that answers uses the newest configuration. */

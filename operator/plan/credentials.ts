@@ -45,6 +45,10 @@ export function planCredentials(cluster: OpenLakeCluster, snapshot: Snapshot): C
     if (problem !== undefined || accessKey === undefined || secretKey === undefined) {
       return { kind: 'blocked', reason: 'SecretInvalid', message: `Secret ${namespace}/${secretRef.name}: ${problem}` };
     }
+    if (credentials.some((other) => other.accessKey === accessKey)) {
+      const message = `Secret ${namespace}/${secretRef.name}: key ${secretRef.accessKeyKey} has the access key of another root`;
+      return { kind: 'blocked', reason: 'SecretInvalid', message };
+    }
     credentials.push({ accessKey, secretKey });
   }
   return { kind: 'known', credentials };
@@ -55,12 +59,14 @@ function wrongKey(
   wanted: { readonly key: string; readonly form: RegExp; readonly expected: string },
 ): string | undefined {
   if (value === undefined) return `key ${wanted.key} is missing`;
-  return wanted.form.test(value) ? undefined : `key ${wanted.key} is not ${wanted.expected}`;
+  if (wanted.form.test(value)) return undefined;
+  return `key ${wanted.key} is not ${wanted.expected}${value.endsWith('\n') ? ': it ends with a line break' : ''}`;
 }
 
 function rootSecret(snapshot: Snapshot): RootSecret {
-  const { cluster, fresh } = snapshot;
-  const { accessKey = '', secretKey = '' } = fresh.credentials[0] ?? {};
+  const { cluster, fresh, told } = snapshot;
+  // A Secret that was lost comes back with the keys that clients have.
+  const { accessKey = '', secretKey = '' } = (told ?? fresh).credentials[0] ?? {};
   return {
     apiVersion: 'v1',
     kind: 'Secret',

@@ -49,9 +49,10 @@ export function planIdentity(snapshot: Snapshot, adopt: string | undefined): Ide
   if (own !== undefined) return judgeOwn(own, { cluster, adopt });
   const source = adopt === undefined ? undefined : snapshot.secrets.find((secret) => secret.labels[CLUSTER_ID_LABEL] === adopt);
   if (source !== undefined) return { kind: 'create', identity: readIdentity(source) };
-  const { peerSecrets, adminToken, clusterId } = snapshot.fresh;
-  // What status says stands above anything generated: a lost Secret must not make another cluster of this one.
-  const id = adopt ?? cluster.status.clusterId ?? clusterId;
+  // What status says, and what the nodes were told, stands above anything generated: a lost Secret must neither make
+  // another cluster of this one nor set its nodes at odds.
+  const { peerSecrets, adminToken } = snapshot.told ?? snapshot.fresh;
+  const id = adopt ?? cluster.status.clusterId ?? snapshot.fresh.clusterId;
   return { kind: 'create', identity: { clusterId: id, peerSecrets, adminToken, remembered: nothing } };
 }
 
@@ -59,7 +60,8 @@ function judgeOwn(own: ObservedSecret, from: { readonly cluster: ObservedCluster
   const { cluster, adopt } = from;
   const identity = readIdentity(own);
   const { clusterId } = identity;
-  const isOurs = own.data['ownerUid'] === cluster.uid;
+  // Members are kept in it before their first pod: without them there is no data anywhere.
+  const isOurs = own.data['ownerUid'] === cluster.uid || identity.remembered.members.length === 0;
   if (adopt !== undefined && adopt !== clusterId) {
     return {
       kind: 'blocked',

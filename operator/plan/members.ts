@@ -3,6 +3,7 @@
  */
 import type { Reason } from '../api/reasons.ts';
 import type { MemberStatus } from '../api/status.ts';
+import { taintText } from '../desired/tolerations.ts';
 import type { ObservedAnswer, ObservedNode, ObservedPod, Snapshot } from './snapshot.ts';
 
 export type MemberFacts = {
@@ -49,10 +50,16 @@ export function describeMember(facts: MemberFacts): MemberStatus {
   };
 }
 
+/** The most likely reason for a pod that is never made. */
+function describeTaints({ taints = [] }: ObservedNode): string {
+  const hard = taints.filter((taint) => taint.effect !== 'PreferNoSchedule').map(taintText);
+  return hard.length === 0 ? '' : `; the node has taints: ${hard.join(', ')}`;
+}
+
 function memberState({ member, pod, node, answer, whole }: MemberFacts): State {
   if (pod === undefined) {
-    const seen = node === undefined ? `node ${member.nodeName} does not exist` : `there is no pod on node ${member.nodeName} yet`;
-    return { state: node === undefined ? 'Unreachable' : 'Joining', reason: 'NoPod', message: seen };
+    if (node === undefined) return { state: 'Unreachable', reason: 'NoPod', message: `node ${member.nodeName} does not exist` };
+    return { state: 'Joining', reason: 'NoPod', message: `there is no pod on node ${member.nodeName} yet${describeTaints(node)}` };
   }
   if (pod.deletedAtMs !== undefined) return { state: 'Starting', reason: 'NotReady', message: `pod ${pod.name} is ending` };
   if (pod.phase === 'Failed') return { state: 'Failed', reason: 'PodFailed', message: `pod ${pod.name} failed: ${pod.trouble}` };

@@ -6,6 +6,7 @@
 import type { OpenLakeCluster } from '../api/cluster.ts';
 import type { PoolSpec } from '../api/pool.ts';
 import type { MemberStatus } from '../api/status.ts';
+import { type Taint, type Toleration, taintText, tolerationsOf, untoleratedTaint } from '../desired/tolerations.ts';
 
 /** A node as far as membership looks at it. */
 export type Candidate = {
@@ -14,6 +15,7 @@ export type Candidate = {
   readonly labels: Readonly<Record<string, string>>;
   /** Allocatable resources with an amount above 0. */
   readonly resources: readonly string[];
+  readonly taints?: readonly Taint[];
   /** What is wrong with the node itself, whatever a pool asks for: it is not ready, is cordoned, belongs to another cluster. */
   readonly unfit?: string | undefined;
 };
@@ -54,14 +56,16 @@ export function chooseMembers(
 ): Membership {
   const members = [...nodes.members];
   const rejected: Rejection[] = [];
+  const tolerations = tolerationsOf(cluster.spec);
   for (const pool of cluster.spec.pools) {
     if (members.some((member) => member.pool === pool.name)) continue;
-    const eligible: Candidate[] = [];
-    for (const candidate of nodes.candidates) {
-      const reason = members.some((member) => member.nodeName === candidate.name) ? 'is a member already' : whyNot(candidate, pool);
-      if (reason === undefined) eligible.push(candidate);
-      else rejected.push({ nodeName: candidate.name, pool: pool.name, reason });
-    }
+    const judged = nodes.candidates.map((candidate) => {
+      const holder = members.find((member) => member.nodeName === candidate.name);
+      const reason = holder === undefined ? whyNot(candidate, pool, { tolerations }) : `is a member of pool ${holder.pool} already`;
+      return { candidate, reason };
+    });
+    const eligible = judged.flatMap(({ candidate, reason }) => (reason === undefined ? [candidate] : []));
+    rejected.push(...missing(nodes.candidates, pool), ...passedOver(judged, pool));
     const wanted = pool.nodes.count;
     if (eligible.length < wanted) return { kind: 'short', pool: pool.name, found: eligible.length, wanted, rejected };
     const firstId = members.reduce((next, member) => Math.max(next, member.id + 1), 0);
@@ -72,17 +76,49 @@ export function chooseMembers(
   return { kind: 'ok', members, rejected };
 }
 
+/** Named by the pool, and not there. */
+function missing(candidates: readonly Candidate[], pool: PoolSpec): Rejection[] {
+  const absent = (pool.nodes.names ?? []).filter((name) => !candidates.some((candidate) => candidate.name === name));
+  return absent.map((nodeName) => ({ nodeName, pool: pool.name, reason: 'does not exist' }));
+}
+
+/** Those that were meant first, since a large cluster has hundreds of others. */
+function passedOver(
+  judged: readonly { readonly candidate: Candidate; readonly reason: string | undefined }[],
+  pool: PoolSpec,
+): Rejection[] {
+  const rank = (node: Candidate): number => (isMeant(node, pool) ? 0 : 1);
+  return judged
+    .toSorted((left, right) => rank(left.candidate) - rank(right.candidate) || compareNames(left.candidate.name, right.candidate.name))
+    .flatMap(({ candidate, reason }) => (reason === undefined ? [] : [{ nodeName: candidate.name, pool: pool.name, reason }]));
+}
+
+function isMeant(node: Candidate, { nodes: { names, selector } }: PoolSpec): boolean {
+  return names === undefined ? unmatched(node.labels, selector) === undefined : names.includes(node.name);
+}
+
 /** Why a node cannot be chosen for the pool; undefined when it can. */
-export function whyNot(node: Candidate, pool: PoolSpec): string | undefined {
+export function whyNot(
+  node: Candidate,
+  pool: PoolSpec,
+  options: { readonly tolerations: readonly Toleration[] } = { tolerations: [] },
+): string | undefined {
   const { names, gpu, rdma, selector } = pool.nodes;
-  if (names !== undefined) return names.includes(node.name) ? node.unfit : 'is not in nodes.names';
+  if (names !== undefined) return names.includes(node.name) ? (node.unfit ?? keptAway(node, options.tolerations)) : 'is not in nodes.names';
+  const mismatch = unmatched(node.labels, selector);
+  if (mismatch !== undefined) return mismatch;
   if (gpu === 'Require' && !hasGpu(node))
     return `has no GPU: none of the labels ${GPU_LABELS.join(', ')} and no ${GPU_RESOURCES.join(' or ')}`;
   if (rdma === 'Require' && !hasRdma(node)) return `has no RDMA: none of the labels ${RDMA_LABELS.join(', ')} and no rdma/ resource`;
   if (rdma !== 'Ignore' && node.labels[OFED_WAIT] === 'true') return `its network driver is not ready: ${OFED_WAIT}=true`;
   const lacking = pool.nodes.resources?.find((name) => !node.resources.includes(name));
   if (lacking !== undefined) return `has no ${lacking} to give`;
-  return unmatched(node.labels, selector) ?? node.unfit;
+  return node.unfit ?? keptAway(node, options.tolerations);
+}
+
+function keptAway(node: Candidate, tolerations: readonly Toleration[]): string | undefined {
+  const taint = untoleratedTaint(node.taints ?? [], tolerations);
+  return taint === undefined ? undefined : `has the taint ${taintText(taint)}, which pod.tolerations does not tolerate`;
 }
 
 function hasGpu(node: Candidate): boolean {

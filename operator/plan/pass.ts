@@ -13,7 +13,7 @@ import type { LayoutStatus, MemberStatus } from '../api/status.ts';
 import { validateCluster } from '../api/validate.ts';
 import type { Children } from '../desired/desired.ts';
 import type { Action, Pass, PlannedEvent } from './actions.ts';
-import { judgeConfig, judgeMembership, judgePools } from './checks.ts';
+import { judgeConfig, judgeMembership, judgePools, judgeTaken } from './checks.ts';
 import { childActions } from './children.ts';
 import { no, yes } from './conditions.ts';
 import { planCredentials } from './credentials.ts';
@@ -162,6 +162,15 @@ function stepMembership(draft: Draft, work: KnownWork): void {
   // Only chance of a lost status: the latch is kept in both places.
   const bootstrapped = draft.status.bootstrapped || (!known && identity.remembered.bootstrapped);
   const members = (remembered.members ?? []).map((member) => withAddress(member, snapshot));
+  const taken = known ? [] : judgeTaken(members, snapshot.nodes);
+  if (taken.length > 0) {
+    draft.problems = {
+      ...draft.problems,
+      nodes: no('NodesNotEligible', taken.map(({ nodeName, reason }) => `${nodeName} ${reason}`).join('; ')),
+    };
+    draft.status = { ...draft.status, clusterId: identity.clusterId, candidates: taken };
+    return;
+  }
   const rdma = chooseRdma(resource.spec, { members, nodes: snapshot.nodes, recorded: recorded.rdma });
   const result = plan({
     cluster: resource,
@@ -188,6 +197,7 @@ function stepMembership(draft: Draft, work: KnownWork): void {
     };
     const names = result.members.map(({ id, nodeName }) => `${id}: ${nodeName}`).join(', ');
     draft.events.push({ type: 'Normal', reason: 'MembersChosen', message: `members of cluster ${identity.clusterId} are ${names}` });
+    for (const message of result.warnings) draft.events.push({ type: 'Warning', reason: 'LayoutWarning', message });
     draft.problems = { ...draft.problems, progress: yes('Progressing', 'members were chosen; pods follow') };
     draft.requeueAfterMs = 0;
     return;
@@ -210,9 +220,7 @@ function stepChildren(draft: Draft, work: PlannedWork): void {
   draft.actions.push({ kind: 'apply', object: identitySecret(snapshot.cluster, { ...identity, remembered }), owned: false });
   draft.actions.push(...childActions(children, snapshot.children));
 
-  const configHashes = new Map(
-    Object.entries(children.config.stringData).map(([file, text]) => [file.replace(/\.toml$/, ''), sha256(text)]),
-  );
+  const { configHashes } = children;
   const bytes = Object.values(children.config.stringData).reduce((sum, text) => sum + Buffer.byteLength(text), 0);
   const hash = sha256([...configHashes.values()].join('\n'));
   const config = judgeConfig(draft.status.members, configHashes);

@@ -40,6 +40,9 @@ export type Plan =
       readonly rejected: readonly Rejection[];
     };
 
+/** Of nodes that share a reason this many are named. */
+const NAMED_NODES = 5;
+
 /** What to apply for the cluster now. */
 export function plan(input: PlanInput): Plan {
   const { cluster, recorded } = input;
@@ -68,6 +71,13 @@ export function plan(input: PlanInput): Plan {
   return { kind: 'apply', members: membership.members, layout: layout.layout, children, warnings: layout.warnings };
 }
 
+/** Nodes with the same reason in one line, as a message has room for a few lines only; all are in status.candidates. */
 function list(rejected: readonly Rejection[]): string {
-  return rejected.map(({ nodeName, reason }) => `\n  ${nodeName} ${reason}`).join('');
+  return [...Map.groupBy(rejected, ({ reason }) => reason)]
+    .map(([reason, nodes]) => {
+      const named = nodes.slice(0, NAMED_NODES).map(({ nodeName }) => nodeName);
+      const more = nodes.length > NAMED_NODES ? ` and ${nodes.length - NAMED_NODES} more` : '';
+      return `\n  ${named.join(', ')}${more}: ${reason}`;
+    })
+    .join('');
 }

@@ -23,7 +23,12 @@ export type ObservedCluster = {
   readonly status: ClusterStatus;
 };
 
-export type ObservedNode = Candidate & { readonly ready: boolean; readonly cordoned: boolean };
+export type ObservedNode = Candidate & {
+  readonly ready: boolean;
+  readonly cordoned: boolean;
+  /** Another cluster, as namespace/name, of which it is a member. */
+  readonly holder?: string;
+};
 
 export type ObservedPod = {
   readonly name: string;
@@ -82,6 +87,8 @@ export type Snapshot = {
   /** By member id. */
   readonly answers: ReadonlyMap<number, ObservedAnswer>;
   readonly others: readonly OtherCluster[];
+  /** What the nodes' configuration says now, as long as there is one. */
+  readonly told?: ClusterSecrets | undefined;
   /** Random material, to be used where nothing was generated before. */
   readonly fresh: ClusterSecrets & { readonly clusterId: string };
 };

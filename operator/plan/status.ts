@@ -3,6 +3,7 @@
  */
 import type { ClusterSpec } from '../api/cluster.ts';
 import type { ClusterStatus, LayoutStatus, MemberStatus, RolloutStatus } from '../api/status.ts';
+import { cannotSpareNode } from '../desired/layout.ts';
 import { type Judgement, type Judgements, no, writeConditions, yes } from './conditions.ts';
 import { describeMember, type MemberFacts } from './members.ts';
 import type { SetHealth } from './sets.ts';
@@ -88,8 +89,14 @@ function judge(input: StatusInput, members: readonly MemberStatus[]): Judgements
     MembershipStable: problems.membership ?? yes('Stable'),
     CredentialsValid: problems.credentials ?? yes('CredentialsFound'),
     ConfigApplied: problems.config ?? yes('ConfigInForce'),
-    UpgradeSafe: problems.upgrade ?? yes('Safe'),
+    UpgradeSafe: problems.upgrade ?? upgradeSafety(input),
   };
+}
+
+/** Whether the layout can spare a node at all; a restart that waits says more. */
+function upgradeSafety({ layout, spec }: StatusInput): Judgement {
+  const why = layout === undefined || spec === undefined ? undefined : cannotSpareNode(layout, spec.update.availability);
+  return why === undefined ? yes('Safe') : no('LayoutCannotSpareNode', `rolling restarts wait for approval: ${why}`);
 }
 
 /** A judgement of another condition as the one of Stalled. */

@@ -69,7 +69,7 @@ test('requests without, with unknown or with wrong signatures are refused', asyn
   );
   const wrong = await runProgram('env', { args: ['true'] });
   assert.equal(wrong.code, 0);
-  const aws = await runProgram(join((await import('../provision/provision.mjs')).pythonFolder, 'bin/aws'), {
+  const aws = await runProgram(join((await import('../provision/python-clients.mjs')).pythonFolder, 'bin/aws'), {
     args: ['s3api', 'list-buckets'],
     env: { ...cluster.env, AWS_SECRET_ACCESS_KEY: 'wrong' },
   });

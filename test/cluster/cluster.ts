@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { StatusReport } from '../../operator/local/status.ts';
-import { pythonFolder } from '../provision/provision.mjs';
+import { pythonFolder } from '../provision/python-clients.mjs';
 
 const root = join(import.meta.dirname, '..', '..');
 const run = promisify(execFile);

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { pythonFolder } from '../provision/provision.mjs';
+import { pythonFolder } from '../provision/python-clients.mjs';
 import { runProgram } from './cluster.ts';
 
 const root = join(import.meta.dirname, '..', '..');

@@ -7,16 +7,15 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { joinParts, SHARED_FILE } from '../../node/config/file.ts';
 import { validateCluster } from '../../operator/api/validate.ts';
 import { plan } from '../../operator/plan/plan.ts';
 import { runProgram } from '../cluster/cluster.ts';
-import { whyNoImages } from '../provision/base-images.mjs';
 import { type BuiltImage, buildImage, runBeside, startInImage } from './images.ts';
 import { freePort, type Service } from './service.ts';
 
 const USER = 65532;
 const KEYS = { accessKey: 'AKIAIMAGE', secretKey: 'secret-of-the-image-test' };
-const skip = whyNoImages() ?? false;
 let folder: string;
 let node: BuiltImage;
 let operator: BuiltImage;
@@ -65,7 +64,8 @@ function podOfOneNode(ports: { readonly s3: number; readonly peer: number; reado
   if (planned.kind !== 'apply') throw new Error(JSON.stringify(planned));
   const container = planned.children.daemonSets[0]?.spec?.template.spec?.containers[0];
   const words = [...(container?.command ?? []), ...(container?.args ?? [])].map((word) => word.replace('$(NODE_NAME)', 'n0'));
-  return { toml: planned.children.config.stringData['n0.toml'] as string, command: words };
+  const { 'n0.toml': own = '', [SHARED_FILE]: shared = '' } = planned.children.config.stringData;
+  return { toml: joinParts(own, shared), command: words };
 }
 
 /** Names of the packages that an image holds. */
@@ -78,7 +78,7 @@ async function sizeBytes(path: string): Promise<number> {
   return Number(done.stdout.split('\t')[0]);
 }
 
-describe('images', { skip }, () => {
+describe('images', () => {
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), 'openlake-images-'));
     node = await buildImage('node');
@@ -126,8 +126,8 @@ describe('images', { skip }, () => {
     const pod = podOfOneNode(ports);
     const drives = join(folder, 'drives');
     const config = join(folder, 'config');
-    // The drives' own folders are not there: a trial makes them.
-    for (const path of [config, drives]) {
+    // A kubelet makes the folders of a trial's drives; the node never does.
+    for (const path of [config, drives, ...['d0', 'd1', 'd2', 'd3'].map((name) => join(drives, name))]) {
       mkdirSync(path, { recursive: true });
       chownSync(path, USER, USER);
     }

@@ -12,7 +12,7 @@ import type { OpenLakeCluster } from '../../operator/api/cluster.ts';
 import type { ClusterStatus } from '../../operator/api/status.ts';
 import { clusterRules, leaseRules, namespaceRules } from '../../operator/kube/permissions.ts';
 import { type Finished, runProgram } from '../cluster/cluster.ts';
-import { pythonFolder } from '../provision/provision.mjs';
+import { pythonFolder } from '../provision/python-clients.mjs';
 import type { ControlPlane } from './control-plane.ts';
 import { createNode, type FakeNode, type NodeOptions } from './fake-node.ts';
 import { type PodRunner, startPodRunner } from './pod-runner.ts';
@@ -67,9 +67,9 @@ export async function startKubeCluster(
   const namespace = await createNamespace(plane);
   await plane.apply(...operatorRights(namespace));
   const block = await freeBlock(options.nodes.length);
-  const nodes: FakeNode[] = [];
-  for (const [index, node] of options.nodes.entries())
-    nodes.push(await createNode(plane, { ...node, name: `${namespace}-${index}`, address: `${block}.${index + 1}` }));
+  const nodes: readonly FakeNode[] = await Promise.all(
+    options.nodes.map((node, index) => createNode(plane, { ...node, name: `${namespace}-${index}`, address: `${block}.${index + 1}` })),
+  );
   const runner = startPodRunner(plane, { nodes, applicationRoot: root, entrypoint: ['node', '/app/operator/main.ts'] });
   for (const node of nodes) for (const drive of options.drives ?? []) mkdirSync(runner.hostFolder(node.name, drive), { recursive: true });
   const operators: Service[] = [];

@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parse } from 'yaml';
-import { whyNoImages } from '../provision/base-images.mjs';
 import type { Json } from './api-client.ts';
 import { startControlPlane } from './control-plane.ts';
 import { helmMust, operatorChart, root } from './helm.ts';
@@ -26,9 +25,7 @@ async function eventually<T>(what: string, logFile: string, probe: () => Promise
   throw new Error(`waited for ${what} in vain:\n${readFileSync(logFile, 'utf8')}`);
 }
 
-test('the operator of the image reconciles under the chart’s rights, read-only and as nobody', {
-  skip: whyNoImages() ?? false,
-}, async () => {
+test('the operator of the image reconciles under the chart’s rights, read-only and as nobody', async () => {
   await using plane = await startControlPlane();
   await using image = await buildImage('operator');
   const folder = mkdtempSync(join(tmpdir(), 'openlake-operator-image-'));

@@ -7,7 +7,7 @@
  * period, and is then removed from the API. Pods whose container only waits (the disruption guard) get no process: their
  * readiness probe is asked and reported.
  */
-import { mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { V1ConfigMap, V1Pod, V1Secret } from '@kubernetes/client-node';
@@ -69,6 +69,8 @@ export type RunnerOptions = {
   readonly applicationRoot: string;
   /** The entrypoint of images whose containers name no command. */
   readonly entrypoint?: readonly string[];
+  /** Images that no registry has. */
+  readonly isMissing?: (image: string) => boolean;
   /** Pods that get no process. */
   readonly pretend?: (pod: V1Pod) => boolean;
 };
@@ -79,6 +81,7 @@ const isGuard = (pod: V1Pod): boolean => pod.metadata?.labels?.['app.kubernetes.
 export function startPodRunner(plane: ControlPlane, options: RunnerOptions): PodRunner {
   const { admin } = plane;
   const pretend = options.pretend ?? isGuard;
+  const isMissing = options.isMissing ?? ((image: string) => image.includes('no-such-image'));
   const entries = new Map<string, Entry>();
   const nodeFolder = (name: string): string => path.join(plane.folder, 'nodes', name);
   const url = new URL(plane.server);
@@ -92,7 +95,13 @@ export function startPodRunner(plane: ControlPlane, options: RunnerOptions): Pod
     try {
       for (;;) {
         const now = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
-        const status = podStatus(entry.pod, { container: viewOf(entry), waiting: entry.waiting, address: entry.address, now });
+        const status = podStatus(entry.pod, {
+          container: viewOf(entry),
+          waiting: entry.waiting,
+          lastWords: lastWords(entry),
+          address: entry.address,
+          now,
+        });
         const text = JSON.stringify(status).replace(/"lastTransitionTime":"[^"]*"/g, '');
         if (text === entry.reported) return;
         const { metadata } = entry.pod;
@@ -131,6 +140,8 @@ export function startPodRunner(plane: ControlPlane, options: RunnerOptions): Pod
   const begin = async (entry: Entry): Promise<void> => {
     while (!entry.ending && !ended.signal.aborted) {
       try {
+        const image = entry.pod.spec?.containers[0]?.image ?? '';
+        if (isMissing(image)) throw new Error(`Back-off pulling image "${image}": not found`);
         await makeVolumes(entry.pod, { folders: entry.folders, sources: sourcesFor(entry.pod) });
         const host = {
           address: entry.address,
@@ -281,6 +292,14 @@ export function startPodRunner(plane: ControlPlane, options: RunnerOptions): Pod
 /** An address of the pod's own, since it does not share the node's: the upper part of the node's block is for pods. */
 function podAddress(nodeAddress: string, number: number): string {
   return `${nodeAddress.split('.').slice(0, 3).join('.')}.${100 + (number % 150)}`;
+}
+
+/** The end of the log of a container that failed, where its pod asks for that. */
+function lastWords(entry: Entry): string {
+  if (entry.pod.spec?.containers[0]?.terminationMessagePolicy !== 'FallbackToLogsOnError' || viewOf(entry)?.lastExit === undefined)
+    return '';
+  const file = path.join(entry.folders.pod, 'log');
+  return existsSync(file) ? readFileSync(file, 'utf8').slice(-2048) : '';
 }
 
 function viewOf(entry: Entry): ContainerView | undefined {

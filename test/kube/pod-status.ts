@@ -13,7 +13,14 @@ type Condition = { type: string; status: string; lastTransitionTime: string; rea
  */
 export function podStatus(
   pod: V1Pod,
-  seen: { readonly container: ContainerView | undefined; readonly waiting: string; readonly address: string; readonly now: string },
+  seen: {
+    readonly container: ContainerView | undefined;
+    readonly waiting: string;
+    /** The end of its log. */
+    readonly lastWords: string;
+    readonly address: string;
+    readonly now: string;
+  },
 ): object {
   const { container } = seen;
   const running = container !== undefined && (container.phase === 'Running' || container.phase === 'Starting');
@@ -51,14 +58,17 @@ export function podStatus(
         started: running && container.phase === 'Running',
         restartCount: container?.restarts ?? 0,
         state: containerState(container, seen.waiting),
-        lastState: container?.lastExit === undefined ? {} : { terminated: terminated(container) },
+        lastState: container?.lastExit === undefined ? {} : { terminated: { ...terminated(container), message: seen.lastWords } },
       },
     ],
   };
 }
 
 function containerState(container: ContainerView | undefined, waiting: string): object {
-  if (container === undefined) return { waiting: { reason: 'ContainerCreating', ...(waiting === '' ? {} : { message: waiting }) } };
+  if (container === undefined) {
+    const reason = waiting.startsWith('Back-off pulling image') ? 'ImagePullBackOff' : 'ContainerCreating';
+    return { waiting: { reason, ...(waiting === '' ? {} : { message: waiting }) } };
+  }
   if (container.phase === 'BackOff') return { waiting: { reason: 'CrashLoopBackOff' } };
   if (container.phase === 'Stopped') return { terminated: terminated(container) };
   return { running: { startedAt: container.startedAt } };

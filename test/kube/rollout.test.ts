@@ -18,7 +18,7 @@ function spec(env: readonly { readonly name: string; readonly value: string }[])
       },
     ],
     io: { memory: '128Mi', cores: 1 },
-    update: { minReadySeconds: 0, progressDeadlineSeconds: 30 },
+    update: { minReadySeconds: 0, progressDeadlineSeconds: 10 },
     pod: { env },
   };
 }
@@ -53,6 +53,9 @@ describe('a rolling restart that goes wrong', () => {
     const canary = status.members?.find(({ id }) => id === 3)?.nodeName ?? '';
     assert.match(condition(status, 'Stalled').message, new RegExp(canary));
     assert.equal(condition(status, 'Ready').status, 'True', 'the others serve');
+    await cluster.waitFor('the last words of the node', (seen) =>
+      (seen.members ?? []).some(({ id, message = '' }) => id === 3 && message.includes('--no-such-option is not allowed in NODE_OPTIONS')),
+    );
     const changed = [...uids()].filter(([nodeName, uid]) => earlier.get(nodeName) !== uid);
     assert.deepEqual(
       changed.map(([nodeName]) => nodeName),

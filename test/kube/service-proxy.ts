@@ -30,7 +30,7 @@ export async function proxyService(
     path: `${place}/pods`,
     query: `labelSelector=${encodeURIComponent(selector.join(','))}`,
     onChange: (pods) => {
-      endpoints = [...pods.values()].filter(isReady).map((pod) => `${pod.status?.podIP}:${port}`);
+      endpoints = [...pods.values()].filter(isReady).map((pod) => `${pod.status?.podIP}:${portOf(pod, port)}`);
     },
   });
   let turn = 0;
@@ -68,6 +68,12 @@ export async function proxyService(
       for (const socket of sockets) socket.destroy();
     },
   };
+}
+
+/** The number of a port, which a Service may name. */
+function portOf({ spec }: V1Pod, port: string | number): number | undefined {
+  if (typeof port === 'number') return port;
+  return spec?.containers.flatMap(({ ports }) => ports ?? []).find(({ name }) => name === port)?.containerPort;
 }
 
 /** Serving, and not on its way out. */

@@ -1,4 +1,5 @@
 /** Valid resources for tests, as a user writes them and with defaults filled in. */
+import { joinParts, SHARED_FILE } from '../../node/config/file.ts';
 import type { OpenLakeCluster } from '../../operator/api/cluster.ts';
 import { validateCluster } from '../../operator/api/validate.ts';
 import type { ClusterSecrets } from '../../operator/desired/config.ts';
@@ -57,4 +58,11 @@ export function samplePlanInput(cluster: OpenLakeCluster, candidates: readonly C
     secrets: sampleSecrets,
     recorded: { clusterId: 'c'.repeat(32), bootstrapped: false, members: [], layout: undefined },
   };
+}
+
+/** Each node's whole configuration by node name, from the files of the Secret. */
+export function wholeConfigs(files: Readonly<Record<string, string>>): Map<string, string> {
+  const shared = files[SHARED_FILE] ?? '';
+  const nodes = Object.entries(files).filter(([file]) => file !== SHARED_FILE);
+  return new Map(nodes.map(([file, own]) => [file.replace(/\.toml$/, ''), joinParts(own, shared)]));
 }

@@ -8,7 +8,7 @@ import type { Action, Pass } from '../../operator/plan/actions.ts';
 import { planPass } from '../../operator/plan/pass.ts';
 import type { NodeView } from '../../operator/plan/sets.ts';
 import type { ObservedAnswer, ObservedNode, ObservedPod, ObservedSecret, Snapshot } from '../../operator/plan/snapshot.ts';
-import { sampleDocument, sampleSecrets } from './sample-cluster.ts';
+import { sampleDocument, sampleSecrets, wholeConfigs } from './sample-cluster.ts';
 
 export const NOW_MS: number = Date.UTC(2026, 0, 1);
 
@@ -172,9 +172,8 @@ export function configHashes(actions: readonly Action[]): Map<string, string> {
   const hashes = new Map<string, string>();
   for (const action of actions) {
     if (action.kind !== 'apply' || action.object.metadata?.name?.endsWith('-config') !== true) continue;
-    for (const [file, text] of Object.entries((action.object as { stringData?: Record<string, string> }).stringData ?? {})) {
-      hashes.set(file.replace('.toml', ''), createHash('sha256').update(text).digest('hex'));
-    }
+    const { stringData = {} } = action.object as { stringData?: Record<string, string> };
+    for (const [nodeName, text] of wholeConfigs(stringData)) hashes.set(nodeName, createHash('sha256').update(text).digest('hex'));
   }
   return hashes;
 }

@@ -10,7 +10,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,14 +19,28 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const cache = process.env.OPENLAKE_TEST_CACHE ?? join(homedir(), '.cache', 'openlake-test');
 const store = join(cache, 'images');
 
+/** Overlay mounts where the kernel gives them, as they cost nothing; copies of whole filesystems elsewhere. */
+const driver = canOverlay() ? 'overlay' : 'vfs';
+
 /** Where an image finds the certificates that this machine trusts; package downloads may go through its proxy. */
 const CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt';
 
 /** Raised when what is done below changes, so that the images are made anew. */
 const RECIPE = '1';
 
-/** Words that come first in every call of buildah: a store of our own, no daemon, no overlay, no namespaces. */
-export const buildahOptions = ['--root', join(store, 'root'), '--runroot', join(store, 'run'), '--storage-driver', 'vfs'];
+/** Words that come first in every call of buildah: a store of our own, no daemon, no namespaces. */
+export const buildahOptions = ['--root', join(store, driver), '--runroot', join(store, `${driver}-run`), '--storage-driver', driver];
+
+/** Tries an overlay mount in the cache: some sandboxes and filesystems refuse it. */
+function canOverlay() {
+  if (whyNoImages() !== undefined) return false;
+  mkdirSync(store, { recursive: true });
+  const script = 'mkdir lower upper work all && mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work overlay all';
+  const folder = mkdtempSync(join(store, 'overlay-trial-'));
+  const tried = spawnSync('unshare', ['--mount', 'sh', '-ec', script], { cwd: folder });
+  rmSync(folder, { recursive: true, force: true });
+  return tried.status === 0;
+}
 
 /** Environment of every call: temporary files and cache mounts stay in the store as well. */
 export function buildahEnvironment() {
@@ -105,10 +119,7 @@ function make(image, base, fill) {
 /** Makes what is missing of the three images, and says what and why. */
 export function makeBaseImages() {
   const reason = whyNoImages();
-  if (reason !== undefined) {
-    console.log(`provision: no base images: ${reason}`);
-    return;
-  }
+  if (reason !== undefined) throw new Error(`the image tests cannot run here: ${reason}`);
   const images = baseImages();
   const { suite, node, npm, rust } = machine();
   if (!known(images.runtime)) {

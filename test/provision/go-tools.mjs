@@ -73,14 +73,17 @@ export function toolPath(name) {
   return join(folderOf(group), name);
 }
 
-function requireGo(name) {
+/** Why the tools that are not built yet cannot be built here; undefined when they can, or all are there. */
+export function whyNoGo() {
+  const absent = Object.keys(GROUPS).flatMap((group) =>
+    GROUPS[group].filter(({ name }) => !existsSync(join(folderOf(group), name))).map(({ name }) => name),
+  );
+  if (absent.length === 0) return undefined;
   const answer = spawnSync('go', ['env', 'GOVERSION'], { encoding: 'utf8', env: { ...process.env, GOTOOLCHAIN: 'local' } });
   const match = /go1\.(\d+)/.exec(answer.stdout ?? '');
-  if (answer.status === 0 && match !== null && Number(match[1]) >= 26) return;
+  if (answer.status === 0 && match !== null && Number(match[1]) >= 26) return undefined;
   const seen = answer.status === 0 ? `found ${answer.stdout.trim()}` : 'found none on PATH';
-  throw new Error(
-    `Go 1.26 or newer is needed to build ${name} for the Kubernetes tests (${seen}); install Go from your distribution, or put a cache with built tools at OPENLAKE_TEST_CACHE`,
-  );
+  return `Go 1.26 or newer (${seen}), to build ${absent.join(', ')}; or a cache with these at OPENLAKE_TEST_CACHE`;
 }
 
 /**
@@ -88,19 +91,21 @@ function requireGo(name) {
  * @param {readonly ('kubernetes'|'helm'|'kubeconform')[]} [groups]
  */
 export function buildGoTools(groups = ['kubernetes', 'helm', 'kubeconform']) {
+  const reason = whyNoGo();
+  if (reason !== undefined) throw new Error(`the tests on Kubernetes need ${reason}`);
   for (const group of groups) {
     const folder = folderOf(group);
     for (const { name, from, why, flags = [] } of GROUPS[group]) {
       const target = join(folder, name);
       if (existsSync(target)) continue;
-      requireGo(name);
       console.log(`provision: building ${name} from its Go module (once, some minutes): ${why}`);
       mkdirSync(folder, { recursive: true });
       const partial = `${target}.${process.pid}.partial`;
       const started = Date.now();
       const built = spawnSync(
         'nice',
-        ['-n', '19', 'go', 'build', '-p', '2', '-ldflags', ['-s', '-w', ...flags].join(' '), '-o', partial, from],
+        // Without what only a debugger reads, compiling takes an eighth less. Stack traces keep their lines.
+        ['-n', '10', 'go', 'build', '-gcflags=all=-dwarf=false', '-ldflags', ['-s', '-w', ...flags].join(' '), '-o', partial, from],
         {
           cwd: join(modules, group),
           stdio: 'inherit',

@@ -1,72 +1,50 @@
 /**
  * Installs what the tests need beyond the product itself, each thing once, and says what and why.
- * Idempotent; everything lies in a cache outside the tree (OPENLAKE_TEST_CACHE, default ~/.cache/openlake-test).
- * Plain JavaScript, because the machine's own Node may be as old as 20.
+ *
+ *   node test/provision/provision.mjs          for `npm test`: everything
+ *   node test/provision/provision.mjs core     without the control plane and the image bases
+ *   node test/provision/provision.mjs bench    for `npm run bench`
+ *
+ * Idempotent; everything lies in a cache outside the tree (OPENLAKE_TEST_CACHE, default ~/.cache/openlake-test), so that the next run
+ * takes seconds, and a fresh clone too. Plain JavaScript, because the machine's own Node may be as old as 20.
  */
-import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { spawn } from 'node:child_process';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { buildNative, installPackages, run } from '../../operator/local/prepare.mjs';
-import { makeBaseImages, whyNoImages } from './base-images.mjs';
-import { buildGoTools } from './go-tools.mjs';
+import { installPackages } from '../../operator/local/prepare.mjs';
+import { shareCargoTarget } from './cargo-target.mjs';
+import { installDebianPackages, requireMachine } from './requirements.mjs';
 
-/** Real S3 clients, at versions that have today's defaults (checksums in trailers). */
-const PYTHON_PACKAGES = ['awscli==1.46.2', 'boto3==1.44.5'];
+const folder = dirname(fileURLToPath(import.meta.url));
 
-const cache = process.env.OPENLAKE_TEST_CACHE ?? join(homedir(), '.cache', 'openlake-test');
+/** Parts of the machine that each way of calling this needs, and the programs that make the rest. */
+const WAYS = {
+  all: { parts: ['core', 'kube'], programs: ['../../native/build.mjs', 'python-clients.mjs', 'base-images.mjs', 'go-tools.mjs'] },
+  core: { parts: ['core'], programs: ['../../native/build.mjs', 'python-clients.mjs'] },
+  bench: { parts: ['core', 'bench'], programs: ['../../native/build.mjs'] },
+};
 
-function found(command) {
-  return spawnSync('sh', ['-c', `command -v ${command}`]).status === 0;
+/** Runs a program beside the others; resolves with its name when it failed. */
+function make(program) {
+  const child = spawn(process.execPath, [join(folder, program)], { stdio: ['ignore', 'inherit', 'inherit'] });
+  return new Promise((resolve) => child.on('exit', (code) => resolve(code === 0 ? undefined : program)));
 }
 
-/** Installs a Debian package when its command is missing. */
-function debian(command, packageName, why) {
-  if (found(command)) return;
-  console.log(`provision: installing Debian's ${packageName}: ${why}`);
-  const sudo = process.getuid?.() === 0 ? [] : ['sudo'];
-  run('sh', [
-    '-c',
-    `${sudo.join(' ')} apt-get update -qq && ${sudo.join(' ')} apt-get install -y -qq --no-install-recommends ${packageName}`,
-  ]);
+const way = WAYS[process.argv[2] ?? 'all'];
+if (way === undefined) {
+  console.error(`provision: '${process.argv[2]}' is not one of ${Object.keys(WAYS).join(', ')}.`);
+  process.exit(2);
 }
-
-/** Folder of the Python environment that holds the S3 clients. */
-export const pythonFolder = join(cache, `python-${createHash('sha256').update(PYTHON_PACKAGES.join(' ')).digest('hex').slice(0, 12)}`);
-
-/** Makes that environment, once per version list. */
-function pythonClients() {
-  const folder = pythonFolder;
-  if (existsSync(join(folder, 'ready'))) return;
-  console.log(`provision: Python environment with ${PYTHON_PACKAGES.join(', ')}: real S3 clients for the whole-path tests`);
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
-  debian('python3', 'python3', 'runs the AWS CLI and boto3');
-  const made = spawnSync('python3', ['-m', 'venv', folder], { encoding: 'utf8' });
-  if (made.status !== 0) {
-    run('sh', ['-c', 'apt-get update -qq && apt-get install -y -qq python3-venv']);
-    run('python3', ['-m', 'venv', folder]);
-  }
-  run(join(folder, 'bin', 'pip'), ['install', '--quiet', ...PYTHON_PACKAGES]);
-  writeFileSync(join(folder, 'ready'), '');
+const startedMs = performance.now();
+requireMachine(way.parts);
+installPackages();
+installDebianPackages(way.parts);
+// What is compiled waits for the processors, what is fetched for the network: side by side both are busy.
+const noteCompiled = await shareCargoTarget();
+const failed = (await Promise.all(way.programs.map(make))).filter((program) => program !== undefined);
+noteCompiled();
+if (failed.length > 0) {
+  console.error(`provision: failed: ${failed.join(', ')}. The lines above say why.`);
+  process.exit(1);
 }
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  installPackages();
-  buildNative();
-  if (process.argv[2] === 'bench') {
-    debian('fio', 'fio', 'the floor of the drive benchmarks');
-  }
-  if (process.argv[2] !== 'bench') pythonClients();
-  if (process.argv[2] === 'kube') {
-    buildGoTools();
-    debian('lua5.3', 'lua5.3', 'runs the health script for Argo CD');
-    if (whyNoImages() === undefined) {
-      debian('buildah', 'buildah', 'builds the images without a daemon');
-      debian('debootstrap', 'debootstrap', 'makes the base of the images');
-    }
-    makeBaseImages();
-  }
-}
+console.log(`provision: ready in ${((performance.now() - startedMs) / 1000).toFixed(1)} s`);

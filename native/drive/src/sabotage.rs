@@ -38,11 +38,13 @@ pub enum Sabotage {
     CheckpointAhead,
     /// Emptied log segments are used again before a checkpoint knows that they are empty.
     EarlyReuse,
+    /// A repeated CompleteMultipartUpload publishes again without asking what became of the first try.
+    ForgottenComplete,
 }
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Sabotage; 17] = [
+    pub const ALL: [Sabotage; 18] = [
         Sabotage::NoWriteBack,
         Sabotage::BlindRetry,
         Sabotage::EarlySuccess,
@@ -60,6 +62,7 @@ impl Sabotage {
         Sabotage::EarlyRoot,
         Sabotage::CheckpointAhead,
         Sabotage::EarlyReuse,
+        Sabotage::ForgottenComplete,
     ];
 }
 

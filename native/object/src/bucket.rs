@@ -25,6 +25,10 @@ const PREFIX: &str = "bucket/";
 /// How long requests wait for a deletion under way to be decided.
 const DELETING_WAIT: Duration = Duration::from_secs(2);
 const DELETING_POLL: Duration = Duration::from_millis(50);
+/// A deletion that took so many deadlines was abandoned: its node died, or the client left. It is taken back by whoever meets it.
+const ABANDONED_DEADLINES: u32 = 3;
+/// Between looks whether writes under an older revision have come to their end.
+const PASSING_POLL: Duration = Duration::from_millis(2);
 
 /// A bucket's record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +79,14 @@ impl Core {
                 return Ok(record.view);
             }
             if self.runtime.now() >= until {
+                // Exactly one of this and the deletion's own tombstone takes effect, as both require this very version of the record.
+                let age_ms = self.runtime.wall_ms().saturating_sub(record.view.revision.time_ms());
+                if Duration::from_millis(age_ms) >= self.options.deadline * ABANDONED_DEADLINES {
+                    match replace(self, name, &record, BucketState::Live).await {
+                        Err(StoreError::ConditionalConflict) => {}
+                        result => return Ok(result?.view),
+                    }
+                }
                 return Err(StoreError::Unavailable(format!("bucket {name} is being deleted")));
             }
             self.runtime.sleep(DELETING_POLL).await;
@@ -246,6 +258,18 @@ fn raced(error: StoreError) -> StoreError {
     }
 }
 
+/// Tells one node, until no write under an older revision is under way there. False: it gave no answer.
+async fn touch(core: &Rc<Core>, node: u32, request: NodeRequest) -> bool {
+    let until = core.after(core.options.deadline / 2);
+    loop {
+        match core.slots.call_node(node, request.clone(), core.options.deadline / 2).await {
+            Ok(NodeAnswer::Done) => return true,
+            Ok(NodeAnswer::Passing) if core.runtime.now() < until => core.runtime.sleep(PASSING_POLL).await,
+            _ => return false,
+        }
+    }
+}
+
 /// Rule 3: a revision is in force once nodes that hold W drives of every set know it.
 async fn touch_everywhere(core: &Rc<Core>, name: &str, view: BucketView) -> Result<(), StoreError> {
     let layout = core.slots.layout();
@@ -255,8 +279,7 @@ async fn touch_everywhere(core: &Rc<Core>, name: &str, view: BucketView) -> Resu
             revision: view.revision,
             name: name.to_owned(),
         };
-        let call = core.slots.call_node(node.id, request, core.options.deadline / 2);
-        async move { (node.id, matches!(call.await, Ok(NodeAnswer::Done))) }
+        async move { (node.id, touch(core, node.id, request).await) }
     });
     let answers = futures_util::future::join_all(calls).await;
     let knows = |node: u32| answers.iter().any(|(id, done)| *id == node && *done);

@@ -10,9 +10,10 @@ use crate::proposal::Proposal;
 use crate::proposer::{Proposer, Published};
 use crate::scan::{Finding, Found};
 use crate::settle::republish;
+use crate::shared_write::SharedWrite;
 use crate::store::Condition;
-use crate::stripe::shards_needed;
-use crate::write::{Promises, outcome_unknown, promises, write, writer_of};
+use crate::version::ReadError;
+use crate::write::{Promises, needed_of, outcome_unknown, promises, tells, write, writer_of};
 use openlake_drive::sabotage::{Sabotage, is_planted};
 use openlake_drive::{Ballot, Head, Kind};
 use std::rc::Rc;
@@ -26,31 +27,29 @@ enum Goal {
     Fail,
 }
 
-/// Publishes `draft` if `condition` holds. Returns the version's origin.
+/// Publishes `draft` if `condition` holds. `shared`: others may publish it too. Returns the version's origin.
 pub(crate) async fn write_if(
     operation: &Rc<Operation>,
     draft: Proposal,
     condition: &Condition,
     floor: Ballot,
+    shared: Option<SharedWrite>,
 ) -> Result<Ballot, StoreError> {
-    // One at a time on this core; the body was read before, so a slow client holds nobody up.
-    let _turn = operation.core.key_queue.turn(&operation.key).await;
-    operation.restart_clock();
     if is_planted(Sabotage::ConditionOnRead) {
         let head = locate(operation, Need::Head).await?.map(|located| located.head);
         return if allows(condition, head.as_ref()) {
-            write(operation, draft, floor).await
+            write(operation, draft, floor, None).await
         } else {
             Err(StoreError::PreconditionFailed)
         };
     }
-    let mut proposer = Proposer::new(operation.clone(), floor);
+    let mut proposer = Proposer::of_shared(operation.clone(), floor, shared);
     let mut last: Option<Finding> = None;
     for round in 0.. {
         if round > 0 {
-            operation.core.back_off(round).await;
+            operation.back_off(round).await;
         }
-        let (ballot, finding) = match promises(operation, &mut proposer).await {
+        let (ballot, finding) = match promises(operation, &mut proposer, |proposer| tells(operation, proposer, &draft, false)).await {
             Promises::Found(ballot, finding) => (ballot, finding),
             Promises::OwnComplete(origin) => return Ok(origin),
             Promises::None => return Err(out_of_time(operation, &proposer, &draft, last.as_ref(), round > 0)),
@@ -58,6 +57,7 @@ pub(crate) async fn write_if(
         let (proposal, goal) = match judge(operation, &proposer, &draft, condition, ballot, &finding).await? {
             Judgement::Done(origin) => return Ok(origin),
             Judgement::Publish(proposal, goal) => (proposal, goal),
+            Judgement::Again => continue,
         };
         last = Some(finding);
         let (at, origin) = (proposal.ballot(), proposal.origin());
@@ -85,6 +85,8 @@ pub(crate) async fn write_if(
 enum Judgement {
     Done(Ballot),
     Publish(Proposal, Goal),
+    /// What was found was overwritten meanwhile.
+    Again,
 }
 
 /// Steps 2 to 4: own earlier ballots by the table without its fourth row, then the condition.
@@ -104,7 +106,7 @@ async fn judge(
     let found = finding.found();
     let base = Some(found.map_or(Ballot::ZERO, |found| found.head.ballot));
     let reusing = || draft.clone().reusing(proposer.answers());
-    match (decide(&writer, finding, found.map_or(1, |found| shards_needed(&found.head))), found) {
+    match (decide(&writer, finding, needed_of(finding)), found) {
         (Decision::Done, Some(found)) => return Ok(Judgement::Done(found.head.origin)),
         (Decision::FinishOwn, Some(found)) => {
             return Ok(Judgement::Publish(
@@ -127,15 +129,12 @@ async fn judge(
     let own_are_dead = provably_without_effect(&writer, Some(finding));
     match (finding, found) {
         (Finding::Complete(_) | Finding::Absent, _) if own_are_dead => Err(StoreError::PreconditionFailed),
-        (_, Some(found)) => {
-            let proposal = republish(operation, found, ballot)
-                .await
-                .map_err(|error| match proposer.has_proposed() {
-                    true => outcome_unknown(operation, proposer),
-                    false => error,
-                })?;
-            Ok(Judgement::Publish(proposal, Goal::Fail))
-        }
+        (_, Some(found)) => match republish(operation, found, ballot).await {
+            Ok(proposal) => Ok(Judgement::Publish(proposal, Goal::Fail)),
+            Err(ReadError::Vanished) => Ok(Judgement::Again),
+            Err(ReadError::Failed(_)) if proposer.has_proposed() => Err(outcome_unknown(operation, proposer)),
+            Err(ReadError::Failed(error)) => Err(error),
+        },
         (_, None) => Err(outcome_unknown(operation, proposer)),
     }
 }

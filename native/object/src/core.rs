@@ -65,9 +65,11 @@ impl Core {
         self.runtime.fill_random(&mut bytes);
         WriteId(bytes)
     }
-    /// A random wait that doubles with each round, to part racers: up to 4 ms at first, up to half a second.
-    pub async fn back_off(&self, round: u32) {
-        let most_us = (4_000u64 << round.min(7)).min(500_000);
+    /// A random wait that doubles with each round, to part racers: up to 4 ms at first, or what a round takes where that is more, up to half
+    /// a second.
+    pub async fn back_off(&self, round: u32, usual: Duration) {
+        let first_us = (usual.as_micros() as u64).max(4_000);
+        let most_us = (first_us << round.min(7)).min(500_000);
         self.runtime
             .sleep(Duration::from_micros(self.runtime.random_u64() % most_us + 200))
             .await;

@@ -6,6 +6,7 @@
 
 use crate::quorum::Quorum;
 use crate::scan::{Finding, Found, SlotMask, count};
+use crate::shared_write::SharedWrite;
 use openlake_drive::{Ballot, WriteId};
 
 /// An own ballot under which the write's record was proposed, and what is known of it.
@@ -29,6 +30,8 @@ pub struct Writer<'writer> {
     pub attempts: &'writer [Attempt],
     /// Lowest own earlier ballot that at least M drives acknowledged or promised.
     pub witnessed: Option<Ballot>,
+    /// Others may publish it too.
+    pub shared: Option<SharedWrite>,
 }
 
 /// The rows of the table.
@@ -62,7 +65,8 @@ pub fn decide(writer: &Writer<'_>, finding: &Finding, needed: usize) -> Decision
     if found.head.write_id == writer.write_id {
         return if complete { Decision::Done } else { Decision::FinishOwn };
     }
-    if writer.attempts.iter().all(|attempt| cannot_return(writer, attempt, found)) {
+    let others_cannot = writer.shared.is_none_or(|shared| shared.cannot_return(found));
+    if others_cannot && writer.attempts.iter().all(|attempt| cannot_return(writer, attempt, found)) {
         return Decision::Propose;
     }
     let both_unconditional = writer.unconditional && found.head.unconditional;
@@ -91,14 +95,16 @@ pub fn provably_without_effect(writer: &Writer<'_>, finding: Option<&Finding>) -
         Some(Finding::Complete(found)) => Some(found),
         _ => None,
     };
-    writer.attempts.iter().all(|attempt| {
-        let overtaken = complete.is_some_and(|found| {
-            found.head.write_id != writer.write_id
-                && attempt.ballot < found.head.ballot
-                && found.head.base.is_some_and(|base| base < attempt.ballot)
-        });
-        never_adopted(writer, attempt) || overtaken
-    })
+    let others_did_nothing = writer.shared.is_none_or(|shared| shared.alone);
+    others_did_nothing
+        && writer.attempts.iter().all(|attempt| {
+            let overtaken = complete.is_some_and(|found| {
+                found.head.write_id != writer.write_id
+                    && attempt.ballot < found.head.ballot
+                    && found.head.base.is_some_and(|base| base < attempt.ballot)
+            });
+            never_adopted(writer, attempt) || overtaken
+        })
 }
 
 #[cfg(test)]

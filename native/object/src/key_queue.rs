@@ -1,4 +1,5 @@
-//! Conditional writes of one core to the same key go one after the other: racing itself would only cost rounds.
+//! Writes of one core to the same key go one after the other: racing itself would only cost rounds, and fill drives with versions that
+//! have to be settled.
 
 use futures_channel::oneshot;
 use openlake_drive::Key;

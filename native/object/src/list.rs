@@ -82,7 +82,15 @@ pub(crate) async fn list_heads(core: &Rc<Core>, bucket: BucketView, listing: &Li
             .min(missing.max(LEAST_ROWS))
             .min(MOST_ROWS);
         for result in futures_util::future::join_all(cursors.iter_mut().map(|cursor| cursor.fill(share))).await {
-            result?;
+            match result {
+                Ok(()) => {}
+                // What comes first is known: the page ends before what cannot be told. Only a page that would begin there fails.
+                Err(StoreError::Unavailable(_) | StoreError::Unknown(_)) if last.is_some() => {
+                    page.next = last;
+                    return Ok(page);
+                }
+                Err(error) => return Err(error),
+            }
         }
         let smallest = cursors
             .iter_mut()

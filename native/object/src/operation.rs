@@ -31,6 +31,7 @@ pub(crate) struct Operation {
     fence: Cell<Option<Fence>>,
     deadline: Cell<Instant>,
     gone: Cell<bool>,
+    storing: Cell<bool>,
     reasons: RefCell<Vec<(u8, String)>>,
 }
 
@@ -76,6 +77,7 @@ impl Operation {
             fence: Cell::new(fence),
             deadline,
             gone: Cell::new(false),
+            storing: Cell::new(false),
             reasons: RefCell::default(),
         }))
     }
@@ -117,6 +119,10 @@ impl Operation {
             .unwrap_or_default()
             .clamp(Duration::from_millis(2), Duration::from_millis(200))
     }
+    /// Waits before another round, longer each time.
+    pub async fn back_off(&self, round: u32) {
+        self.core.back_off(round, self.patience()).await;
+    }
     /// A new ballot above `floor`.
     pub fn next_ballot(&self, floor: Ballot) -> Ballot {
         self.core.next_ballot(floor)
@@ -132,6 +138,10 @@ impl Operation {
                 },
             );
         }
+    }
+    /// It is to store bytes, so drives without room are a reason of their own to fail.
+    pub fn note_storing(&self) {
+        self.storing.set(true);
     }
     /// Whether a slot refused because the bucket is gone.
     pub fn is_bucket_gone(&self) -> bool {
@@ -219,7 +229,7 @@ impl Operation {
         if self.gone.get() {
             return StoreError::NoSuchBucket;
         }
-        if self.reasons.borrow().iter().any(|(_, reason)| reason == FULL) {
+        if self.storing.get() && self.reasons.borrow().iter().any(|(_, reason)| reason == FULL) {
             return StoreError::Full;
         }
         StoreError::Unavailable(self.explain(what))

@@ -7,6 +7,7 @@ use crate::operation::Operation;
 use crate::proposal::Proposal;
 use crate::round::{Round, Standing};
 use crate::scan::{SlotMask, bit, count};
+use crate::shared_write::SharedWrite;
 use futures_util::FutureExt;
 use futures_util::StreamExt;
 use futures_util::future::{Either, LocalBoxFuture, select};
@@ -66,6 +67,7 @@ pub(crate) struct Proposer {
     refusals: SlotMask,
     closed: SlotMask,
     witnessed: Option<Ballot>,
+    shared: Option<SharedWrite>,
     replies: FuturesUnordered<LocalBoxFuture<'static, Reply>>,
 }
 
@@ -81,8 +83,21 @@ impl Proposer {
             refusals: 0,
             closed: 0,
             witnessed: None,
+            shared: None,
             replies: FuturesUnordered::new(),
         }
+    }
+    /// The same for a write that others may publish too: all its ballots lie above the one promised when it began.
+    pub fn of_shared(operation: Rc<Operation>, floor: Ballot, shared: Option<SharedWrite>) -> Proposer {
+        let since = shared.map(|shared| shared.since);
+        Proposer {
+            shared,
+            witnessed: since,
+            ..Proposer::new(operation, floor.max(since.unwrap_or(Ballot::ZERO)))
+        }
+    }
+    pub fn shared(&self) -> Option<SharedWrite> {
+        self.shared
     }
     /// A new ballot above all floors seen.
     pub fn next_ballot(&mut self) -> Ballot {
@@ -94,9 +109,9 @@ impl Proposer {
     pub fn attempts(&self) -> Vec<Attempt> {
         self.rounds.iter().filter(|round| round.own).map(Round::attempt).collect()
     }
-    /// Whether anything was proposed.
+    /// Whether the write may have taken effect, by anybody's doing.
     pub fn has_proposed(&self) -> bool {
-        self.rounds.iter().any(|round| round.own)
+        self.rounds.iter().any(|round| round.own) || self.shared.is_some_and(|shared| !shared.alone)
     }
     /// Promises of the last prepare.
     pub fn answers(&self) -> &[(u8, KeyState)] {
@@ -151,7 +166,7 @@ impl Proposer {
     }
 
     /// Asks all slots to promise a new ballot. `enough` judges, from W promises on, whether they suffice; if not, stragglers get a while.
-    pub async fn prepare(&mut self, enough: impl Fn(&[(u8, KeyState)]) -> bool) -> Prepared {
+    pub async fn prepare(&mut self, enough: impl Fn(&Proposer) -> bool) -> Prepared {
         let operation = self.operation.clone();
         let (write, slots) = (operation.quorum.write(), operation.quorum.slots());
         self.close_prepare();
@@ -168,7 +183,7 @@ impl Proposer {
             }
             let answered = count(self.closed);
             let promised = self.answers.len() >= write;
-            if promised && (answered == slots || enough(&self.answers)) {
+            if promised && (answered == slots || enough(self)) {
                 return Prepared::Promised(self.prepared);
             }
             if !promised && self.answers.len() + (slots - answered) < write {
@@ -289,6 +304,9 @@ impl Proposer {
         match reply.result {
             Ok(Answer::Promise(state)) => {
                 self.floor = self.floor.max(state.floor);
+                for round in self.rounds.iter_mut().filter(|round| round.own) {
+                    round.note_promise(reply.slot, &state);
+                }
                 self.answers.push((reply.slot, state));
             }
             Ok(Answer::Refuse { .. }) => self.refusals |= bit(reply.slot),

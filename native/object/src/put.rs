@@ -3,6 +3,7 @@
 use crate::conditional::write_if;
 use crate::operation::Operation;
 use crate::proposal::Proposal;
+use crate::shared_write::SharedWrite;
 use crate::stage::{Staged, stage};
 use crate::store::Condition;
 use crate::stripe::{BLOCK_SHIFT, Geometry, INLINE_BYTES, WHOLE_BELOW_BYTES};
@@ -28,6 +29,7 @@ pub(crate) struct Label {
 pub(crate) async fn put_body(operation: &Rc<Operation>, body: &mut dyn Body, condition: &Condition) -> Result<(Ballot, Label), StoreError> {
     let write_id = operation.core.new_write_id();
     let length = body.length();
+    operation.note_storing();
     if length <= (operation.quorum.data() * INLINE_BYTES) as u64 {
         let payload = read_small(body, length).await?;
         let finish = body.finish();
@@ -50,12 +52,12 @@ pub(crate) async fn put_body(operation: &Rc<Operation>, body: &mut dyn Body, con
     };
     let draft = Proposal::new(template(write_id, coding, length, &label, condition), staged.shards.clone());
     operation.restart_clock();
-    publish_staged(operation, draft, condition, &staged)
+    publish_staged(operation, draft, condition, &staged, None)
         .await
         .map(|origin| (origin, label))
 }
 
-/// Stores bytes at hand (small objects, manifests, records of the system).
+/// Stores bytes at hand (small objects, records of the system).
 pub(crate) async fn put_payload(
     operation: &Rc<Operation>,
     write_id: WriteId,
@@ -63,10 +65,23 @@ pub(crate) async fn put_payload(
     label: &Label,
     condition: &Condition,
 ) -> Result<Ballot, StoreError> {
+    put_payload_shared(operation, write_id, payload, label, condition, None).await
+}
+
+/// The same for a write that others may publish too, under the same write id.
+pub(crate) async fn put_payload_shared(
+    operation: &Rc<Operation>,
+    write_id: WriteId,
+    payload: &Bytes,
+    label: &Label,
+    condition: &Condition,
+    shared: Option<SharedWrite>,
+) -> Result<Ballot, StoreError> {
     let coding = coding_of(operation, payload.len() as u64, label.manifest);
     if Geometry::new(coding, payload.len() as u64).shard_length(0) > INLINE_BYTES as u64 {
-        return put_large_payload(operation, write_id, coding, payload, label, condition).await;
+        return put_large_payload(operation, write_id, coding, payload, label, condition, shared).await;
     }
+    operation.note_storing();
     let full = operation
         .slots()
         .filter(|slot| operation.core.is_full(operation.slot_id(*slot)))
@@ -76,7 +91,7 @@ pub(crate) async fn put_payload(
     }
     let shards = inline_shards(operation, coding, payload)?;
     let draft = Proposal::new(template(write_id, coding, payload.len() as u64, label, condition), shards);
-    publish(operation, draft, condition, Ballot::ZERO).await
+    publish(operation, draft, condition, Ballot::ZERO, shared).await
 }
 
 async fn put_large_payload(
@@ -86,16 +101,23 @@ async fn put_large_payload(
     payload: &Bytes,
     label: &Label,
     condition: &Condition,
+    shared: Option<SharedWrite>,
 ) -> Result<Ballot, StoreError> {
     let length = payload.len() as u64;
     let mut body = crate::body::HeldBody::new(payload.clone());
     let staged = stage(operation, write_id, coding, &mut body, length).await?;
     let draft = Proposal::new(template(write_id, coding, length, label, condition), staged.shards.clone());
-    publish_staged(operation, draft, condition, &staged).await
+    publish_staged(operation, draft, condition, &staged, shared).await
 }
 
-async fn publish_staged(operation: &Rc<Operation>, draft: Proposal, condition: &Condition, staged: &Staged) -> Result<Ballot, StoreError> {
-    let result = publish(operation, draft, condition, staged.floor).await;
+async fn publish_staged(
+    operation: &Rc<Operation>,
+    draft: Proposal,
+    condition: &Condition,
+    staged: &Staged,
+    shared: Option<SharedWrite>,
+) -> Result<Ballot, StoreError> {
+    let result = publish(operation, draft, condition, staged.floor, shared).await;
     // After an unknown outcome the bytes may have been taken; otherwise nobody will ask for them.
     if result.as_ref().is_err_and(|error| !matches!(error, StoreError::Unknown(_))) {
         staged.discard(operation);
@@ -112,16 +134,28 @@ pub(crate) async fn put_tombstone(operation: &Rc<Operation>, condition: &Conditi
         ..template(write_id, coding, 0, &Label::default(), condition)
     };
     let draft = Proposal::new(record, vec![Some(Shard::None); operation.quorum.slots()]);
-    publish(operation, draft, condition, Ballot::ZERO).await
+    publish(operation, draft, condition, Ballot::ZERO, None).await
 }
 
-async fn publish(operation: &Rc<Operation>, draft: Proposal, condition: &Condition, floor: Ballot) -> Result<Ballot, StoreError> {
+async fn publish(
+    operation: &Rc<Operation>,
+    draft: Proposal,
+    condition: &Condition,
+    floor: Ballot,
+    shared: Option<SharedWrite>,
+) -> Result<Ballot, StoreError> {
+    // One at a time on this core; the body was read before, so a slow client holds nobody up.
+    let turn = operation.core.key_queue.turn(&operation.key);
+    let Ok(_turn) = operation.core.runtime.timeout(operation.remaining(), turn).await else {
+        return Err(operation.unavailable("write: others of the same key were first, and the time is up"));
+    };
+    operation.restart_clock();
     if !reaches_write_quorum(operation).await {
         return Err(operation.unavailable(&format!("write: fewer than {} slots answer", operation.quorum.write())));
     }
     let result = match condition {
-        Condition::None => write(operation, draft, floor).await,
-        condition => write_if(operation, draft, condition, floor).await,
+        Condition::None => write(operation, draft, floor, shared).await,
+        condition => write_if(operation, draft, condition, floor, shared).await,
     };
     match result {
         // Deleting a bucket found it empty under a fence: a write that met the fence can never be seen, whatever became of it.

@@ -3,8 +3,8 @@
 use crate::decide::Attempt;
 use crate::proposal::Proposal;
 use crate::scan::{SlotMask, bit, count};
-use openlake_drive::Ballot;
 use openlake_drive::sabotage::{Sabotage, is_planted};
+use openlake_drive::{Ballot, KeyState};
 use std::rc::Rc;
 
 /// After so many answerless tries a slot is not counted on any more.
@@ -89,10 +89,28 @@ impl Round {
             self.refused |= bit(slot);
         }
     }
-    /// The slot holds too many unsettled versions for one more without a prepare: no refusal that counts, but the way on is the same.
+    /// The slot holds too many unsettled versions for one more without a prepare, and took nothing. A ballot that went there once was thus
+    /// never accepted there, as after a refusal.
     pub fn note_unsettled(&mut self, slot: u8) {
         self.any_refusal = true;
         self.closed |= bit(slot);
+        if self.tries(slot) == 1 {
+            self.refused |= bit(slot);
+        }
+    }
+    /// A promise of a higher ballot tells all that the slot holds, and that it takes nothing lower any more: it holds this ballot, which is
+    /// as good as its acknowledgement, or it never accepted it, unless it forgot or dropped what it had.
+    pub fn note_promise(&mut self, slot: u8, state: &KeyState) {
+        let ballot = self.ballot();
+        if state.records.iter().any(|record| record.ballot == ballot) {
+            return self.note_ack(slot);
+        }
+        let forgot = state.dirty.is_some_and(|dirty| dirty >= ballot) || state.stable.is_some_and(|stable| stable >= ballot);
+        if !forgot && state.floor > ballot {
+            self.any_refusal = true;
+            self.closed |= bit(slot);
+            self.refused |= bit(slot);
+        }
     }
     /// The slot has no room and took nothing. A ballot that went there once was thus never accepted there, as after a refusal.
     pub fn note_full(&mut self, slot: u8) {

@@ -43,6 +43,8 @@ pub(crate) struct SetCursor {
     prefix: Bytes,
     from: Bytes,
     ready: VecDeque<(Bytes, Head)>,
+    /// The first key that cannot be settled, and why; `from` stands there.
+    blocked: Option<(Bytes, StoreError)>,
     ended: bool,
 }
 
@@ -64,6 +66,7 @@ impl SetCursor {
             prefix,
             from,
             ready: VecDeque::new(),
+            blocked: None,
             ended: false,
         }
     }
@@ -78,6 +81,7 @@ impl SetCursor {
     pub fn skip_to(&mut self, from: Option<&Bytes>) {
         let Some(from) = from else {
             self.ready.clear();
+            self.blocked = None;
             self.ended = true;
             return;
         };
@@ -86,11 +90,16 @@ impl SetCursor {
         }
         if self.ready.is_empty() && self.from < *from {
             self.from = from.clone();
+            self.blocked = None;
         }
     }
-    /// Reads on until a live key is at hand or there is none; `limit`: rows to ask for at once.
+    /// Reads on until a live key is at hand or there is none; `limit`: rows to ask for at once. A key that cannot be settled is an error
+    /// only once all before it were taken.
     pub async fn fill(&mut self, limit: usize) -> Result<(), StoreError> {
         while self.ready.is_empty() && !self.ended {
+            if let Some((_, error)) = self.blocked.take() {
+                return Err(error);
+            }
             self.operation.restart_clock();
             self.step(limit).await?;
         }
@@ -129,7 +138,12 @@ impl SetCursor {
             }
         }
         if !open.is_empty() {
-            self.resolve(asked, open, &mut judged).await?;
+            self.blocked = self.resolve(asked, open, &mut judged).await?;
+        }
+        if let Some((name, _)) = &self.blocked {
+            self.from = name.clone();
+            self.ready.extend(judged.into_iter().take_while(|(judged, _)| judged < name));
+            return Ok(());
         }
         self.ready.extend(judged);
         match cover {
@@ -213,16 +227,17 @@ impl SetCursor {
         async move { (slot, call.await) }.boxed_local()
     }
 
-    /// Keys that M drives left open: asks the others for their span at once, then settles what is still open.
+    /// Keys that M drives left open: asks the others for their span at once, then settles what is still open. The first one for which
+    /// that fails is returned, with the reason.
     async fn resolve(
         &self,
         asked: Vec<u8>,
         mut open: BTreeMap<Bytes, Vec<(u8, KeyState)>>,
         judged: &mut BTreeMap<Bytes, Head>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<(Bytes, StoreError)>, StoreError> {
         let known: SlotMask = asked.iter().fold(0, |mask, slot| mask | bit(*slot));
         let (Some(first), Some(last)) = (open.keys().next().cloned(), open.keys().next_back().cloned()) else {
-            return Ok(());
+            return Ok(None);
         };
         // The span holds at least the open keys; a page that ends earlier just answers for fewer of them.
         let limit = open.len() * 4 + 64;
@@ -277,12 +292,16 @@ impl SetCursor {
             .buffer_unordered(SETTLE_PARALLEL)
             .collect()
             .await;
+        let mut blocked: Option<(Bytes, StoreError)> = None;
         for (name, result) in settled {
-            if let Some(head) = result?.filter(|head| head.kind == Kind::Data) {
-                judged.insert(name, head);
+            match result {
+                Ok(head) => judged.extend(head.filter(|head| head.kind == Kind::Data).map(|head| (name, head))),
+                Err(StoreError::NoSuchBucket) => return Err(StoreError::NoSuchBucket),
+                Err(error) if blocked.as_ref().is_none_or(|(first, _)| name < *first) => blocked = Some((name, error)),
+                Err(_) => {}
             }
         }
-        Ok(())
+        Ok(blocked)
     }
 }
 

@@ -11,11 +11,28 @@ use crate::proposer::{Prepared, Proposer, Published};
 use crate::scan::{Finding, Found, SlotMask, count, scan};
 use crate::stripe::shards_needed;
 use crate::supply::supply;
+use crate::version::ReadError;
 use openlake_drive::{Ballot, KeyState};
 use std::rc::Rc;
 
+/// How often a version may be overwritten while it is being settled.
+const OVERWRITTEN: u32 = 8;
+
 /// Brings the key's newest version to completion, or shows that it has none. `None`: the key does not exist.
 pub(crate) async fn settle(operation: &Rc<Operation>) -> Result<Option<Located>, StoreError> {
+    for round in 0..OVERWRITTEN {
+        match settle_newest(operation).await {
+            Ok(located) => return Ok(located),
+            Err(ReadError::Failed(error)) => return Err(error),
+            Err(ReadError::Vanished) if operation.remaining().is_zero() => break,
+            Err(ReadError::Vanished) => operation.back_off(round).await,
+        }
+    }
+    Err(operation.unavailable("settle: other writers were faster each time"))
+}
+
+/// One try; `Vanished`: the version was overwritten meanwhile.
+async fn settle_newest(operation: &Rc<Operation>) -> Result<Option<Located>, ReadError> {
     operation.core.runtime.sleep(operation.patience()).await;
     let gather = Gather::all(operation).await;
     let (write, slots) = (operation.quorum.write(), operation.quorum.slots());
@@ -25,7 +42,7 @@ pub(crate) async fn settle(operation: &Rc<Operation>) -> Result<Option<Located>,
         Finding::Possible(found) if gather.answers.len() >= write => found,
         Finding::Possible(_) | Finding::TooFew => {
             let text = format!("settle: {} of {slots} slots answered, {write} needed", gather.answers.len());
-            return Err(operation.unavailable(&text));
+            return Err(ReadError::Failed(operation.unavailable(&text)));
         }
     };
     let floor = gather.answers.iter().map(|(_, state)| state.floor).max().unwrap_or(Ballot::ZERO);
@@ -35,28 +52,31 @@ pub(crate) async fn settle(operation: &Rc<Operation>) -> Result<Option<Located>,
     match proposer.publish(proposal, found.accepted, false).await {
         Published::Complete => Ok(Some(finish(proposer, found))),
         Published::Refused => prepare_and_publish(operation, proposer).await,
-        Published::Silent | Published::OwnComplete(_) => Err(operation.unavailable(&too_few("write back", write, slots))),
+        Published::Silent | Published::OwnComplete(_) => {
+            Err(ReadError::Failed(operation.unavailable(&too_few("write back", write, slots))))
+        }
     }
 }
 
 /// Step 6: over and over at higher ballots, until the deadline.
-async fn prepare_and_publish(operation: &Rc<Operation>, mut proposer: Proposer) -> Result<Option<Located>, StoreError> {
+async fn prepare_and_publish(operation: &Rc<Operation>, mut proposer: Proposer) -> Result<Option<Located>, ReadError> {
     let (write, slots) = (operation.quorum.write(), operation.quorum.slots());
+    let failed = |text: &str| ReadError::Failed(operation.unavailable(text));
     for round in 0.. {
         if operation.remaining().is_zero() {
             break;
         }
-        let ballot = match proposer.prepare(|answers| is_decodable(operation, answers)).await {
+        let ballot = match proposer.prepare(|proposer| is_decodable(operation, proposer.answers())).await {
             Prepared::Promised(ballot) => ballot,
             Prepared::Refused => {
-                operation.core.back_off(round).await;
+                operation.back_off(round).await;
                 continue;
             }
-            Prepared::TooFew | Prepared::OwnComplete(_) => return Err(operation.unavailable(&too_few("settle", write, slots))),
+            Prepared::TooFew | Prepared::OwnComplete(_) => return Err(failed(&too_few("settle", write, slots))),
         };
         let found = match scan_answers(operation, proposer.answers()) {
             Finding::Absent => return Ok(None),
-            Finding::TooFew => return Err(operation.unavailable(&too_few("settle", write, slots))),
+            Finding::TooFew => return Err(failed(&too_few("settle", write, slots))),
             Finding::Complete(found) => return Ok(Some(complete(operation, found))),
             Finding::Possible(found) => found,
         };
@@ -67,19 +87,19 @@ async fn prepare_and_publish(operation: &Rc<Operation>, mut proposer: Proposer) 
                 found.head.ballot = ballot;
                 return Ok(Some(finish(proposer, found)));
             }
-            Published::Refused => operation.core.back_off(round).await,
-            Published::Silent | Published::OwnComplete(_) => return Err(operation.unavailable(&too_few("settle", write, slots))),
+            Published::Refused => operation.back_off(round).await,
+            Published::Silent | Published::OwnComplete(_) => return Err(failed(&too_few("settle", write, slots))),
         }
     }
-    Err(operation.unavailable("settle: other writers were faster until the time was up"))
+    Err(failed("settle: other writers were faster until the time was up"))
 }
 
-/// The proposal that publishes a version found at a higher ballot, on top of itself.
-pub(crate) async fn republish(operation: &Rc<Operation>, found: &Found, ballot: Ballot) -> Result<Proposal, StoreError> {
+/// The proposal that publishes a version found at a higher ballot, on top of itself; `Vanished` if it was overwritten meanwhile.
+pub(crate) async fn republish(operation: &Rc<Operation>, found: &Found, ballot: Ballot) -> Result<Proposal, ReadError> {
     let needed = shards_needed(&found.head);
     if count(found.holders) < needed {
         let text = format!("settle: {} of the {needed} shards needed were found", count(found.holders));
-        return Err(operation.unavailable(&text));
+        return Err(ReadError::Failed(operation.unavailable(&text)));
     }
     let shards = supply(operation, &found.head, found.holders).await?;
     Ok(Proposal::of_head(&found.head, shards).published_at(ballot, found.head.origin, Some(found.head.ballot)))

@@ -2,7 +2,6 @@
 //!
 //! Coding is deterministic, so a slot's shard of a write id has the same bytes whoever encodes it.
 
-use crate::StoreError;
 use crate::locate::Located;
 use crate::operation::Operation;
 use crate::scan::{SlotMask, bit, count};
@@ -11,8 +10,9 @@ use crate::version::{ReadError, Version};
 use openlake_drive::{Answer, Head, Kind, Request, Shard};
 use std::rc::Rc;
 
-/// For each slot the form in which the version of `head` can be published to it; `None` where it has to be left out.
-pub(crate) async fn supply(operation: &Rc<Operation>, head: &Head, holders: SlotMask) -> Result<Vec<Option<Shard>>, StoreError> {
+/// For each slot the form in which the version of `head` can be published to it; `None` where it has to be left out. `Vanished`: it was
+/// overwritten meanwhile.
+pub(crate) async fn supply(operation: &Rc<Operation>, head: &Head, holders: SlotMask) -> Result<Vec<Option<Shard>>, ReadError> {
     let slots = operation.quorum.slots();
     if head.kind == Kind::Tombstone || head.payload_size == 0 {
         return Ok(vec![Some(Shard::None); slots]);
@@ -38,7 +38,7 @@ pub(crate) async fn supply(operation: &Rc<Operation>, head: &Head, holders: Slot
     );
     let inline = version.geometry.shard_length(0) <= INLINE_BYTES as u64;
     if inline {
-        for (slot, bytes) in version.blocks(0, lacking).await.map_err(|error| flatten(operation, error))? {
+        for (slot, bytes) in version.blocks(0, lacking).await? {
             if let Some(shard) = shards.get_mut(usize::from(slot)) {
                 *shard = Some(Shard::Inline(bytes));
             }
@@ -61,11 +61,11 @@ pub(crate) async fn supply(operation: &Rc<Operation>, head: &Head, holders: Slot
 }
 
 /// Rebuilds bulk shards stripe by stripe and stages them; which slots took all of it.
-async fn stage_missing(operation: &Rc<Operation>, version: &Version, lacking: SlotMask) -> Result<SlotMask, StoreError> {
+async fn stage_missing(operation: &Rc<Operation>, version: &Version, lacking: SlotMask) -> Result<SlotMask, ReadError> {
     let mut taking = lacking;
     for index in 0..version.geometry.stripes() {
         operation.restart_clock();
-        let blocks = version.blocks(index, taking).await.map_err(|error| flatten(operation, error))?;
+        let blocks = version.blocks(index, taking).await?;
         let calls = blocks.into_iter().filter(|(_, bytes)| !bytes.is_empty()).map(|(slot, bytes)| {
             let request = Request::Stage {
                 key: operation.key.clone(),
@@ -85,11 +85,4 @@ async fn stage_missing(operation: &Rc<Operation>, version: &Version, lacking: Sl
         }
     }
     Ok(taking)
-}
-
-fn flatten(operation: &Operation, error: ReadError) -> StoreError {
-    match error {
-        ReadError::Vanished => operation.unavailable("the version being settled was overwritten meanwhile"),
-        ReadError::Failed(error) => error,
-    }
 }

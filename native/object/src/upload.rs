@@ -2,7 +2,7 @@
 //!
 //! It lives beside the final key (space `Upload`) and has no payload. Its metadata holds the object's pairs, followed by the upload's own,
 //! whose names start with `openlake-upload-`: `state` (`open`, `completing`, `aborted`, `done`), and from `completing` on `write-id`, while
-//! `completing` `digest` (MD5 of the manifest), and when `done` `size`, `etag`, `parts`, `origin`. Its ETag is random and new with every version, so
+//! `completing` `digest` (MD5 of the manifest) and `since` (a ballot), and when `done` `size`, `etag`, `parts`, `origin`. Its ETag is random and new with every version, so
 //! that Complete and Abort race on it by If-Match.
 
 use crate::StoreError;
@@ -25,6 +25,8 @@ pub(crate) enum UploadState {
     Completing {
         write_id: WriteId,
         digest: [u8; 16],
+        /// Promised for the object's key before anything was published under the write id.
+        since: Ballot,
     },
     Aborted,
     /// The object was published.
@@ -115,11 +117,12 @@ fn encode_state(state: &UploadState) -> Vec<(&'static str, String)> {
     match state {
         UploadState::Open => vec![("state", "open".to_owned())],
         UploadState::Aborted => vec![("state", "aborted".to_owned())],
-        UploadState::Completing { write_id, digest } => {
+        UploadState::Completing { write_id, digest, since } => {
             vec![
                 ("state", "completing".to_owned()),
                 ("write-id", hex(&write_id.0)),
                 ("digest", hex(digest)),
+                ("since", hex(&since.to_bytes())),
             ]
         }
         UploadState::Done {
@@ -148,6 +151,7 @@ fn decode_state(all: &Metadata) -> Option<UploadState> {
         "completing" => UploadState::Completing {
             write_id: WriteId(bytes("write-id")?),
             digest: bytes("digest")?,
+            since: Ballot::from_bytes(bytes("since")?),
         },
         "done" => UploadState::Done {
             write_id: WriteId(bytes("write-id")?),
@@ -186,6 +190,7 @@ mod tests {
             UploadState::Completing {
                 write_id: WriteId([1; 16]),
                 digest: [0xfe; 16],
+                since: origin,
             },
             UploadState::Done {
                 write_id: WriteId([2; 16]),

@@ -6,8 +6,10 @@ use crate::operation::Operation;
 use crate::proposal::Proposal;
 use crate::proposer::{Prepared, Proposer, Published};
 use crate::scan::Finding;
-use crate::settle::{is_decodable, republish, scan_answers};
+use crate::settle::{republish, scan_answers};
+use crate::shared_write::SharedWrite;
 use crate::stripe::shards_needed;
+use crate::version::ReadError;
 use openlake_drive::Ballot;
 use openlake_drive::sabotage::{Sabotage, is_planted};
 use std::rc::Rc;
@@ -23,12 +25,23 @@ enum Goal {
     FinishOther,
 }
 
-/// Publishes `draft` until it is complete or nobody can say. `floor`: the highest floor that staging saw. Returns the version's origin.
-pub(crate) async fn write(operation: &Rc<Operation>, draft: Proposal, floor: Ballot) -> Result<Ballot, StoreError> {
-    let mut proposer = Proposer::new(operation.clone(), floor);
-    let first = proposer.next_ballot();
-    let mut proposal = draft.proposed_at(first, None);
-    let mut goal = Goal::Propose;
+/// Publishes `draft` until it is complete or nobody can say. `floor`: the highest floor that staging saw. `shared`: others may publish it
+/// too, so there is no round without prepare. Returns the version's origin.
+pub(crate) async fn write(
+    operation: &Rc<Operation>,
+    draft: Proposal,
+    floor: Ballot,
+    shared: Option<SharedWrite>,
+) -> Result<Ballot, StoreError> {
+    let mut proposer = Proposer::of_shared(operation.clone(), floor, shared);
+    let first = shared.map_or_else(|| proposer.next_ballot(), |shared| shared.since);
+    let (mut proposal, mut goal) = match shared {
+        None => (draft.proposed_at(first, None), Goal::Propose),
+        Some(_) => match after_refusal(operation, &mut proposer, &draft, first).await? {
+            Next::Done(origin) => return Ok(origin),
+            Next::Publish(proposal, goal) => (proposal, goal),
+        },
+    };
     for round in 0.. {
         let (ballot, origin) = (proposal.ballot(), proposal.origin());
         match proposer.publish(proposal, 0, goal == Goal::Propose).await {
@@ -45,7 +58,7 @@ pub(crate) async fn write(operation: &Rc<Operation>, draft: Proposal, floor: Bal
             Published::Refused => {}
         }
         if round > 0 {
-            operation.core.back_off(round).await;
+            operation.back_off(round).await;
         }
         (proposal, goal) = match after_refusal(operation, &mut proposer, &draft, first).await? {
             Next::Done(origin) => return Ok(origin),
@@ -61,42 +74,62 @@ enum Next {
     Publish(Proposal, Goal),
 }
 
+/// How often promises are asked for while they leave the question open: late answers and other writers' progress may decide it.
+const LOOKS: u32 = 4;
+
 /// Step 5: prepare, scan, and the table.
 async fn after_refusal(operation: &Rc<Operation>, proposer: &mut Proposer, draft: &Proposal, first: Ballot) -> Result<Next, StoreError> {
-    let (ballot, finding) = match promises(operation, proposer).await {
-        Promises::Found(ballot, finding) => (ballot, finding),
-        Promises::OwnComplete(origin) => return Ok(Next::Done(origin)),
-        Promises::None => return Err(outcome_unknown(operation, proposer)),
-    };
-    if let Finding::Complete(found) = &finding {
-        // Older versions go, which also makes room where a drive asked to settle first.
-        operation.send_stable(found.head.ballot, found.accepted);
-    }
-    let attempts = proposer.attempts();
-    let writer = writer_of(operation, proposer, draft, true, &attempts);
-    if is_planted(Sabotage::BlindRetry) {
-        return Ok(Next::Publish(
-            draft.clone().reusing(proposer.answers()).proposed_at(ballot, None),
-            Goal::Propose,
-        ));
-    }
-    let decision = decide(&writer, &finding, finding.found().map_or(1, |found| shards_needed(&found.head)));
-    let found = finding.found();
-    let base = Some(found.map_or(Ballot::ZERO, |found| found.head.ballot));
-    let reusing = || draft.clone().reusing(proposer.answers());
-    Ok(match (decision, found) {
-        (Decision::Done, Some(found)) => Next::Done(found.head.origin),
-        (Decision::FinishOwn, Some(found)) => Next::Publish(reusing().published_at(ballot, found.head.origin, base), Goal::FinishOwn),
-        (Decision::Propose, _) => Next::Publish(reusing().proposed_at(ballot, base), Goal::Propose),
-        (Decision::Overwritten, _) => Next::Done(first),
-        (Decision::FinishOther, Some(found)) => {
-            let proposal = republish(operation, found, ballot)
-                .await
-                .map_err(|_| outcome_unknown(operation, proposer))?;
-            Next::Publish(proposal, Goal::FinishOther)
+    for look in 0..LOOKS {
+        if look > 0 {
+            operation.back_off(look).await;
         }
-        _ => return Err(operation.unknown("publish: refused by a newer version, and it cannot be told whether this write took effect")),
-    })
+        let (ballot, finding) = match promises(operation, proposer, |proposer| tells(operation, proposer, draft, true)).await {
+            Promises::Found(ballot, finding) => (ballot, finding),
+            Promises::OwnComplete(origin) => return Ok(Next::Done(origin)),
+            Promises::None => return Err(outcome_unknown(operation, proposer)),
+        };
+        if let Finding::Complete(found) = &finding {
+            // Older versions go, which also makes room where a drive asked to settle first.
+            operation.send_stable(found.head.ballot, found.accepted);
+        }
+        let attempts = proposer.attempts();
+        let writer = writer_of(operation, proposer, draft, true, &attempts);
+        let reusing = || draft.clone().reusing(proposer.answers());
+        if is_planted(Sabotage::BlindRetry) {
+            return Ok(Next::Publish(reusing().proposed_at(ballot, None), Goal::Propose));
+        }
+        let found = finding.found();
+        let base = Some(found.map_or(Ballot::ZERO, |found| found.head.ballot));
+        return Ok(match (decide(&writer, &finding, needed_of(&finding)), found) {
+            (Decision::Done, Some(found)) => Next::Done(found.head.origin),
+            (Decision::FinishOwn, Some(found)) => Next::Publish(reusing().published_at(ballot, found.head.origin, base), Goal::FinishOwn),
+            (Decision::Propose, _) => Next::Publish(reusing().proposed_at(ballot, base), Goal::Propose),
+            (Decision::Overwritten, _) => Next::Done(first),
+            (Decision::FinishOther, Some(found)) => match republish(operation, found, ballot).await {
+                Ok(proposal) => Next::Publish(proposal, Goal::FinishOther),
+                Err(ReadError::Vanished) => continue,
+                Err(ReadError::Failed(_)) => return Err(outcome_unknown(operation, proposer)),
+            },
+            _ => continue,
+        });
+    }
+    if !proposer.has_proposed() {
+        return Err(outcome_unknown(operation, proposer));
+    }
+    Err(operation.unknown("publish: refused by a newer version, and it cannot be told whether this write took effect"))
+}
+
+/// Whether the promises so far decide what the writer may do.
+pub(crate) fn tells(operation: &Operation, proposer: &Proposer, draft: &Proposal, unconditional: bool) -> bool {
+    let finding = scan_answers(operation, proposer.answers());
+    let attempts = proposer.attempts();
+    let writer = writer_of(operation, proposer, draft, unconditional, &attempts);
+    decide(&writer, &finding, needed_of(&finding)) != Decision::Unknown
+}
+
+/// Shards that give the version found back.
+pub(crate) fn needed_of(finding: &Finding) -> usize {
+    finding.found().map_or(1, |found| shards_needed(&found.head))
 }
 
 /// What a prepare, repeated at higher ballots as long as it is only refused, brought.
@@ -110,20 +143,20 @@ pub(crate) enum Promises {
 /// Rounds of prepare without answers before giving up early.
 const SILENT_ROUNDS: u32 = 4;
 
-/// Prepares until W drives promised.
-pub(crate) async fn promises(operation: &Rc<Operation>, proposer: &mut Proposer) -> Promises {
+/// Prepares until W drives promised; while that is not `enough`, stragglers get a while.
+pub(crate) async fn promises(operation: &Rc<Operation>, proposer: &mut Proposer, enough: impl Fn(&Proposer) -> bool) -> Promises {
     let mut silent = 0;
     for round in 0.. {
         if operation.remaining().is_zero() || silent == SILENT_ROUNDS || operation.is_bucket_gone() {
             break;
         }
-        match proposer.prepare(|answers| is_decodable(operation, answers)).await {
+        match proposer.prepare(&enough).await {
             Prepared::Promised(ballot) => return Promises::Found(ballot, scan_answers(operation, proposer.answers())),
             Prepared::OwnComplete(origin) => return Promises::OwnComplete(origin),
             Prepared::Refused => {}
             Prepared::TooFew => silent += 1,
         }
-        operation.core.back_off(round).await;
+        operation.back_off(round).await;
     }
     Promises::None
 }
@@ -143,6 +176,7 @@ pub(crate) fn writer_of<'writer>(
         needed: draft.needed(),
         attempts,
         witnessed: proposer.witnessed(),
+        shared: proposer.shared(),
     }
 }
 
@@ -155,8 +189,11 @@ fn after_silence(operation: &Operation, proposer: &Proposer, draft: &Proposal) -
     outcome_unknown(operation, proposer)
 }
 
-/// 503: something was published, and fewer than W drives said so.
+/// 503: something was published, and fewer than W drives said so; or nothing was, and nothing will be.
 pub(crate) fn outcome_unknown(operation: &Operation, proposer: &Proposer) -> StoreError {
+    if !proposer.has_proposed() {
+        return operation.unavailable("prepare: too few slots promised, or other writers were faster");
+    }
     let acked = proposer
         .attempts()
         .iter()

@@ -29,6 +29,8 @@ pub enum NodeRequest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NodeAnswer {
     Done,
+    /// Known from now on, but a write under an older revision is still under way: ask again.
+    Passing,
     /// Clock of the node, milliseconds.
     Pong {
         wall_ms: u64,

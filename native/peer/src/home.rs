@@ -1,12 +1,13 @@
 //! What all links and sessions of one core share: who this node is, what it knows, and whether a request may be served at all.
 
 use crate::codec::RequestEnvelope;
+use crate::fence::Passage;
 use crate::handshake::Credentials;
 use crate::local::{Address, LocalDrive, register, unregister};
 use crate::notify::Notify;
 use crate::skew::Skew;
 use crate::{Clock, ClusterLayout, Fences, MAX_SKEW_MS, NodeAnswer, NodeRequest, PeerEvent, SlotId};
-use openlake_drive::{Answer, Ballot};
+use openlake_drive::{Answer, Ballot, Request};
 use openlake_io::Runtime;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
@@ -68,8 +69,9 @@ impl Home {
         self.skew.borrow_mut().note(node, time >> 16, self.runtime.now());
     }
 
-    /// Whether a request may go to a drive of this node: the drive, or the answer that says why not. The same for all callers.
-    pub fn admit(&self, envelope: &RequestEnvelope) -> Result<LocalDrive, Box<Answer>> {
+    /// Whether a request may go to a drive of this node: the drive, or the answer that says why not. The same for all callers. A write's
+    /// passage is to be kept until it is answered.
+    pub fn admit(&self, envelope: &RequestEnvelope, request: &Request) -> Result<(LocalDrive, Option<Passage>), Box<Answer>> {
         let wall_ms = self.runtime.wall_ms();
         // A clock far ahead of most others does not count here either; a small lead is nobody's fault.
         let lead_ms = self.skew.borrow().lead_ms(wall_ms, self.runtime.now());
@@ -82,10 +84,16 @@ impl Home {
             let right = format!("node {} serves epoch {epoch}, not {}", self.node, envelope.epoch);
             return Err(Box::new(Answer::Wrong(right)));
         }
-        if envelope.fence.is_some_and(|fence| !self.fences.admits(fence)) {
-            return Err(Box::new(Answer::Behind));
-        }
-        self.drives.borrow().get(&envelope.slot).cloned().ok_or_else(|| {
+        let passage = match (envelope.fence, request) {
+            (Some(fence), Request::Publish { .. }) => match self.fences.pass(fence) {
+                Some(passage) => Some(passage),
+                None => return Err(Box::new(Answer::Behind)),
+            },
+            (Some(fence), _) if !self.fences.admits(fence) => return Err(Box::new(Answer::Behind)),
+            _ => None,
+        };
+        let drive = self.drives.borrow().get(&envelope.slot).cloned();
+        drive.map(|drive| (drive, passage)).ok_or_else(|| {
             let mut slots: Vec<String> = self.drives.borrow().keys().map(SlotId::to_string).collect();
             slots.sort();
             let right = format!(
@@ -133,6 +141,10 @@ impl Home {
                 self.fences.learn(*bucket, *revision);
                 let listeners = self.touched.borrow().clone();
                 listeners.iter().for_each(|listener| listener(name, *bucket, *revision));
+                // A write that passed before may not be durable yet, and nobody could see it in a list made now.
+                if self.fences.is_passed_by_older(*bucket, *revision) {
+                    return NodeAnswer::Passing;
+                }
                 NodeAnswer::Done
             }
             NodeRequest::Ping => NodeAnswer::Pong {

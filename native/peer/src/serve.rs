@@ -218,8 +218,8 @@ impl Session {
     /// `id`: to be answered under it; a notice has none.
     async fn slot_request(self: &Rc<Self>, home: &Rc<Home>, id: Option<u64>, envelope: RequestEnvelope, request: Request, bytes: usize) {
         home.merge_clock(self.peer.node, envelope.clock);
-        let drive = match home.admit(&envelope) {
-            Ok(drive) => drive,
+        let (drive, passage) = match home.admit(&envelope, &request) {
+            Ok(admitted) => admitted,
             Err(answer) => {
                 return self.answer(
                     home,
@@ -234,6 +234,7 @@ impl Session {
         let running = self.clone().running(bytes);
         let (answering, since) = (home.clone(), home.runtime.now());
         let done = move |reply: Reply| {
+            drop(passage);
             // After the deadline nobody waits for it.
             let elapsed_ms = answering.runtime.now().0.saturating_sub(since.0) / 1_000_000;
             if elapsed_ms <= u64::from(envelope.deadline_ms) {

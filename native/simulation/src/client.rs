@@ -45,6 +45,7 @@ impl Client {
                 self.history.count("bucket unavailable");
                 None
             }
+            Err(StoreError::NoSuchBucket) if self.values.is_bucket_deleted() => self.create_bucket().await,
             Err(error) => {
                 self.problem(format!("resolving the bucket: {error:?}"));
                 None
@@ -136,6 +137,11 @@ impl Client {
             // A drive that fails while it grows says that it is full.
             Some(StoreError::Unavailable(_) | StoreError::Full) => {
                 self.history.count("write unavailable");
+                None
+            }
+            // Deleting the bucket found it empty: whatever was under way then can never be seen.
+            Some(StoreError::NoSuchBucket) if self.values.is_bucket_deleted() => {
+                self.history.count("write without bucket");
                 None
             }
             Some(StoreError::Body(_)) => None,
@@ -232,10 +238,11 @@ impl Client {
     fn outcome_of_failed_read(&self, key: usize, error: &StoreError) -> (Option<Outcome>, String) {
         match error {
             StoreError::NoSuchKey => (Some(Outcome::Found(None)), String::new()),
-            StoreError::Unavailable(_) | StoreError::Unknown(_) | StoreError::Full => {
+            StoreError::Unavailable(_) | StoreError::Unknown(_) => {
                 self.history.count("read unavailable");
                 (None, format!("{error:?}"))
             }
+            StoreError::NoSuchBucket if self.values.is_bucket_deleted() => (None, "no bucket".to_owned()),
             other => {
                 self.problem(format!("read of key {key} ended with {other:?}"));
                 (None, String::new())

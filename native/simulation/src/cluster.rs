@@ -37,6 +37,7 @@ struct Machine {
 pub struct Cluster {
     world: SimWorld,
     shape: Shape,
+    cores: usize,
     layout: Arc<ClusterLayout>,
     machines: Vec<Machine>,
     history: History,
@@ -89,13 +90,14 @@ impl Drop for Cluster {
 }
 
 impl Cluster {
-    /// A world with blank drives; no node runs yet.
-    pub fn new(seed: u64, shape: Shape, options: SimOptions, history: History) -> Cluster {
+    /// A world with blank drives; no node runs yet. `cores`: coordinators of each node.
+    pub fn new(seed: u64, (shape, cores): (Shape, usize), options: SimOptions, history: History) -> Cluster {
         let world = SimWorld::new(seed, options);
         let machines = (0..shape.nodes).map(|_| Machine::default()).collect();
         Cluster {
             world,
             shape,
+            cores,
             layout: Arc::new(layout(shape)),
             machines,
             history,
@@ -145,6 +147,7 @@ impl Cluster {
             listen: SocketAddr::new(address(node), PEER_PORT),
             layout: self.layout.clone(),
             slots: self.slots_of(node),
+            cores: self.cores,
             bootstrap: self.bootstrap,
             deadline: DEADLINE,
             drives_fail: self.machines[node].drives_fail.clone(),

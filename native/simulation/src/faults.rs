@@ -57,6 +57,8 @@ pub struct FaultPlan {
     pub outage_ms: u64,
     /// Most nodes that are down or stand still at a time.
     pub nodes_away: usize,
+    /// How wrong a clock may be, in milliseconds. Two of them may differ by twice that: beyond 5 s drives refuse one another's ballots.
+    pub clock_error_ms: i64,
 }
 
 impl FaultPlan {
@@ -77,6 +79,7 @@ impl FaultPlan {
             interval_ms: random.between(100, 2000),
             outage_ms: random.between(50, 4000),
             nodes_away,
+            clock_error_ms: if random.percent(50) { 1_200 } else { 4_500 },
         }
     }
 }
@@ -223,9 +226,8 @@ impl Faults {
                 }
             }
             Fault::Clock => {
-                // Any two clocks stay within the limit of 5 s, the logical clock's lead included.
-                const LIMIT_MS: i64 = 1_200;
-                let offset = self.random.below(2 * LIMIT_MS as u64) as i64 - LIMIT_MS;
+                let limit_ms = self.plan.clock_error_ms;
+                let offset = self.random.below(2 * limit_ms as u64) as i64 - limit_ms;
                 cluster.set_clock_offset_ms(node, offset);
                 self.mends.push((mended_ms, Mend::Clock(node)));
             }

@@ -5,9 +5,11 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bucket;
 pub mod checkers;
 pub mod client;
 pub mod cluster;
+pub mod completion;
 pub mod faults;
 pub mod history;
 pub mod linearizability;

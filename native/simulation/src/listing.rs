@@ -57,6 +57,7 @@ impl Client {
                 Err(error) => {
                     match &error {
                         StoreError::Unavailable(_) | StoreError::Unknown(_) => self.history.count("list unavailable"),
+                        StoreError::NoSuchBucket if self.values.is_bucket_deleted() => self.history.count("list unavailable"),
                         other => self.problem(format!("a list ended with {other:?}")),
                     }
                     for (_, ticket) in tickets {

@@ -17,6 +17,7 @@ Simulates whole clusters, one seed after the other, and checks what they promise
   --shape K+M@NODES[xSETS]
                     instead of the shape that each seed draws, e.g. 2+2@4 or 4+2@6x2
   --plant BUG       plant a known bug, e.g. NoWriteBack, to see it found
+  --restless        processes end all the time under racing conditional writes
   --repeat          run each seed twice and compare the hashes of their events
   --keep-going      do not stop at the first seed that fails
   --verbose         print every event";
@@ -28,6 +29,7 @@ struct Arguments {
     shape: Option<Shape>,
     plant: Option<Sabotage>,
     repeat: bool,
+    restless: bool,
     keep_going: bool,
     verbose: bool,
 }
@@ -40,6 +42,7 @@ fn parse() -> Result<Arguments, String> {
         shape: None,
         plant: None,
         repeat: false,
+        restless: false,
         keep_going: false,
         verbose: false,
     };
@@ -55,6 +58,7 @@ fn parse() -> Result<Arguments, String> {
             "--minutes" => parsed.minutes = Some(number()?),
             "--shape" => parsed.shape = Some(parse_shape(&arguments.next().unwrap_or_default())?),
             "--plant" => parsed.plant = Some(parse_bug(&arguments.next().unwrap_or_default())?),
+            "--restless" => parsed.restless = true,
             "--repeat" => parsed.repeat = true,
             "--keep-going" => parsed.keep_going = true,
             "--verbose" => parsed.verbose = true,
@@ -139,7 +143,11 @@ fn main() -> ExitCode {
         }
         let plan = Plan {
             sabotage: arguments.plant,
-            ..Plan::from_seed(seed, arguments.shape)
+            ..if arguments.restless {
+                Plan::restless(seed, arguments.shape)
+            } else {
+                Plan::from_seed(seed, arguments.shape)
+            }
         };
         let mut report = run_caught(&plan, arguments.verbose);
         if arguments.repeat {

@@ -1,6 +1,7 @@
 //! A multipart upload as one write: parts first, then a Complete that is the put, or an Abort that is nothing.
 
 use crate::client::{Client, Upload};
+use crate::completion::Completion;
 use crate::linearizability::{Action, Value, When};
 use crate::value::{ValueBody, content, metadata};
 use md5::{Digest, Md5};
@@ -10,8 +11,9 @@ use openlake_object::{BucketView, CompletePart, StoreError};
 const PART_NUMBER: u16 = 3;
 
 impl Client {
-    /// Uploads a value as one part and completes or aborts. `again`: sends the part twice.
-    pub async fn multipart(&self, key: usize, when: When, upload: Upload, abort: bool, again: bool) {
+    /// Uploads a value as one part and completes or aborts. `again`: sends the part twice. `tries`: a random number for each time that
+    /// Complete is repeated while its outcome is unknown.
+    pub async fn multipart(&self, key: usize, when: When, upload: Upload, abort: bool, again: bool, tries: &[u64]) {
         let Some(bucket) = self.bucket().await else { return };
         let name = self.key(key);
         let value = self.values.create(upload.size);
@@ -42,19 +44,13 @@ impl Client {
         }
         let etag = part_etag(value, upload.size);
         self.values.set(value, upload.size, (Md5::digest(etag).into(), 1));
-        let parts = [CompletePart { number: PART_NUMBER, etag }];
+        let part = CompletePart { number: PART_NUMBER, etag };
         let ticket = self
             .history
             .begin(now(), key, &self.name, Action::Put { value, when }, "complete upload");
-        let result = self.store.complete_upload(bucket, &name, id, &parts, self.condition(when)).await;
-        let outcome = self.outcome_of_write(when, result.as_ref().err());
-        if let Ok(info) = &result
-            && let Err(wrong) = self.values.of_head(info)
-        {
-            self.problem(format!("completing value {value}: {wrong}"));
-        }
-        self.history
-            .end(now(), ticket, outcome, &format!("{:?}", result.map(|info| info.version)));
+        let completion = self.values.completions.begin(Completion::new(bucket, key, when, id, part, ticket));
+        self.complete(&completion).await;
+        self.complete_again(&completion, tries).await;
     }
 
     async fn abort(&self, bucket: BucketView, key: usize, id: [u8; 16]) {
@@ -63,6 +59,7 @@ impl Client {
         if self.expect(aborted, "aborting an upload").is_some() {
             match self.store.list_parts(bucket, &name, id).await {
                 Err(StoreError::NoSuchUpload | StoreError::Unavailable(_) | StoreError::Unknown(_)) => {}
+                Err(StoreError::NoSuchBucket) if self.values.is_bucket_deleted() => {}
                 other => self.problem(format!("the parts of an aborted upload: {other:?}")),
             }
         }
@@ -76,6 +73,7 @@ impl Client {
                 self.history.count("upload unavailable");
                 None
             }
+            Err(StoreError::NoSuchBucket) if self.values.is_bucket_deleted() => None,
             Err(error) => {
                 self.problem(format!("{what} ended with {error:?}"));
                 None

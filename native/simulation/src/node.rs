@@ -22,6 +22,8 @@ pub struct NodeOptions {
     pub listen: SocketAddr,
     pub layout: Arc<ClusterLayout>,
     pub slots: Vec<SlotId>,
+    /// Coordinators, as many as cores.
+    pub cores: usize,
     /// Blank drives may be formatted.
     pub bootstrap: bool,
     pub deadline: Duration,
@@ -37,7 +39,10 @@ pub struct NodeOptions {
 #[derive(Clone)]
 pub struct Serving {
     pub runtime: Runtime,
+    /// The coordinator of the first core.
     pub store: Store,
+    /// Those of all cores.
+    pub stores: Vec<Store>,
     pub drives: Vec<Drive>,
     pub mesh: Mesh,
 }
@@ -114,7 +119,21 @@ pub async fn start(runtime: Runtime, options: NodeOptions, history: History) -> 
         slots,
         drives: drives.clone(),
     };
+    // Drives are looked after by one core.
+    let others = (1..options.cores).map(|_| {
+        let drives = Vec::new();
+        Store::new(
+            &runtime,
+            &mesh,
+            StoreOptions {
+                drives,
+                ..options_of_store.clone()
+            },
+        )
+    });
+    let others: Vec<Store> = others.collect();
     let store = Store::new(&runtime, &mesh, options_of_store);
+    let stores: Vec<Store> = std::iter::once(store.clone()).chain(others).collect();
     let settling = store.clone();
     runtime.spawn(async move { settling.settle_loop().await });
     if let Err(error) = store.join(options.cluster, options.bootstrap).await {
@@ -125,6 +144,7 @@ pub async fn start(runtime: Runtime, options: NodeOptions, history: History) -> 
     Some(Serving {
         runtime,
         store,
+        stores,
         drives,
         mesh,
     })

@@ -1,6 +1,6 @@
 //! What a seed stands for: shape of the cluster, load, faults.
 
-use crate::faults::FaultPlan;
+use crate::faults::{Fault, FaultPlan};
 use crate::random::Random;
 use crate::workload::Mix;
 use openlake_drive::sabotage::Sabotage;
@@ -206,6 +206,8 @@ pub struct Plan {
     pub shape: Shape,
     pub keys: usize,
     pub clients_per_node: usize,
+    /// Coordinators of a node, which share its clock and tables as those of its cores do.
+    pub cores: usize,
     /// Simulated time under load and faults.
     pub load_ms: u64,
     pub mix: Mix,
@@ -233,6 +235,8 @@ impl Plan {
             pause_ms: random.between(1, 120),
             bulk_bytes: random.between(100_000, 700_000),
             impatience: if random.percent(30) { random.between(1, 20) } else { 0 },
+            conditional: false,
+            replaces_bucket: random.percent(25),
         };
         // About as many clients in all shapes: more coordinators than that do not meet more often.
         let clients_per_node = if shape.nodes <= 4 { random.between(1, 2) as usize } else { 1 };
@@ -241,6 +245,7 @@ impl Plan {
             shape,
             keys: random.between(2, 7) as usize,
             clients_per_node,
+            cores: random.between(1, 3) as usize,
             load_ms: random.between(2_000, 8_000),
             mix,
             faults: FaultPlan::random(&mut random, shape.nodes, shape.writable_away()),
@@ -248,6 +253,30 @@ impl Plan {
             disk_error_chance: if random.percent(15) { 0.000_2 } else { 0.0 },
             sabotage: None,
         }
+    }
+}
+
+impl Plan {
+    /// A run in which processes end all the time while conditional writes race over slow links with wrong clocks: what a drive must
+    /// remember of a round, it has to remember over a restart in the middle of it.
+    pub fn restless(seed: u64, shape: Option<Shape>) -> Plan {
+        let mut plan = Plan::from_seed(seed, shape);
+        let mut random = Random::new(seed ^ 0x7e57);
+        plan.keys = 1;
+        plan.clients_per_node = 2;
+        plan.load_ms = 20_000;
+        plan.mix.conditional = true;
+        plan.mix.replaces_bucket = false;
+        plan.mix.pause_ms = random.between(1, 300);
+        plan.faults = FaultPlan {
+            kinds: vec![Fault::Kill, Fault::PowerCut, Fault::Clock],
+            interval_ms: random.between(50, 200),
+            outage_ms: random.between(20, 100),
+            nodes_away: plan.shape.nodes,
+            clock_error_ms: 2_000,
+        };
+        plan.world.network_delay = (Duration::from_micros(20), Duration::from_millis(random.between(50, 400)));
+        plan
     }
 }
 

@@ -38,7 +38,7 @@ pub fn run(plan: &Plan, verbose: bool) -> Report {
     openlake_drive::sabotage::plant(plan.sabotage);
     let history = History::new(verbose);
     let mut random = Random::new(plan.seed ^ 0x5eed);
-    let mut cluster = Cluster::new(random.bits(), plan.shape, plan.world.clone(), history.clone());
+    let mut cluster = Cluster::new(random.bits(), (plan.shape, plan.cores), plan.world.clone(), history.clone());
     let run = Run {
         plan,
         history: history.clone(),
@@ -181,7 +181,12 @@ impl Run<'_> {
         let listener: crate::cluster::ServingListener = Rc::new(move |node, start, serving| {
             for number in 0..count {
                 let name = format!("client {node}.{start}.{number}");
-                let (runtime, store) = (serving.runtime.clone(), serving.store.clone());
+                let store = serving
+                    .stores
+                    .get((number + start + node) % serving.stores.len())
+                    .unwrap_or(&serving.store)
+                    .clone();
+                let runtime = serving.runtime.clone();
                 let client = Client {
                     name,
                     runtime,

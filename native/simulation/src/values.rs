@@ -1,5 +1,6 @@
 //! All values of a run: their sizes and ETags, to judge what reads and lists say; and the keys they are written under.
 
+use crate::completion::Completions;
 use crate::linearizability::Value;
 use crate::value;
 use bytes::Bytes;
@@ -23,6 +24,9 @@ pub struct Values {
     next: Cell<Value>,
     known: RefCell<BTreeMap<Value, Known>>,
     by_etag: RefCell<BTreeMap<([u8; 16], u16), Value>>,
+    /// Uploads whose completion began and has not been answered yet.
+    pub completions: Completions,
+    bucket_deleted: Cell<bool>,
 }
 
 impl Values {
@@ -38,7 +42,18 @@ impl Values {
             next: Cell::new(1),
             known: RefCell::default(),
             by_etag: RefCell::default(),
+            completions: Completions::default(),
+            bucket_deleted: Cell::new(false),
         }
+    }
+
+    /// Somebody begins to delete the bucket.
+    pub fn note_bucket_deleted(&self) {
+        self.bucket_deleted.set(true);
+    }
+    /// Whether the bucket may have been deleted by now.
+    pub fn is_bucket_deleted(&self) -> bool {
+        self.bucket_deleted.get()
     }
 
     /// A new value of `size` bytes, under an ETag of its own.

@@ -19,6 +19,10 @@ pub struct Mix {
     pub bulk_bytes: u64,
     /// Percentage of operations that the client walks away from.
     pub impatience: u64,
+    /// Mostly conditional writes.
+    pub conditional: bool,
+    /// The bucket is deleted and made anew now and then.
+    pub replaces_bucket: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -35,6 +39,8 @@ enum Step {
     Head,
     List,
     Multipart,
+    CompleteAgain,
+    ReplaceBucket,
 }
 
 /// Weights of the steps: mostly small puts and gets on the same keys, some of everything else.
@@ -50,7 +56,19 @@ const STEPS: &[(u64, Step)] = &[
     (5, Step::GetRange),
     (8, Step::Head),
     (5, Step::List),
-    (2, Step::Multipart),
+    (4, Step::Multipart),
+    (4, Step::CompleteAgain),
+];
+
+/// Weights where conditions are to be judged as often as possible.
+const CONDITIONAL_STEPS: &[(u64, Step)] = &[
+    (2, Step::PutSmall),
+    (30, Step::PutAbsent),
+    (25, Step::PutMatch),
+    (15, Step::Delete),
+    (5, Step::DeleteMatch),
+    (10, Step::Get),
+    (15, Step::Head),
 ];
 
 /// Works until `stop` is set.
@@ -89,7 +107,13 @@ async fn step(client: &Client, random: &mut Random, mix: &Mix, seen: &mut BTreeM
     let put = |when, upload| async move {
         let _ = client.put(key, when, upload).await;
     };
-    let Some(step) = random.weighted(STEPS) else { return };
+    let steps = if mix.conditional { CONDITIONAL_STEPS } else { STEPS };
+    let Some(drawn) = random.weighted(steps) else { return };
+    let step = if mix.replaces_bucket && random.percent(2) {
+        Step::ReplaceBucket
+    } else {
+        drawn
+    };
     match step {
         Step::PutSmall => put(When::Always, small).await,
         Step::PutBulk => put(When::Always, bulk).await,
@@ -122,7 +146,15 @@ async fn step(client: &Client, random: &mut Random, mix: &Mix, seen: &mut BTreeM
                 size: either.size.max(1),
                 ..either
             };
-            client.multipart(key, when, upload, random.percent(15), random.percent(20)).await;
+            let (abort, again) = (random.percent(15), random.percent(20));
+            let tries: Vec<u64> = (0..random.below(4)).map(|_| random.bits()).collect();
+            client.multipart(key, when, upload, abort, again, &tries).await;
+        }
+        Step::ReplaceBucket => client.replace_bucket().await,
+        Step::CompleteAgain => {
+            if let Some(completion) = client.values.completions.any(random.bits()) {
+                client.complete(&completion).await;
+            }
         }
     }
 }

@@ -65,3 +65,8 @@ fn publishing_before_the_flush_is_found() {
 fn acknowledging_before_durability_is_found() {
     is_found(Sabotage::EarlyAcknowledge, FOUR, 40);
 }
+
+#[test]
+fn a_forgotten_complete_is_found() {
+    is_found(Sabotage::ForgottenComplete, FOUR, 40);
+}

@@ -1,13 +1,18 @@
 /** The node's configuration: what is accepted, and how every mistake is named. */
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { describeProblem } from '../../../node/config/check.ts';
+import { readConfigText, SHARED_FILE } from '../../../node/config/file.ts';
 import { configHash } from '../../../node/config/hash.ts';
 import { ConfigError, loadNodeConfig, parseNodeConfig } from '../../../node/config/load.ts';
 import { compareConfigs } from '../../../node/config/reload.ts';
-import { renderNodeConfig } from '../../../node/config/render.ts';
+import { renderNodeConfig, renderOwnPart, renderSharedPart } from '../../../node/config/render.ts';
 import type { NodeConfig } from '../../../node/config/schema.ts';
+import { watchConfigFile } from '../../../node/config/watch.ts';
 import { anyConfig, sampleConfig } from './sample-config.ts';
 
 function problemsOf(text: string): string[] {
@@ -160,4 +165,28 @@ test('reload tells live keys from those that wait for a restart and those that a
       assert.deepEqual(compareConfigs(any, structuredClone(any)), { live: [], restart: [], refused: [] });
     }),
   );
+});
+
+test('a file that includes another is read with it, and both are watched', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'openlake-config-'));
+  try {
+    const config = sampleConfig();
+    const file = join(folder, 'a.toml');
+    const shared = join(folder, SHARED_FILE);
+    writeFileSync(file, renderOwnPart(config));
+    assert.throws(() => loadNodeConfig(file), /_cluster.toml/);
+    writeFileSync(shared, renderSharedPart(config));
+    assert.deepEqual(loadNodeConfig(file), config);
+    assert.equal(readConfigText(file), renderNodeConfig(config));
+    const changed = Promise.withResolvers<string>();
+    const watching = watchConfigFile(file, { known: readConfigText(file), onChange: changed.resolve });
+    const next = { ...config, log: { level: 'debug' as const } };
+    writeFileSync(shared, renderSharedPart(next));
+    assert.equal(await changed.promise, renderNodeConfig(next));
+    watching[Symbol.dispose]();
+    // After the first table the word is a key like any other, and the schema refuses it.
+    assert.match(problemsOf(`${renderNodeConfig(config)}include = "x.toml"\n`).join('\n'), /include/);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });

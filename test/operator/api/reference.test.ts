@@ -3,34 +3,14 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { defaultCoding, tolerance } from '../../../node/layout/quorum.ts';
-import { SpecSchema } from '../../../operator/api/cluster.ts';
-import { Pool } from '../../../operator/api/pool.ts';
-
-type Schema = { readonly default?: unknown; readonly properties?: Readonly<Record<string, Schema>> };
+import { referencePage } from '../../../operator/api/reference-page.ts';
 
 const page = readFileSync(new URL('../../../docs/reference/custom-resources.md', import.meta.url), 'utf8');
 
-/** Fields of a section's table with their defaults. */
-function documented(title: string): Map<string, string> {
-  const section = page.split(/^## /m).find((part) => part.startsWith(`${title}\n`)) ?? '';
-  return new Map([...section.matchAll(/^\| `([A-Za-z0-9.]+)` \| (.*?) ?\|/gm)].map(([, field = '', fallback = '']) => [field, fallback]));
-}
-
-/** Fields with their defaults, one level of tables deep, two where all of a table has defaults; what lies deeper is told in the field's meaning. */
-function defined(schema: Schema, whole: readonly string[]): Map<string, string> {
-  const fields = Object.entries(schema.properties ?? {}).flatMap(([name, field]): [string, Schema][] => {
-    if (field.properties === undefined || whole.includes(name)) return [[name, field]];
-    return Object.entries(field.properties).flatMap(([key, child]): [string, Schema][] => {
-      if (typeof child.default !== 'object' || child.properties === undefined) return [[`${name}.${key}`, child]];
-      return Object.entries(child.properties).map(([inner, last]) => [`${name}.${key}.${inner}`, last]);
-    });
-  });
-  return new Map(fields.map(([name, { default: fallback }]) => [name, fallback === undefined ? '' : `\`${String(fallback)}\``]));
-}
-
-test('the page and the schema name the same fields and defaults', () => {
-  assert.deepEqual(documented('spec'), defined(SpecSchema as Schema, []));
-  assert.deepEqual(documented('spec.pools'), defined(Pool as Schema, ['erasure']));
+test('the page is what is generated from the schema and the meanings of its fields', () => {
+  assert.equal(referencePage(page), page, 'run npm run generate');
+  assert.ok(page.includes('| `network.s3Port` | `9000` | where nodes answer S3 clients |'));
+  assert.throws(() => assert.equal(referencePage(page.replace('`9000`', '`9009`')), page.replace('`9000`', '`9009`')));
 });
 
 test('the table of default layouts is what the layout function chooses', () => {

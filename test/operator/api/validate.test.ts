@@ -114,6 +114,21 @@ const broken: readonly (readonly [string, Parameters<typeof sampleDocument>[0], 
     'spec.network = {"s3Port":9001,"peerPort":9001,"adminPort":9002}: expected three different ports',
   ],
   [
+    'host network only',
+    ({ spec }) => Object.assign(spec, { network: { host: false } }),
+    'spec.network.host = false: expected true: nodes listen at their own addresses, which the pod network does not have',
+  ],
+  [
+    'enough memory',
+    ({ spec }) => Object.assign(spec, { io: { memory: '1000' } }),
+    'spec.io.memory = "1000": expected at least 64Mi of memory',
+  ],
+  [
+    'NODE_NAME is ours',
+    ({ spec }) => Object.assign(spec, { pod: { env: [{ name: 'NODE_NAME', value: 'x' }] } }),
+    'spec.pod.env = "NODE_NAME": expected another variable than NODE_NAME, which names the node',
+  ],
+  [
     'at most 128 nodes',
     ({ spec, pool }) => Object.assign(spec, { pools: ['a', 'b'].map((name) => ({ ...pool, name, nodes: { count: 68 } })) }),
     'spec.pools = "136 nodes": expected at most 128 nodes in all pools together',
@@ -138,6 +153,10 @@ for (const [rule, change, message] of broken) {
 /** What may not change, and how. */
 const changes: readonly (readonly [Parameters<typeof sampleDocument>[0], string])[] = [
   [({ spec }) => Object.assign(spec, { region: 'eu-west-1' }), 'spec.region = "eu-west-1": expected no change: region is immutable'],
+  [
+    ({ spec }) => Object.assign(spec, { network: { peerPort: 9101 } }),
+    'spec.network.peerPort = 9101: expected no change: nodes find each other at peerPort, and cannot move there one by one',
+  ],
   [
     ({ pool }) => Object.assign(pool['nodes'] as object, { count: 8 }),
     'spec.pools[0].nodes.count = 8: expected no change: count is immutable, add a pool instead',

@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { configHash } from '../../../node/config/hash.ts';
 import { parseNodeConfig } from '../../../node/config/load.ts';
 import type { NodeConfig } from '../../../node/config/schema.ts';
-import { parseBytes } from '../../../operator/desired/config.ts';
+import { parseBytes } from '../../../operator/api/quantity.ts';
 import { decodeSets, desiredLayout } from '../../../operator/desired/layout.ts';
 import { type Plan, plan } from '../../../operator/plan/plan.ts';
-import { sampleCandidates, sampleCluster, samplePlanInput } from '../sample-cluster.ts';
+import { sampleCandidates, sampleCluster, samplePlanInput, wholeConfigs } from '../sample-cluster.ts';
 
 function applied(result: Plan): Extract<Plan, { kind: 'apply' }> {
   if (result.kind !== 'apply') throw new Error(`the plan is blocked: ${result.message}`);
@@ -15,7 +16,7 @@ function applied(result: Plan): Extract<Plan, { kind: 'apply' }> {
 }
 
 function configs(result: Plan): NodeConfig[] {
-  return Object.values(applied(result).children.config.stringData).map((text) => {
+  return [...wholeConfigs(applied(result).children.config.stringData).values()].map((text) => {
     const parsed = parseNodeConfig(text);
     if (parsed.kind === 'invalid') throw new Error(JSON.stringify(parsed.problems));
     return parsed.config;
@@ -155,11 +156,34 @@ test('a pool without a sensible default says what to write', () => {
   assert.deepEqual(result, {
     kind: 'blocked',
     reason: 'LayoutImpossible',
-    message: 'pool p0: 2 nodes x 1 drives have no coding that keeps writes on without one node: write erasure.setSize and erasure.parity',
+    message:
+      'pool p0: 2 nodes x 1 drives have no default coding that keeps writes on without one node: it needs erasure.setSize (2) and erasure.parity, both written when the resource is created',
     rejected: [],
   });
 });
 
 test('quantities are bytes', () => {
   assert.deepEqual(['1024', '512Mi', '8Gi', '1Ti', '4Ki'].map(parseBytes), [1024, 536870912, 8589934592, 1099511627776, 4096]);
+});
+
+test('the largest cluster fits into one Secret, and each node reads the whole of it', () => {
+  // As the API server counts: bytes of all values.
+  const MAXIMUM_SECRET_BYTES = 1_048_576;
+  const cluster = sampleCluster(({ pool }) => {
+    const names = Array.from({ length: 64 }, (_, index) => `nvme-${index}`);
+    Object.assign(pool, {
+      nodes: { count: 128, gpu: 'Ignore', rdma: 'Ignore' },
+      drives: { directories: { parent: '/mnt/openlake', names } },
+    });
+    pool['erasure'] = { setSize: 16, parity: 4 };
+  });
+  const { children } = applied(plan(samplePlanInput(cluster, sampleCandidates(128))));
+  const bytes = Object.values(children.config.stringData).reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+  assert.ok(bytes < MAXIMUM_SECRET_BYTES, `${bytes} bytes`);
+  const [name, text = ''] = [...wholeConfigs(children.config.stringData)].at(-1) ?? [];
+  const parsed = parseNodeConfig(text);
+  assert.ok(parsed.kind === 'ok');
+  assert.equal(parsed.config.node.name, name);
+  assert.deepEqual([parsed.config.nodes.length, parsed.config.sets.length, parsed.config.drives.length], [128, 512, 64]);
+  assert.equal(children.configHashes.get(name ?? ''), configHash(parsed.config));
 });

@@ -7,6 +7,7 @@
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { KubeConfig } from '@kubernetes/client-node';
+import { definedSchema, OPENAPI_PATH } from '../../../operator/main/crd-check.ts';
 import { type Place, Refused, Store, type Stored, type WatchEvent } from './store.ts';
 
 type Fault = {
@@ -27,6 +28,14 @@ export type FakeKube = AsyncDisposable & {
     part: string,
     fault: { readonly status: number; readonly reason: string; readonly retryAfterSeconds?: number; readonly times: number },
   ) => void;
+  /** After this many more writes, Leases and Events not counted, nothing is answered any more until `mend`. */
+  readonly cutAfter: (writes: number) => void;
+  readonly isCut: () => boolean;
+  readonly mend: () => void;
+  /** Writes so far, Leases and Events not counted. */
+  readonly writes: () => number;
+  /** Publishes this schema of the resource; undefined: the definition is not installed. */
+  readonly serveDefinition: (schema: object | undefined) => void;
   /** Watches stay open and say nothing any more, as after a cut cable. */
   readonly silenceWatches: () => void;
   /** Ends all watches in order. */
@@ -43,6 +52,8 @@ export async function startFakeKube(): Promise<FakeKube> {
   const requests: string[] = [];
   const faults: Fault[] = [];
   const watchers = new Set<Watcher>();
+  let writes = 0;
+  let cutAt = Number.POSITIVE_INFINITY;
 
   store.onEvent((collection, event) => {
     for (const watcher of watchers) if (watcher.collection === collection && fits(event.object, watcher.selector)) send(watcher, event);
@@ -53,7 +64,12 @@ export async function startFakeKube(): Promise<FakeKube> {
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
       const text = `${request.method} ${request.url}`;
+      if (writes >= cutAt) {
+        request.socket.destroy();
+        return;
+      }
       requests.push(text);
+      if (request.method !== 'GET' && !/\/(leases|events)\b/.test(text)) writes += 1;
       try {
         const fault = faults.find((candidate) => candidate.times > 0 && candidate.matches(text));
         if (fault !== undefined) {
@@ -70,6 +86,8 @@ export async function startFakeKube(): Promise<FakeKube> {
     });
   });
 
+  let definition: object | undefined = { components: { schemas: { cluster: definedSchema() } } };
+
   const handle = (call: {
     readonly method: string;
     readonly url: URL;
@@ -77,6 +95,7 @@ export async function startFakeKube(): Promise<FakeKube> {
     readonly response: http.ServerResponse;
   }): void => {
     const { method, url, body, response } = call;
+    if (url.pathname === OPENAPI_PATH && definition !== undefined) return reply(response, 200, definition);
     const { collection, name, part } = parsePath(url.pathname);
     if (method === 'GET' && name === undefined) {
       if (url.searchParams.get('watch') === 'true') return startWatch(collection, { url, response });
@@ -153,6 +172,17 @@ export async function startFakeKube(): Promise<FakeKube> {
     store,
     requests,
     fail: (part, fault) => void faults.push({ ...fault, matches: (text) => text.includes(part) }),
+    cutAfter: (more) => {
+      cutAt = writes + more;
+    },
+    isCut: () => writes >= cutAt,
+    mend: () => {
+      cutAt = Number.POSITIVE_INFINITY;
+    },
+    writes: () => writes,
+    serveDefinition: (schema) => {
+      definition = schema === undefined ? undefined : { components: { schemas: { cluster: schema } } };
+    },
     silenceWatches: () => {
       for (const watcher of watchers) watcher.silent = true;
     },

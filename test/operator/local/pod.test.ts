@@ -8,13 +8,13 @@ import { localize, localNodeNames } from '../../../operator/local/localize.ts';
 import { dataPaths } from '../../../operator/local/paths.ts';
 import { expand, type LocalPod, mapConfig, mapPath, podsOf } from '../../../operator/local/pod.ts';
 import { plan } from '../../../operator/plan/plan.ts';
-import { sampleCandidates, sampleCluster, samplePlanInput } from '../sample-cluster.ts';
+import { sampleCandidates, sampleCluster, samplePlanInput, wholeConfigs } from '../sample-cluster.ts';
 
 const machine = { cores: 8, memoryBytes: 2 ** 34 };
 
 function samplePods(change?: Parameters<typeof sampleCluster>[0]): {
   readonly pods: readonly LocalPod[];
-  readonly config: Readonly<Record<string, string>>;
+  readonly config: ReadonlyMap<string, string>;
 } {
   const { cluster } = localize(sampleCluster(change), machine);
   const result = plan(samplePlanInput(cluster, sampleCandidates(4)));
@@ -25,7 +25,10 @@ function samplePods(change?: Parameters<typeof sampleCluster>[0]): {
     applicationRoot: '/checkout',
     nodeBinary: '/bin/node26',
   };
-  return { pods: result.children.daemonSets.flatMap((daemonSet) => podsOf(daemonSet, host)), config: result.children.config.stringData };
+  return {
+    pods: result.children.daemonSets.flatMap((daemonSet) => podsOf(daemonSet, host)),
+    config: wholeConfigs(result.children.config.stringData),
+  };
 }
 
 test('a pod runs the image command with paths of this machine', () => {
@@ -50,7 +53,7 @@ test('probes ask the address of their own node', () => {
 
 test('drives in the configuration are the folders that stand for them', () => {
   const { pods, config } = samplePods();
-  const result = parseNodeConfig(mapConfig(config['node-3.toml'] ?? '', pods[3]?.mounts ?? []));
+  const result = parseNodeConfig(mapConfig(config.get('node-3') ?? '', pods[3]?.mounts ?? []));
   assert.ok(result.kind === 'ok');
   assert.equal(result.config.drives[0]?.path, '/data/node-3/drives/d0');
 });

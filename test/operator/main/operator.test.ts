@@ -4,79 +4,11 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ClusterStatus } from '../../../operator/api/status.ts';
 import { clusterRules, leaseRules, namespaceRules } from '../../../operator/kube/permissions.ts';
-import { runOperator } from '../../../operator/main/operator.ts';
+import { definedSchema, OPENAPI_PATH } from '../../../operator/main/crd-check.ts';
 import { eventually } from '../fake-kube/eventually.ts';
-import { type FakeKube, startFakeKube } from '../fake-kube/fake-kube.ts';
-import { sampleDocument } from '../sample-cluster.ts';
-
-const clusters = '/apis/openlake.dev/v1alpha1/namespaces/ns/openlakeclusters';
-const place = { collection: clusters, name: 'sample' };
-
-type Running = AsyncDisposable & { readonly lines: readonly string[] };
-
-function startOperator(kube: FakeKube, identity = 'a'): Running {
-  const controller = new AbortController();
-  const lines: string[] = [];
-  const ended = runOperator(
-    { config: kube.config, namespaces: ['ns'], leaseNamespace: 'ns', identity, healthHost: '127.0.0.1', healthPort: 0 },
-    { stop: controller.signal, writeLine: (line) => lines.push(line), nowMs: Date.now },
-  );
-  return {
-    lines,
-    [Symbol.asyncDispose]: async () => {
-      controller.abort();
-      assert.equal(await ended, 0);
-    },
-  };
-}
-
-function createResource(kube: FakeKube): void {
-  for (let index = 0; index < 4; index += 1) {
-    const name = `node-${index}`;
-    const status = {
-      addresses: [{ type: 'InternalIP', address: `127.0.0.${index + 1}` }],
-      conditions: [{ type: 'Ready', status: 'True' }],
-    };
-    kube.store.put({ collection: '/api/v1/nodes', name }, { apiVersion: 'v1', kind: 'Node', metadata: { name }, status });
-  }
-  const document = sampleDocument() as { apiVersion: string; kind: string; spec: unknown };
-  kube.store.put(place, { ...document, metadata: { name: 'sample', namespace: 'ns' } });
-}
-
-const status = (kube: FakeKube): ClusterStatus | undefined => kube.store.get(place)?.status as ClusterStatus | undefined;
-const condition = (kube: FakeKube, type: string): string => {
-  const found = status(kube)?.conditions?.find((candidate) => candidate.type === type);
-  return `${found?.status} ${found?.reason}: ${found?.message}`;
-};
-
-/** Everything that should be there in the end, by path and name. */
-function children(kube: FakeKube): string[] {
-  const collections = [
-    '/api/v1/namespaces/ns/secrets',
-    '/api/v1/namespaces/ns/services',
-    '/api/v1/namespaces/ns/serviceaccounts',
-    '/apis/apps/v1/namespaces/ns/daemonsets',
-    '/apis/apps/v1/namespaces/ns/deployments',
-    '/apis/policy/v1/namespaces/ns/poddisruptionbudgets',
-  ];
-  return collections.flatMap((collection) => kube.store.list(collection).map((object) => `${object.kind} ${object.metadata?.name}`));
-}
-
-const EXPECTED = [
-  'Secret sample-identity',
-  'Secret sample-root',
-  'Secret sample-config',
-  'Service sample-nodes',
-  'Service sample',
-  'ServiceAccount sample-node',
-  'DaemonSet sample-p0',
-  'Deployment sample-guard',
-  'PodDisruptionBudget sample-guard',
-];
-
-const isDone = (kube: FakeKube): boolean => children(kube).length === EXPECTED.length && status(kube)?.members?.[0]?.state === 'Joining';
+import { startFakeKube } from '../fake-kube/fake-kube.ts';
+import { children, condition, createResource, EXPECTED, isDone, place, startOperator, status } from './running-operator.ts';
 
 test('a resource becomes children; members stand in status before there is a DaemonSet', async () => {
   await using kube = await startFakeKube();
@@ -107,7 +39,8 @@ test('every request lies within the permissions', async () => {
     await eventually(() => kube.store.get(place) === undefined);
   }
   const rules = [...namespaceRules, ...leaseRules, ...clusterRules];
-  const used = new Set(kube.requests.map(asPermission));
+  // What every authenticated user may see.
+  const used = new Set(kube.requests.filter((request) => !request.includes(OPENAPI_PATH)).map(asPermission));
   for (const text of used) {
     const [group = '', resource = '', verb = ''] = text.split(' ');
     const allowed = rules.some(
@@ -172,6 +105,45 @@ test('what is forbidden is Stalled, with verb and resource, until the right is g
   await eventually(() => condition(kube, 'Stalled').startsWith('True Forbidden'));
   assert.match(condition(kube, 'Stalled'), /PATCH daemonsets ns\/sample-p0/);
   assert.equal(status(kube)?.members?.length, 4);
+});
+
+test('what the API server refuses is Stalled at once, in its own words', async () => {
+  await using kube = await startFakeKube();
+  createResource(kube);
+  kube.fail('PATCH /apis/apps/v1/namespaces/ns/daemonsets', { status: 422, reason: 'Invalid', times: 1 });
+  await using operators = new AsyncDisposableStack();
+  operators.use(startOperator(kube));
+  await eventually(() => condition(kube, 'Stalled').startsWith('True ChildRefused'));
+  assert.match(condition(kube, 'Stalled'), /PATCH daemonsets ns\/sample-p0: the API server answers 422 Invalid: as the test asked for/);
+});
+
+test('times are those of the API server, whatever our own clock says', async () => {
+  for (const skewMs of [-3_600_000, 3_600_000]) {
+    await using kube = await startFakeKube();
+    createResource(kube);
+    await using operators = new AsyncDisposableStack();
+    operators.use(startOperator(kube, 'a', () => Date.now() + skewMs));
+    await eventually(() => isDone(kube));
+    for (const { type, lastTransitionTime } of status(kube)?.conditions ?? [])
+      assert.ok(Math.abs(Date.parse(lastTransitionTime) - Date.now()) < 60_000, `${type} changed at ${lastTransitionTime}`);
+  }
+});
+
+test('an operator waits for a definition that has all that it writes, and says what is missing', async () => {
+  await using kube = await startFakeKube();
+  createResource(kube);
+  kube.serveDefinition(undefined);
+  await using operators = new AsyncDisposableStack();
+  const operator = operators.use(startOperator(kube));
+  const said = (text: string): boolean => operator.lines.some((line) => line.includes(text));
+  await eventually(() => said('CustomResourceDefinition openlakeclusters.openlake.dev is not installed'));
+  const older = structuredClone(definedSchema()) as { properties: { status: { properties: Record<string, unknown> } } };
+  delete older.properties.status.properties['rollout'];
+  kube.serveDefinition(older);
+  await eventually(() => said('is older than this operator, it lacks status.rollout: upgrade it first'));
+  assert.deepEqual(children(kube), []);
+  kube.serveDefinition({ ...definedSchema(), newer: {} });
+  await eventually(() => isDone(kube));
 });
 
 test('an object in the place of a child is Stalled, and left alone', async () => {

@@ -3,10 +3,14 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import type { V1Node, V1Pod } from '@kubernetes/client-node';
+import type { V1Node, V1NodeSystemInfo, V1Pod } from '@kubernetes/client-node';
+import { SHARED_FILE } from '../../../node/config/file.ts';
 import { fetchAnswer } from '../../../operator/observe/admin-client.ts';
 import { observeNode } from '../../../operator/observe/nodes.ts';
 import { observePod } from '../../../operator/observe/pods.ts';
+import { readToldSecrets } from '../../../operator/observe/told-secrets.ts';
+import { plan } from '../../../operator/plan/plan.ts';
+import { sampleCandidates, sampleCluster, samplePlanInput, sampleSecrets } from '../sample-cluster.ts';
 
 const ready = [{ type: 'Ready', status: 'True' }];
 
@@ -30,6 +34,10 @@ test('every reason for a node to be unfit', () => {
   assert.equal(observeNode(node({ status: { addresses: [{ type: 'Hostname', address: 'gpu-1' }] } })).unfit, 'has no InternalIP address');
   assert.equal(observeNode(node({ status: { conditions: [{ type: 'Ready', status: 'Unknown' }] } })).unfit, 'is not Ready');
   assert.equal(observeNode(node({ spec: { unschedulable: true } })).unfit, 'is cordoned');
+  assert.equal(
+    observeNode(node({ status: { nodeInfo: { operatingSystem: 'windows' } as V1NodeSystemInfo } })).unfit,
+    'runs windows, not linux',
+  );
   assert.equal(observeNode(node({ metadata: { name: 'gpu-1', deletionTimestamp: new Date(0) } })).unfit, 'is being removed');
 });
 
@@ -40,6 +48,33 @@ function pod(status: V1Pod['status'], metadata: V1Pod['metadata'] = {}): V1Pod {
     ...(status === undefined ? {} : { status }),
   };
 }
+
+test('what a container said last stands behind why it does not run', () => {
+  const ended = { exitCode: 2, message: 'earlier lines\nCannot use /etc/openlake/gpu-1.toml: 1 problem\n' };
+  const waiting = { reason: 'CrashLoopBackOff', message: 'back-off 5m0s restarting failed container' };
+  const container = {
+    name: 'node',
+    image: '',
+    imageID: '',
+    ready: false,
+    restartCount: 3,
+    state: { waiting },
+    lastState: { terminated: ended },
+  };
+  const seen = observePod(pod({ containerStatuses: [container] }));
+  assert.equal(seen.trouble, 'CrashLoopBackOff: earlier lines\nCannot use /etc/openlake/gpu-1.toml: 1 problem');
+  const silent = { ...container, lastState: { terminated: { exitCode: 137 } } };
+  assert.equal(observePod(pod({ containerStatuses: [silent] })).trouble, 'CrashLoopBackOff: back-off 5m0s restarting failed container');
+});
+
+test('the secrets that nodes were told can be read back from their configuration', () => {
+  const cluster = sampleCluster();
+  const result = plan(samplePlanInput(cluster, sampleCandidates(4)));
+  assert.ok(result.kind === 'apply');
+  assert.deepEqual(readToldSecrets(result.children.config.stringData[SHARED_FILE] ?? ''), sampleSecrets);
+  assert.equal(readToldSecrets('not = toml = at all'), undefined);
+  assert.equal(readToldSecrets('[cluster]\nid = "x"\n'), undefined);
+});
 
 const since = '2026-01-01T00:00:00Z' as unknown as Date;
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { type Taint, tolerationsOf } from '../../../operator/desired/tolerations.ts';
 import { type Candidate, chooseMembers, whyNot } from '../../../operator/plan/membership.ts';
 import { plan } from '../../../operator/plan/plan.ts';
 import { sampleCandidates, sampleCluster, samplePlanInput } from '../sample-cluster.ts';
@@ -48,13 +49,65 @@ test('names are exact, and nothing else is looked at', () => {
   assert.equal(reason(nodes, { name: 'x' }), 'is not in nodes.names');
 });
 
+const taint = (key: string, effect = 'NoSchedule', value?: string): Taint => ({ key, effect, ...(value === undefined ? {} : { value }) });
+
+test('a taint keeps a node out, unless pods tolerate it or its condition will take it away', () => {
+  const pool = sampleCluster().spec.pools[0];
+  assert.ok(pool !== undefined);
+  const why = (taints: Candidate['taints'], tolerations: object[] = []): string | undefined => {
+    const { spec } = sampleCluster((document) => Object.assign(document.spec, { pod: { tolerations } }));
+    return whyNot({ ...node, ...(taints === undefined ? {} : { taints }) }, pool, { tolerations: tolerationsOf(spec) });
+  };
+  const control = taint('node-role.kubernetes.io/control-plane');
+  assert.equal(why([control]), 'has the taint node-role.kubernetes.io/control-plane:NoSchedule, which pod.tolerations does not tolerate');
+  assert.equal(why([control], [{ key: control.key, operator: 'Exists' }]), undefined);
+  assert.equal(why([control], [{ operator: 'Exists' }]), undefined);
+  assert.match(why([control], [{ key: control.key, operator: 'Exists', effect: 'NoExecute' }]) ?? '', /taint/);
+  const team = taint('team', 'NoExecute', 'ml');
+  assert.match(why([team], [{ key: 'team', value: 'web' }]) ?? '', /^has the taint team=ml:NoExecute/);
+  assert.equal(why([team], [{ key: 'team', value: 'ml' }]), undefined);
+  assert.equal(why([taint('nvidia.com/gpu', 'NoSchedule', 'present')]), undefined);
+  assert.equal(why([taint('busy', 'PreferNoSchedule'), taint('node.kubernetes.io/disk-pressure')]), undefined);
+});
+
+test('nodes that were named and are not there come first, then those that were meant, then all others', () => {
+  const cluster = sampleCluster(({ pool }) => Object.assign(pool, { nodes: { count: 4, names: ['node-9', 'node-1', 'node-2', 'lost'] } }));
+  const candidates = sampleCandidates(3).map((candidate) =>
+    candidate.name === 'node-2' ? { ...candidate, unfit: 'is cordoned' } : candidate,
+  );
+  const result = plan(samplePlanInput(cluster, candidates));
+  assert.ok(result.kind === 'blocked');
+  assert.equal(
+    result.message,
+    'pool p0 needs 4 nodes, 1 are eligible\n  node-9, lost: does not exist\n  node-2: is cordoned\n  node-0: is not in nodes.names',
+  );
+  const many = plan(
+    samplePlanInput(
+      sampleCluster(({ pool }) => Object.assign(pool, { nodes: { count: 8, gpu: 'Require' } })),
+      sampleCandidates(8),
+    ),
+  );
+  assert.ok(many.kind === 'blocked');
+  assert.match(many.message, /\n {2}node-0, node-1, node-2, node-3, node-4 and 3 more: has no GPU/);
+});
+
+test('a member of one pool is none of another', () => {
+  const cluster = sampleCluster(({ spec, pool }) => Object.assign(spec, { pools: [pool, { ...pool, name: 'p1' }] }));
+  const result = plan(samplePlanInput(cluster, sampleCandidates(5)));
+  assert.ok(result.kind === 'blocked');
+  assert.match(
+    result.message,
+    /^pool p1 needs 4 nodes, 1 are eligible\n {2}node-0, node-1, node-2, node-3: is a member of pool p0 already$/,
+  );
+});
+
 test('too few eligible nodes block, with a reason for each node', () => {
   const cluster = sampleCluster(({ pool }) => Object.assign(pool, { nodes: { count: 4, gpu: 'Require', rdma: 'Ignore' } }));
   const candidates = [...sampleCandidates(3).map((candidate) => ({ ...candidate, resources: ['nvidia.com/gpu'] })), node];
   const result = plan(samplePlanInput(cluster, candidates));
   assert.ok(result.kind === 'blocked');
   assert.equal(result.reason, 'NodesNotEligible');
-  assert.match(result.message, /^pool p0 needs 4 nodes, 3 are eligible\n {2}gpu-1 has no GPU/);
+  assert.match(result.message, /^pool p0 needs 4 nodes, 3 are eligible\n {2}gpu-1: has no GPU/);
 });
 
 test('members stay as they are, whatever happens to labels and candidates; ids are never reused', () => {

@@ -165,6 +165,7 @@ test('a rotated Secret changes the configuration only; a missing or bad one keep
   const short = planPass(keys('short'));
   assert.equal(condition(short.status, 'CredentialsValid'), 'False SecretInvalid');
   assert.match(message(short.status, 'CredentialsValid'), /^Secret ns\/keys: key secretKey is not 8 to 128 printable/);
+  assert.match(message(planPass(keys('with-a-line-break\n')).status, 'CredentialsValid'), /it ends with a line break$/);
   assert.deepEqual(kinds(short), []);
   const good = planPass(keys('a-good-secret-key'));
   assert.equal(condition(good.status, 'CredentialsValid'), 'True CredentialsFound');
@@ -222,6 +223,73 @@ test('a new resource over old drives must adopt them, and gets members and layou
 
   const rival = planPass({ ...adopting, others: [{ name: 'old', namespace: 'ns', clusterId: 'c'.repeat(32) }] });
   assert.equal(condition(rival.status, 'SpecValid'), 'False AdoptInUse');
+});
+
+test('a resource of which no pod ever ran leaves nothing to adopt: the corrected one begins where it ended', () => {
+  let snapshot = freshSnapshot(({ pool }) => Object.assign(pool, { nodes: { count: 4, gpu: 'Require' } }));
+  snapshot = carryOut(snapshot, planPass(snapshot));
+  assert.equal(condition(planPass(snapshot).status, 'NodesEligible'), 'False NodesNotEligible');
+  const next = freshSnapshot();
+  let renewed: Snapshot = { ...next, secrets: snapshot.secrets, cluster: { ...next.cluster, uid: 'uid-2' } };
+  for (let turn = 0; turn < 2; turn += 1) renewed = carryOut(renewed, planPass(renewed));
+  const pass = planPass(renewed);
+  assert.ok(kinds(pass).includes('apply DaemonSet sample-p0'), kinds(pass).join(', '));
+  assert.equal(carryOut(renewed, pass).secrets.find(({ name }) => name === secretNames.identity)?.data['ownerUid'], 'uid-2');
+});
+
+test('a Secret of ours that was removed comes back with what the nodes were told', () => {
+  const running = runningSnapshot();
+  const told = {
+    peerSecrets: ['ef'.repeat(32)],
+    adminToken: 'told-token',
+    credentials: [{ accessKey: 'AKIATOLD', secretKey: 'told-secret-key' }],
+  };
+  const pass = planPass({ ...running, secrets: [], told });
+  assert.deepEqual(kinds(pass), ['create Secret sample-identity', 'create Secret sample-root']);
+  const { secrets } = carryOut({ ...running, secrets: [] }, pass);
+  assert.deepEqual(
+    secrets.map(({ data }) => [data['clusterId'] ?? data['accessKey'], data['peerSecret'] ?? data['secretKey'], data['adminToken']]),
+    [
+      ['c'.repeat(32), 'ef'.repeat(32), 'told-token'],
+      ['AKIATOLD', 'told-secret-key', undefined],
+    ],
+  );
+});
+
+test('nodes of a cluster to adopt that another cluster holds by now are named, and nothing starts', () => {
+  const running = runningSnapshot();
+  const identity = running.secrets.filter((secret) => secret.name === secretNames.identity);
+  const next = freshSnapshot(({ spec }) => Object.assign(spec, { adopt: 'c'.repeat(32) }));
+  const nodes = sampleNodes(4).map((node) =>
+    node.name === 'node-2' ? { ...node, holder: 'ns/new', unfit: 'is a member of cluster ns/new' } : node,
+  );
+  let snapshot: Snapshot = { ...next, nodes, secrets: identity, cluster: { ...next.cluster, uid: 'uid-2' } };
+  snapshot = carryOut(snapshot, planPass(snapshot));
+  const pass = planPass(snapshot);
+  assert.deepEqual(kinds(pass), []);
+  assert.equal(message(pass.status, 'NodesEligible'), 'node-2 was member 2, and is a member of cluster ns/new now');
+  assert.equal(pass.status.members, undefined);
+});
+
+test('a layout that cannot spare a node says so from the first day', () => {
+  const pass = planPass(
+    runningSnapshot(({ pool }) => {
+      Object.assign(pool, { drives: { directories: { parent: '/mnt', names: ['d0', 'd1'] } }, erasure: { setSize: 8, parity: 3 } });
+    }),
+  );
+  assert.equal(condition(pass.status, 'UpgradeSafe'), 'False LayoutCannotSpareNode');
+  assert.match(
+    message(pass.status, 'UpgradeSafe'),
+    /pool p0 \(5\+3, 2 of a set's slots on one node\): what is written on 6 slots while one node is away cannot be read/,
+  );
+  assert.equal(condition(pass.status, 'Ready'), 'True Serving');
+  const chosen = planPass(
+    runningSnapshot(({ pool }) => {
+      Object.assign(pool, { drives: { directories: { parent: '/mnt', names: ['d0', 'd1'] } } });
+      delete pool['erasure'];
+    }),
+  );
+  assert.equal(condition(chosen.status, 'UpgradeSafe'), 'True Safe');
 });
 
 test('pools that come are not used yet, pools that go keep running', () => {

@@ -52,6 +52,7 @@ fn writer(attempts: &[Attempt], witnessed: Option<u64>) -> Writer<'_> {
         needed: 2,
         attempts,
         witnessed: witnessed.map(at),
+        shared: None,
     }
 }
 
@@ -178,4 +179,45 @@ fn no_effect_is_claimed_only_where_nobody_can_complete_an_own_ballot() {
         !claims(&[attempt(5, 0, 0)], Some(&Finding::Complete(found(OWN, 9, 5, Some(4))))),
         "that is the write itself"
     );
+}
+
+#[test]
+fn a_write_that_others_publish_too_is_proposed_only_if_none_of_them_can_return() {
+    let shared = |alone| SharedWrite { since: at(5), alone };
+    let decide = |alone, unconditional, finding: &Finding| {
+        let writer = Writer {
+            shared: Some(shared(alone)),
+            unconditional,
+            ..writer(&[], Some(5))
+        };
+        super::decide(&writer, finding, 2)
+    };
+    for alone in [false, true] {
+        let complete = |found| Finding::Complete(found);
+        assert_eq!(decide(alone, true, &Finding::Absent), Decision::Propose);
+        assert_eq!(decide(alone, true, &complete(found(OTHER, 4, 4, None))), Decision::Propose);
+        assert_eq!(
+            decide(alone, true, &complete(found(OTHER, 9, 4, Some(4)))),
+            Decision::Propose,
+            "published again by a reader"
+        );
+        assert_eq!(decide(alone, true, &complete(found(OWN, 9, 6, Some(6)))), Decision::Done);
+        assert_eq!(
+            decide(alone, true, &complete(found(OTHER, 9, 9, None))),
+            Decision::Overwritten,
+            "it came after the write began"
+        );
+        assert_eq!(
+            decide(alone, true, &Finding::Possible(found(OTHER, 9, 9, None))),
+            Decision::FinishOther
+        );
+        assert_eq!(decide(alone, false, &complete(found(OTHER, 9, 9, None))), Decision::Unknown);
+        assert_eq!(decide(alone, false, &complete(found(OTHER, 9, 9, Some(7)))), Decision::Unknown);
+    }
+    let writer = |alone| Writer {
+        shared: Some(shared(alone)),
+        ..writer(&[], Some(5))
+    };
+    assert!(provably_without_effect(&writer(true), None));
+    assert!(!provably_without_effect(&writer(false), None));
 }

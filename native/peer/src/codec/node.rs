@@ -4,6 +4,7 @@
 //! request  1 touched  bucket u64, revision 16, name text
 //!          2 ping
 //! answer   1 done
+//!          3 passing
 //!          2 pong     wall clock u64 in milliseconds since 1970, loaded u8
 //! ```
 
@@ -46,6 +47,7 @@ impl Wire for NodeAnswer {
     fn encode(&self, writer: &mut Writer<'_>) {
         match self {
             NodeAnswer::Done => writer.u8(1),
+            NodeAnswer::Passing => writer.u8(3),
             NodeAnswer::Pong { wall_ms, loaded } => {
                 writer.u8(2);
                 writer.u64(*wall_ms);
@@ -56,6 +58,7 @@ impl Wire for NodeAnswer {
     fn decode(cursor: &mut Cursor<'_>) -> Result<NodeAnswer, DecodeError> {
         Ok(match cursor.u8()? {
             1 => NodeAnswer::Done,
+            3 => NodeAnswer::Passing,
             2 => NodeAnswer::Pong {
                 wall_ms: cursor.u64()?,
                 loaded: cursor.flag("loaded")?,

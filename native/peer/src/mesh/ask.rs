@@ -41,7 +41,7 @@ impl Mesh {
             }
             return;
         }
-        if let Ok(drive) = self.home.admit(&envelope) {
+        if let Ok((drive, _)) = self.home.admit(&envelope, &request) {
             let home = self.home.clone();
             self.home.runtime.spawn(async move {
                 local::start(&home.runtime, &drive, home.address(slot), 0, request, |_| ()).await;
@@ -85,12 +85,13 @@ impl Mesh {
 
     async fn call_here(&self, envelope: RequestEnvelope, request: Request, deadline: Duration) -> Result<Answer, CallError> {
         let home = &self.home;
-        let drive = match home.admit(&envelope) {
-            Ok(drive) => drive,
+        let (drive, passage) = match home.admit(&envelope, &request) {
+            Ok(admitted) => admitted,
             Err(answer) => return Ok(*answer),
         };
         let (sender, mut receiver) = oneshot::channel();
         let done = move |reply: Reply| {
+            drop(passage);
             // Whoever no longer waits has given up on its own.
             let _ = sender.send(reply.answer);
         };
