@@ -43,6 +43,7 @@ impl Core {
         self.closed.set(true);
         self.log_changed.notify();
         self.provision.notify();
+        self.runs_changed.notify();
         self.pump.notify();
     }
     async fn write_last_records(self: &Rc<Core>) -> Result<(), crate::Answer> {

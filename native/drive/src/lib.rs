@@ -23,6 +23,7 @@ mod key;
 mod load;
 mod log;
 mod medium;
+mod merges;
 mod message;
 mod open;
 mod prepare;

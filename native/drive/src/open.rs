@@ -111,6 +111,7 @@ pub(crate) async fn open(runtime: &Runtime, options: DriveOptions, tuning: Tunin
         last_log_error: Cell::new(None),
         index: RefCell::new(index),
         index_damaged: Cell::new(false),
+        runs_changed: Default::default(),
         space: RefCell::new(space),
         extents,
         checkpoints: Default::default(),
@@ -162,6 +163,7 @@ async fn start(core: &Rc<Core>, path: &Path) -> Result<(), OpenError> {
     opened.await?;
     core.runtime.spawn(core.clone().run_provision());
     core.runtime.spawn(core.clone().run_prewrite());
+    core.runtime.spawn(core.clone().run_merges());
     core.write_root(false).await.map_err(|error| opening(path, &error))
 }
 

@@ -196,6 +196,7 @@ pub async fn checkpoint_forever(core: Rc<Core>) {
 
 /// Puts all changed rows into a new run.
 pub async fn checkpoint_rows(core: &Rc<Core>) -> Result<(), Answer> {
+    let retired = core.index.borrow_mut().take_retired();
     let mut frozen = core.index.borrow_mut().freeze();
     let mut run = RunWriter::new(core, 0, frozen.rows() * 2);
     loop {
@@ -209,9 +210,8 @@ pub async fn checkpoint_rows(core: &Rc<Core>) -> Result<(), Answer> {
     frozen.push_markers(&mut run).await?;
     let run = run.finish().await?;
     core.flush_bulk().await.map_err(Answer::Failed)?;
-    let mut index = core.index.borrow_mut();
-    index.install(Rc::new(run));
-    index.evict(None);
+    core.install_run(Rc::new(run));
+    drop(retired);
     Ok(())
 }
 
