@@ -12,7 +12,7 @@ use crate::log::Log;
 use crate::medium::Medium;
 use crate::roots::Roots;
 use crate::signal::Signal;
-use crate::space::{ExtentRegistry, Place, Space};
+use crate::space::{ExtentRegistry, Space};
 use crate::stage::StageTable;
 use crate::{Ballot, DriveState, Identity, Key};
 use openlake_io::{File, Instant, Runtime};
@@ -46,6 +46,10 @@ pub(crate) struct Marks {
     pub queue: VecDeque<Mark>,
     /// A task will write them if no other traffic does.
     pub timer: bool,
+    /// Freezes that wait for those above to be durable; until they are done no other is known.
+    pub held: u32,
+    /// Told meanwhile.
+    pub deferred: Vec<(Key, Ballot)>,
 }
 
 /// An open drive.
@@ -103,8 +107,6 @@ pub(crate) struct Core {
     /// Takes no more requests, but still writes its last records.
     pub closing: Cell<bool>,
     pub closed: Cell<bool>,
-    /// First segment of the log and its generation.
-    pub log_start: (Place, u64),
 }
 
 impl Core {

@@ -32,7 +32,9 @@ mod provision;
 mod publish;
 mod pump;
 mod read;
+mod rebuild;
 mod record;
+mod recovery;
 mod replay;
 mod roots;
 mod row;
@@ -42,6 +44,7 @@ mod settle;
 mod signal;
 mod space;
 mod stage;
+mod verify;
 
 pub use ballot::{Ballot, WriteId};
 pub use drive::{Adoption, Drive, DriveOptions, DriveState, DriveStatus, Identity, MountCheck, OpenError};

@@ -18,12 +18,9 @@ enum Stopped {
 }
 
 impl Core {
-    /// Takes in the run of a checkpoint whose root is durable.
-    pub fn install_run(&self, run: Rc<Run>) {
-        let mut index = self.index.borrow_mut();
-        index.install(run);
-        index.evict(None);
-        drop(index);
+    /// After a run was installed: rows are clean that were not, and there may be something to merge.
+    pub fn runs_installed(&self) {
+        self.index.borrow_mut().evict(None);
         self.runs_changed.notify();
     }
     /// Works as long as the drive is open.

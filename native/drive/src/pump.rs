@@ -90,6 +90,7 @@ impl Core {
     fn apply(&self, batch: SealedBatch<Effect>) {
         self.counters.batches.add(1);
         self.counters.records.add(u64::from(batch.records));
+        let bytes = batch.bytes.len();
         let now = self.runtime.now();
         if batch.kind == BatchKind::Open {
             self.space.borrow_mut().claim_log(batch.place.segment(), batch.generation);
@@ -123,6 +124,7 @@ impl Core {
                 Effect::Bound(clock) => self.durable_bound.set(clock),
             }
         }
+        self.note_log(bytes);
     }
     /// Waits until a record of `bytes` can be appended; an answer when it never can.
     pub async fn room(&self, bytes: usize) -> Result<(), Answer> {

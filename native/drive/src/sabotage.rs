@@ -26,11 +26,17 @@ pub enum Sabotage {
     EvictDirty,
     /// A row changed while a checkpoint runs is written as it is then, not as it was at the freeze.
     FreezeWithoutCopy,
+    /// A root names a run before the run is flushed.
+    EarlyRoot,
+    /// A checkpoint says that the log is in the index up to records that are not durable yet.
+    CheckpointAhead,
+    /// Emptied log segments are used again before a checkpoint knows that they are empty.
+    EarlyReuse,
 }
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Sabotage; 11] = [
+    pub const ALL: [Sabotage; 14] = [
         Sabotage::NoWriteBack,
         Sabotage::BlindRetry,
         Sabotage::EarlySuccess,
@@ -42,6 +48,9 @@ impl Sabotage {
         Sabotage::BlindFilter,
         Sabotage::EvictDirty,
         Sabotage::FreezeWithoutCopy,
+        Sabotage::EarlyRoot,
+        Sabotage::CheckpointAhead,
+        Sabotage::EarlyReuse,
     ];
 }
 

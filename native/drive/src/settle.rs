@@ -4,19 +4,30 @@ use crate::core::{Core, Effect, Mark};
 use crate::entry::Entry;
 use crate::format::{MarkKind, MarkParts, mark_bytes};
 use crate::space::Place;
-use crate::{Ballot, Key};
+use crate::{Answer, Ballot, Key};
+use bytes::Bytes;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 /// Without other traffic, marks are written this late; protocol.md allows a second.
 const IDLE_DELAY: Duration = Duration::from_millis(500);
 
+/// No mark is longer.
+const MARK_ROOM_BYTES: usize = 4096;
 /// A queue of unsettled records shorter than this is not worth sweeping through.
 pub(crate) const SWEEP_LENGTH: usize = 1024;
 
 impl Core {
     /// `stable(ballot)`: marks the record if it is held, and drops all below it.
     pub fn mark_stable(&self, key: &Key, ballot: Ballot) {
+        {
+            let mut marks = self.marks.borrow_mut();
+            if marks.held > 0 {
+                let name = Bytes::copy_from_slice(&key.name);
+                marks.deferred.push((Key { name, ..key.clone() }, ballot));
+                return;
+            }
+        }
         let mut index = self.index.borrow_mut();
         let Some(row) = index.change(key) else { return };
         let Some(dropped) = row.settle(ballot) else { return };
@@ -66,6 +77,36 @@ impl Core {
                 return;
             }
         }
+    }
+    /// Writes all waiting marks, durably.
+    pub async fn flush_marks(self: &Rc<Core>) -> Result<(), Answer> {
+        loop {
+            if let Some(text) = self.failure() {
+                return Err(Answer::Failed(text));
+            }
+            self.room(MARK_ROOM_BYTES).await?;
+            self.append_marks();
+            self.wake_pump();
+            self.all_durable().await?;
+            if self.marks.borrow().queue.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+    /// Lets marks be known again that were held back.
+    pub fn release_marks(self: &Rc<Core>) {
+        let deferred = {
+            let mut marks = self.marks.borrow_mut();
+            marks.held -= 1;
+            if marks.held > 0 {
+                return;
+            }
+            std::mem::take(&mut marks.deferred)
+        };
+        for (key, ballot) in deferred {
+            self.mark_stable(&key, ballot);
+        }
+        self.start_mark_timer();
     }
     fn append_mark(&self, mark: Mark) -> Result<(), Mark> {
         let entry = mark.entry.clone();

@@ -2,6 +2,7 @@
 
 mod basics;
 mod capacity;
+mod checkpoints;
 mod crash;
 mod damage;
 mod formats;

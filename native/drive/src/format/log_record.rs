@@ -2,6 +2,8 @@
 
 use super::mark_record::StoredMark;
 use super::record::{StoredRecord, peek_record};
+use crate::Key;
+use bytes::Bytes;
 
 /// A record of the log that concerns a key.
 #[derive(Debug)]
@@ -18,6 +20,18 @@ impl<'bytes> LogRecord<'bytes> {
             StoredMark::decode(bytes, salt).map(LogRecord::Mark)
         } else {
             StoredRecord::decode(bytes, salt).map(LogRecord::Version)
+        }
+    }
+    /// The key it concerns; its name is a copy.
+    pub fn key(&self) -> Key {
+        let (bucket, space, name) = match self {
+            LogRecord::Version(record) => (record.bucket, record.space, record.name),
+            LogRecord::Mark(mark) => (mark.bucket, mark.space, mark.name),
+        };
+        Key {
+            bucket,
+            space,
+            name: Bytes::copy_from_slice(name),
         }
     }
     /// Bytes of the record in the log.

@@ -76,11 +76,10 @@ impl Index {
         }
         seen == limit
     }
-    /// The frozen rows' run is named by a durable root: they are clean.
-    pub fn install(&mut self, run: Rc<Run>) {
+    /// The frozen rows' run, if there were any, is named by a durable root: they are clean.
+    pub fn install(&mut self, run: Option<Rc<Run>>) {
         self.weigh();
-        let mut runs: Vec<_> = self.runs.to_vec();
-        runs.insert(0, run);
+        let runs = run.into_iter().chain(self.runs.iter().cloned()).collect();
         self.put_runs(runs);
         self.generation += 1;
         self.installed = self.frozen.take().unwrap_or(self.installed);

@@ -131,6 +131,10 @@ impl Index {
         self.unweighed = Some(key);
         &mut slot.row
     }
+    /// Whether the row of a key is in memory, even if it says nothing.
+    pub fn holds(&self, key: &Key) -> bool {
+        self.rows.contains_key(key)
+    }
     /// Takes in a row as the runs have it.
     pub(super) fn insert_clean(&mut self, key: Key, row: Row) {
         let mut slot = Slot::new(row, 0);

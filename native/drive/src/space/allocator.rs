@@ -3,7 +3,7 @@
 //! Checkpoints keep images of it (see `image`); a start takes the last one and follows the log from there. Space of uploads that
 //! died is in no image, so it is simply free again.
 
-use super::{Extent, Geometry};
+use super::{Extent, Geometry, SpaceImage};
 use std::collections::BTreeSet;
 
 /// What a segment is used for.
@@ -47,6 +47,8 @@ pub(crate) struct Space {
     log_segments: u64,
     /// Bulk segments whose bitmap changed since the last image.
     pub(super) changed: BTreeSet<u32>,
+    /// Log segments retired since the last image.
+    retired: Vec<u32>,
     live_log_bytes: u64,
 }
 
@@ -63,6 +65,7 @@ impl Space {
             used_granules: 0,
             log_segments: 0,
             changed: BTreeSet::new(),
+            retired: Vec::new(),
             live_log_bytes: 0,
         }
     }
@@ -125,15 +128,27 @@ impl Space {
     pub fn retire_log(&mut self, number: u32) {
         if let Some(segment) = self.segments.get_mut(number as usize)
             && segment.class == SegmentClass::Log
+            && !segment.retired
         {
             segment.retired = true;
+            self.retired.push(number);
         }
+    }
+    /// Takes the numbers of the log segments retired since the last call.
+    pub fn take_retired(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.retired)
+    }
+    /// The checkpoint that an image was for came to nothing: the next one holds what it held.
+    pub fn forget_image(&mut self, image: &SpaceImage, retired: &[u32]) {
+        self.changed.extend(image.bitmaps.iter().map(|bitmap| bitmap.segment));
+        self.retired.extend(retired);
     }
     /// Makes a log segment free: no checkpoint that could be gone back to needs it.
     pub fn free_log(&mut self, number: u32) {
         if let Some(segment) = self.segments.get_mut(number as usize)
             && segment.class == SegmentClass::Log
         {
+            self.live_log_bytes -= segment.live_bytes;
             *segment = Segment::free();
             self.free += 1;
             self.log_segments -= 1;
@@ -142,10 +157,7 @@ impl Space {
     /// A log segment as an image describes it.
     pub fn restore_log(&mut self, number: u32, generation: u64, live: (u64, u64), last_sequence: u64) {
         self.claim_log(number, generation);
-        if let Some(segment) = self.segments.get_mut(number as usize) {
-            (segment.live_bytes, segment.live_records) = live;
-            segment.last_sequence = last_sequence;
-        }
+        self.change_live(number, live.0 as i64, live.1 as i64, last_sequence);
     }
     /// Takes a free segment that exists for the log; `None` when none does.
     pub fn take_log(&mut self) -> Option<u32> {

@@ -1,8 +1,8 @@
 //! Formats: what is written is read back, and no bytes make a decoder panic.
 
 use crate::format::{
-    AcceptorState, BatchHeader, BatchKind, DriveSeed, LogRecord, MarkKind, MarkParts, Predecessor, RecordParts, RecordType, Root,
-    SegmentOpen, StoredMark, StoredRecord, Superblock, decode_state_record, encode_state_record, peek_record,
+    AcceptorState, BatchHeader, BatchKind, DriveSeed, LogRecord, ManifestPlace, MarkKind, MarkParts, Predecessor, RecordParts, RecordType,
+    Root, SegmentOpen, StoredMark, StoredRecord, Superblock, decode_state_record, encode_state_record, peek_record,
 };
 use crate::space::{Extent, Geometry, Place};
 use crate::{Ballot, Coding, Head, Identity, Key, Kind, Space, WriteId};
@@ -136,7 +136,9 @@ proptest! {
         encode_state_record(&state, &mut bytes);
         prop_assert_eq!(decode_state_record(&bytes), Some(state));
         let (sequence, clean, start, log_start_generation, generation, last_sequence) = numbers;
-        let root = Root { sequence, clean, log_start: Place(start), log_start_generation, generation, last_sequence, state };
+        let manifest = ManifestPlace { extents: vec![Extent { segment: next, first: 7, granules: 9 }; 40], length: generation | 1, crc: start };
+        let manifest = Some(manifest).filter(|_| !clean);
+        let root = Root { sequence, clean, rebuild: !clean, log_start: Place(start), log_start_generation, last_sequence, state, manifest };
         let page = root.encode(9);
         prop_assert_eq!(Root::decode(&page, 9), Some(root));
         prop_assert_eq!(Root::decode(&page, 8), None);
@@ -295,10 +297,11 @@ fn golden_bytes_stay() {
         sequence: 1,
         clean: true,
         log_start: Place::new(2, 0),
+        rebuild: false,
         log_start_generation: 3,
-        generation: 4,
         last_sequence: 5,
         state,
+        manifest: None,
     };
     let mut open = [0; 96];
     SegmentOpen {

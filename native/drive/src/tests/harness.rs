@@ -1,7 +1,6 @@
 //! What the tests share: a drive in a directory of its own, and short ways to make requests.
 
 use crate::core::Core;
-use crate::index::RunWriter;
 use crate::open::Tuning;
 use crate::{
     Adoption, Answer, Ballot, Coding, Drive, DriveOptions, Key, Kind, MountCheck, OpenError, Record, Request, Shard, Space, Want, WriteId,
@@ -60,6 +59,7 @@ pub fn runtime() -> Runtime {
 /// Tiny segments, so that tests cross their borders.
 pub const TINY: Tuning = Tuning {
     segment_bytes: Some(256 << 10),
+    log_bytes_between_checkpoints: Some(96 << 10),
 };
 
 pub fn options(path: &Path) -> DriveOptions {
@@ -184,35 +184,12 @@ pub async fn heads(drive: &Drive, name: &str) -> crate::KeyState {
     }
 }
 
-/// Puts all changed rows into a new run, over and over.
+/// Makes checkpoints, over and over.
 pub async fn checkpoint_forever(core: Rc<Core>) {
-    while core.failure().is_none() {
+    while core.failure().is_none() && !core.closing.get() {
         core.runtime.sleep(Duration::from_millis(3)).await;
-        if checkpoint_rows(&core).await.is_err() {
-            core.index.borrow_mut().thaw();
-        }
+        core.checkpoint().await.ok();
     }
-}
-
-/// Puts all changed rows into a new run.
-pub async fn checkpoint_rows(core: &Rc<Core>) -> Result<(), Answer> {
-    let retired = core.index.borrow_mut().take_retired();
-    let mut frozen = core.index.borrow_mut().freeze();
-    let mut run = RunWriter::new(core, 0, frozen.rows() * 2);
-    loop {
-        let more = core.index.borrow_mut().encode_frozen(&mut frozen, 2, &mut run);
-        run.write_out().await?;
-        if !more {
-            break;
-        }
-        core.runtime.yield_now().await;
-    }
-    frozen.push_markers(&mut run).await?;
-    let run = run.finish().await?;
-    core.flush_bulk().await.map_err(Answer::Failed)?;
-    core.install_run(Rc::new(run));
-    drop(retired);
-    Ok(())
 }
 
 /// Bytes that differ from seed to seed and from block to block.

@@ -49,13 +49,13 @@ fn rows_in_many_runs_are_found_scanned_and_merged() {
             runtime
                 .sleep(std::time::Duration::from_millis(if round % 10 == 0 { 600 } else { 1 }))
                 .await;
-            checkpoint_rows(&core).await.expect("a checkpoint");
+            core.checkpoint().await.expect("a checkpoint");
             most_runs = most_runs.max(core.index.borrow().runs().len());
         }
         // When all marks are in the log and in a run, nothing is pinned any more.
         for _ in 0..4 {
             runtime.sleep(std::time::Duration::from_millis(300)).await;
-            checkpoint_rows(&core).await.expect("a checkpoint");
+            core.checkpoint().await.expect("a checkpoint");
         }
         let status = drive.status();
         let left = core.index.borrow().rows().count();
@@ -97,7 +97,7 @@ fn a_damaged_block_of_the_index_is_told_and_never_taken_for_absence() {
             stable(&drive, &format!("k{id}"), ballot(now, id)).await;
         }
         runtime.sleep(std::time::Duration::from_millis(700)).await;
-        checkpoint_rows(&core).await.expect("a checkpoint");
+        core.checkpoint().await.expect("a checkpoint");
         let extent = core.index.borrow().runs()[0].blob.extents.to_vec()[0];
         let geometry = *core.medium.geometry();
         let per_container = geometry.segments_per_container();
