@@ -76,6 +76,7 @@ impl Core {
         let text = format!("{error}; the index is to be rebuilt");
         self.suspect(text.clone());
         self.index_damaged.set(true);
+        self.checkpoints.wake();
         Answer::Failed(text)
     }
 }

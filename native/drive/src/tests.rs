@@ -3,6 +3,7 @@
 mod basics;
 mod capacity;
 mod cleaning;
+mod checkpoints;
 mod crash;
 mod damage;
 mod formats;

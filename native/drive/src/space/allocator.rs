@@ -152,6 +152,7 @@ impl Space {
         if let Some(segment) = self.segments.get_mut(number as usize)
             && segment.class == SegmentClass::Log
         {
+            self.live_log_bytes -= segment.live_bytes;
             *segment = Segment::free();
             self.free += 1;
             self.log_segments -= 1;
@@ -160,10 +161,7 @@ impl Space {
     /// A log segment as an image describes it.
     pub fn restore_log(&mut self, number: u32, generation: u64, live: (u64, u64), last_sequence: u64) {
         self.claim_log(number, generation);
-        if let Some(segment) = self.segments.get_mut(number as usize) {
-            (segment.live_bytes, segment.live_records) = live;
-            segment.last_sequence = last_sequence;
-        }
+        self.change_live(number, live.0 as i64, live.1 as i64, last_sequence);
     }
     /// Takes a free segment that exists for the log; `None` when none does.
     pub fn take_log(&mut self) -> Option<u32> {
