@@ -25,7 +25,7 @@ pub(crate) struct Medium {
     directory: PathBuf,
     geometry: Geometry,
     containers: RefCell<Vec<File>>,
-    /// Containers written since their last flush began.
+    /// Containers written since their last flush began; at first all, as nobody knows what the process before left unflushed.
     dirty: RefCell<Vec<bool>>,
     grown: Cell<bool>,
     counters: Rc<Counters>,
@@ -68,7 +68,7 @@ impl Medium {
                 Err(error) => return Err(error),
             }
         }
-        let dirty = RefCell::new(vec![false; containers.len()]);
+        let dirty = RefCell::new(vec![true; containers.len()]);
         let (runtime, directory) = (runtime.clone(), directory.to_owned());
         Ok(Medium {
             runtime,
@@ -161,11 +161,6 @@ impl Medium {
             *dirty = true;
         }
         result
-    }
-    /// Makes durable what a reader has found, whoever wrote it: a process that died may have left it in the device's cache.
-    pub async fn flush_found(&self) -> io::Result<()> {
-        let containers = self.containers.borrow().clone();
-        futures_util::future::try_join_all(containers.iter().map(File::flush)).await.map(drop)
     }
     /// Makes durable all plain writes that completed before.
     pub async fn flush(&self) -> io::Result<()> {

@@ -38,8 +38,9 @@ pub struct Tuning {
 /// Opens or formats, recovers, and starts the drive's tasks.
 pub(crate) async fn open(runtime: &Runtime, options: DriveOptions, tuning: Tuning) -> Result<Rc<Core>, OpenError> {
     let (core, recovered, known) = recovered(runtime, &options, tuning).await?;
-    // What was found may not be durable yet, and the next segment is about to build on it.
-    core.medium.flush_found().await.map_err(|error| opening(&options.path, &error))?;
+    // What was read may lie in the device's cache alone: a write that failed, or whose writer died before it was told. The log goes on
+    // behind it, so it must not go away any more.
+    core.medium.flush().await.map_err(|error| opening(&options.path, &error))?;
     *core.health.borrow_mut() = judge(&recovered);
     let acceptor = next_state(runtime, &recovered.log, known, &options, !recovered.log.damage.is_empty());
     core.acceptor.set(acceptor);

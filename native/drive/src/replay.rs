@@ -3,7 +3,7 @@
 use crate::core::Core;
 use crate::entry::Entry;
 use crate::format::{AcceptorState, LogRecord, MarkKind, RecordType, StoredMark, StoredRecord, mark_bytes};
-use crate::index::Index;
+use crate::index::{Index, shared_extents};
 use crate::log::{Found, Recovered, Replay};
 use crate::row::{CLOCK_LIMIT_MS, Row};
 use crate::sabotage::{Sabotage, is_planted};
@@ -112,7 +112,7 @@ fn apply_version(
     let mut head = record.head;
     head.metadata = Bytes::copy_from_slice(record.metadata);
     let mut claimed = Vec::new();
-    let shared = row.of_write_id(head.write_id).and_then(|entry| entry.extents.clone());
+    let shared = shared_extents(row.entries(), head.write_id, &record.extents);
     let bulk = (record.kind == RecordType::Bulk).then(|| {
         shared.unwrap_or_else(|| {
             claimed.clone_from(&record.extents);

@@ -111,20 +111,22 @@ pub(crate) fn decode_row(key: &Key, value: &[u8], registry: &Rc<ExtentRegistry>)
     let own = |bytes: &[u8]| Bytes::copy_from_slice(bytes);
     let stored = take_row(value, own)?;
     let mut entries: Vec<Rc<Entry>> = Vec::with_capacity(stored.versions.len());
-    // How many versions in a row share their extents is known only at the last of them.
-    let mut shared: Option<Rc<ExtentSet>> = None;
-    for at in 0..stored.versions.len() {
-        let version = stored.versions.get(at)?;
+    for version in &stored.versions {
+        let before = entries.last().and_then(|entry| entry.extents.clone());
         let extents = match (version.flags & BULK != 0, version.flags & SAME_EXTENTS != 0) {
             (false, _) => None,
-            (true, true) => shared.clone(),
-            (true, false) => {
-                let more = stored.versions.get(at + 1..).unwrap_or_default();
-                let count = 1 + more.iter().take_while(|version| version.flags & SAME_EXTENTS != 0).count();
-                Some(ExtentSet::with_published(version.extents.clone(), count as u32, registry))
-            }
+            (true, true) => before,
+            // Versions that share are not always neighbours.
+            (true, false) => shared_extents(&entries, version.head.write_id, &version.extents),
         };
-        shared = extents.clone();
+        let extents = match extents {
+            Some(shared) => {
+                shared.publish();
+                Some(shared)
+            }
+            None if version.flags & BULK != 0 => Some(ExtentSet::with_published(version.extents.clone(), 1, registry)),
+            None => None,
+        };
         entries.push(Rc::new(version.to_entry(key, extents)));
     }
     let StoredRow {
@@ -136,6 +138,13 @@ pub(crate) fn decode_row(key: &Key, value: &[u8], registry: &Rc<ExtentRegistry>)
         ..
     } = stored;
     Some(Some(Row::restored(entries, stable, floor, mark, (oldest, collected))))
+}
+
+/// The set of one of `entries` that holds the same shard at the same place.
+pub(crate) fn shared_extents(entries: &[Rc<Entry>], write_id: WriteId, extents: &[Extent]) -> Option<Rc<ExtentSet>> {
+    let same = entries.iter().filter(|entry| entry.head.write_id == write_id);
+    let mut sets = same.filter_map(|entry| entry.extents.as_ref());
+    sets.find(|set| set.to_vec() == extents).cloned()
 }
 
 /// What an answer says of a row, straight from its bytes; metadata shares their memory. `None` and `Some(None)` as in
