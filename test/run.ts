@@ -4,7 +4,7 @@
  *
  *   node test/run.ts            everything
  *   node test/run.ts check      only what needs no server: types, lint, format, dead code, architecture
- *   node test/run.ts core       everything but the stages that need root: kube and images
+ *   node test/run.ts core       everything but the stages that need root: drive, kube and images
  *   node test/run.ts NAME ...   only the named stages
  *
  * test/provision/provision.mjs installs what the stages need; npm calls it before.
@@ -24,7 +24,7 @@ const cargo = (verb: string, ...words: readonly string[]): readonly string[] => 
   ...words,
 ];
 
-type Stage = { readonly name: string; readonly kind: 'check' | 'test' | 'kube'; readonly commands: readonly (readonly string[])[] };
+type Stage = { readonly name: string; readonly kind: 'check' | 'test' | 'root'; readonly commands: readonly (readonly string[])[] };
 
 /** Test files below a folder, sorted, as arguments of the test runner. One file at a time: the tests share two cores. */
 function nodeTests(...patterns: readonly string[]): readonly string[] {
@@ -52,10 +52,11 @@ const stages: readonly Stage[] = [
     ],
   },
   { name: 'unit', kind: 'test', commands: [nodeTests('test/{native,node,operator}/**/*.test.ts')] },
+  { name: 'drive', kind: 'root', commands: [nodeTests('test/drive/*.test.ts')] },
   { name: 'cluster', kind: 'test', commands: [nodeTests('test/cluster/**/*.test.ts')] },
-  { name: 'kube', kind: 'kube', commands: [[process.execPath, 'test/kube/run.ts']] },
+  { name: 'kube', kind: 'root', commands: [[process.execPath, 'test/kube/run.ts']] },
   // Builds need the package registries, so these stay in this machine's network.
-  { name: 'images', kind: 'kube', commands: [[process.execPath, '--test', '--test-isolation=none', ...imageTests]] },
+  { name: 'images', kind: 'root', commands: [[process.execPath, '--test', '--test-isolation=none', ...imageTests]] },
 ];
 
 /** Seconds of processor time that the children of this process have used so far. */
@@ -86,7 +87,7 @@ function runStage(stage: Stage): { readonly good: boolean; readonly line: string
 
 function isWanted(stage: Stage, names: readonly string[]): boolean {
   if (names.length === 0 || names.includes(stage.name)) return true;
-  return (names.includes('check') && stage.kind === 'check') || (names.includes('core') && stage.kind !== 'kube');
+  return (names.includes('check') && stage.kind === 'check') || (names.includes('core') && stage.kind !== 'root');
 }
 
 const names = process.argv.slice(2);

@@ -2,7 +2,7 @@
  * Installs what the tests need beyond the product itself, each thing once, and says what and why.
  *
  *   node test/provision/provision.mjs          for `npm test`: everything
- *   node test/provision/provision.mjs core     without the control plane and the image bases
+ *   node test/provision/provision.mjs core     without what needs root: control plane, image bases, virtual machine
  *   node test/provision/provision.mjs bench    for `npm run bench`
  *
  * Idempotent; everything lies in a cache outside the tree (OPENLAKE_TEST_CACHE, default ~/.cache/openlake-test), so that the next run
@@ -19,7 +19,10 @@ const folder = dirname(fileURLToPath(import.meta.url));
 
 /** Parts of the machine that each way of calling this needs, and the programs that make the rest. */
 const WAYS = {
-  all: { parts: ['core', 'kube'], programs: ['../../native/build.mjs', 'python-clients.mjs', 'base-images.mjs', 'go-tools.mjs'] },
+  all: {
+    parts: ['core', 'kube', 'drive'],
+    programs: ['../../native/build.mjs', 'python-clients.mjs', 'base-images.mjs', 'go-tools.mjs', 'virtual-machine.mjs'],
+  },
   core: { parts: ['core'], programs: ['../../native/build.mjs', 'python-clients.mjs'] },
   bench: { parts: ['core', 'bench'], programs: ['../../native/build.mjs'] },
 };

@@ -14,6 +14,13 @@ const PACKAGES = {
     ['buildah', 'buildah', 'builds the images without a daemon'],
     ['debootstrap', 'debootstrap', 'makes the base of the images'],
   ],
+  drive: [
+    ['losetup', 'mount', 'makes block devices of files'],
+    ['mkfs.ext4', 'e2fsprogs', 'makes a small filesystem to fill'],
+    ['qemu-system-x86_64', 'qemu-system-x86', 'emulates the machine whose power is cut'],
+    ['busybox', 'busybox-static', 'is all that this machine has beside the program under test'],
+    ['cpio', 'cpio', 'packs its file system'],
+  ],
   bench: [['fio', 'fio', 'the floor of the drive benchmarks']],
 };
 
@@ -42,7 +49,7 @@ function missingForKube() {
 
 /**
  * Ends this process with a list of all that is missing and cannot be installed from here.
- * @param {readonly ('core'|'kube'|'bench')[]} parts
+ * @param {readonly ('core'|'kube'|'drive'|'bench')[]} parts
  */
 export function requireMachine(parts) {
   const missing = parts.includes('kube') ? missingForKube() : [];
@@ -59,7 +66,7 @@ export function requireMachine(parts) {
 
 /**
  * Installs the Debian packages that are missing, with one call of apt-get, and says why.
- * @param {readonly ('core'|'kube'|'bench')[]} parts
+ * @param {readonly ('core'|'kube'|'drive'|'bench')[]} parts
  */
 export function installDebianPackages(parts) {
   const absent = parts.flatMap((part) => PACKAGES[part]).filter(([command]) => !found(command));

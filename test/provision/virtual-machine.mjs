@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /** Folders and files below lib/modules/VERSION/kernel that an NVMe drive needs. */
@@ -16,10 +16,8 @@ function text(command, ...words) {
   return ended.stdout;
 }
 
-/**
- * Downloads and unpacks the kernel once; returns nothing. `folder` then holds `vmlinuz` and `modules/lib/modules/VERSION`.
- */
-export function fetchKernel(folder) {
+/** Downloads and unpacks the kernel once: `folder` then holds `vmlinuz` and `modules/lib/modules/VERSION`. */
+function fetchKernel(folder) {
   if (existsSync(join(folder, 'vmlinuz'))) return;
   console.log('provision: the Debian kernel: a virtual machine whose power is cut under load');
   text('apt-get', 'update', '-qq');
@@ -47,3 +45,5 @@ export function fetchKernel(folder) {
     rmSync(scratch, { recursive: true, force: true });
   }
 }
+
+fetchKernel(join(process.env.OPENLAKE_TEST_CACHE ?? join(homedir(), '.cache', 'openlake-test'), 'kernel'));

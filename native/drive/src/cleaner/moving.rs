@@ -107,10 +107,15 @@ impl Core {
         self.count_move(bytes);
         Moving::Appended
     }
-    /// Waits for room for a move. A move may use all of the reserve.
+    /// Waits for room for a move, which may use all of the reserve; `Full` when only the cleaner itself could make some.
     pub async fn room_to_move(&self, bytes: usize) -> Result<(), Answer> {
         self.wake_pump();
-        self.room(bytes).await
+        let check = || match self.log.borrow().has_room(bytes) {
+            true => Some(Ok(())),
+            false if self.exhausted.get() && !self.space.borrow().has_retired() => Some(Err(Answer::Full)),
+            false => None,
+        };
+        self.log_changed.until(check).await
     }
     fn count_move(&self, bytes: usize) {
         self.cleaner.moved_records.add(1);
