@@ -60,7 +60,7 @@ export function requireMachine(parts) {
     missing.push(...absent.map(([command, , why]) => `the command ${command}, which ${why} (there is no apt-get here to install it with)`));
   if (missing.length === 0) return;
   console.error(`openlake: the tests need what is missing here:\n${missing.map((line) => `  - ${line}`).join('\n')}`);
-  if (parts.includes('kube')) console.error('Without the stages on Kubernetes and the images, `npm run test:core` runs all the others.');
+  if (parts.includes('kube')) console.error('Without the stages that need root, `npm run test:core` runs all the others.');
   process.exit(1);
 }
 
