@@ -129,6 +129,7 @@ fn unopened(
         last_log_error: Cell::new(None),
         index: RefCell::new(Index::new(options.index_bytes)),
         index_damaged: Cell::new(false),
+        runs_changed: Default::default(),
         space: RefCell::new(Space::new(geometry, medium.made_segments())),
         medium,
         extents: Rc::default(),
@@ -171,6 +172,12 @@ async fn start(core: &Rc<Core>, path: &Path, recovered: &RecoveredDrive) -> Resu
     while named != u32::MAX && core.medium.made_segments() <= named {
         core.grow().await.map_err(|_| full())?;
     }
+    let empty_log = |segment: &Segment| segment.class == SegmentClass::Log && segment.live_records == 0;
+    let was_retired = core.space.borrow().segment(named).is_some_and(empty_log);
+    if was_retired && named != core.log.borrow().durable_head().segment {
+        // When the checkpoint was made; chosen as the next one behind it.
+        core.space.borrow_mut().free_log(named);
+    }
     let is_free = |segment: &Segment| segment.class == SegmentClass::Free;
     let follows = core.space.borrow().segment(named).is_some_and(is_free);
     if follows {
@@ -202,6 +209,7 @@ async fn start(core: &Rc<Core>, path: &Path, recovered: &RecoveredDrive) -> Resu
     }
     core.runtime.spawn(core.clone().run_checkpoints());
     core.runtime.spawn(core.clone().run_cleaner());
+    core.runtime.spawn(core.clone().run_merges());
     Ok(())
 }
 
