@@ -241,14 +241,14 @@ fn without_any_checkpoint_the_index_is_rebuilt_from_the_log() {
         for place in places {
             flip_extent(&folder, Extent::from_bytes(place), 0);
         }
-        // The first root, which names no manifest, would begin at a log that is there: it goes too.
-        let first = roots(&runtime, &folder).await.iter().find(|root| root.manifest.is_none()).map(|root| root.sequence);
-        if let Some(sequence) = first {
-            let slot = (sequence % 8) as usize * 4096;
+        // The first roots, which name no manifest, would begin at a log that is there: they go too.
+        for root in roots(&runtime, &folder).await.iter().filter(|root| root.manifest.is_none()) {
+            let slot = (root.sequence % 8) as usize * 4096;
             folder.flip("roots", slot..slot + 100);
         }
         let drive = open(&runtime, folder.path()).await;
-        assert!(matches!(drive.status().state, DriveState::Suspect(text) if text.contains("rebuilt")));
+        let state = drive.status().state;
+        assert!(matches!(&state, DriveState::Suspect(text) if text.contains("rebuilt")), "{state:?}");
         holds_all(&drive).await;
         let state = heads(&drive, "k3").await;
         assert!(state.stable.is_some() && state.dirty.is_none(), "{state:?}");
@@ -281,7 +281,8 @@ fn rows_in_a_damaged_block_are_unknown_and_the_next_start_rebuilds_them() {
         drive.close().await;
         let runs = drive.core().index.borrow().runs();
         drop(drive);
-        for run in runs.iter() {
+        // A run of one block may hold what every start reads.
+        for run in runs.iter().filter(|run| run.blocks() > 1) {
             flip_extent(&folder, run.blob.extents.to_vec()[0], 0);
         }
         let drive = open(&runtime, folder.path()).await;
@@ -289,7 +290,9 @@ fn rows_in_a_damaged_block_are_unknown_and_the_next_start_rebuilds_them() {
             key: key("k7"),
             want: crate::Want::Heads,
         };
-        assert!(matches!(drive.handle(read).await, Answer::Failed(_)), "unknown is not absent");
+        let answer = drive.handle(read).await;
+        let state = drive.status().state;
+        assert!(matches!(answer, Answer::Failed(_)), "unknown is not absent: {answer:?}, {state:?}");
         assert!(matches!(drive.status().state, DriveState::Suspect(_)));
         runtime.sleep(Duration::from_millis(100)).await;
         drop(drive);
