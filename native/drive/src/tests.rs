@@ -2,8 +2,8 @@
 
 mod basics;
 mod capacity;
-mod cleaning;
 mod checkpoints;
+mod cleaning;
 mod crash;
 mod damage;
 mod formats;

@@ -152,7 +152,6 @@ impl Core {
         self.extents.take_returned().into_iter().for_each(|extent| space.release(extent));
         drop(space);
         self.runs_installed();
-        self.runs_installed();
         self.log_changed.notify();
         self.provision.notify();
     }
