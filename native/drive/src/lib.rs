@@ -29,6 +29,7 @@ mod medium;
 mod merges;
 mod message;
 mod open;
+pub mod offline;
 mod prepare;
 mod prewrite;
 mod provision;
@@ -55,6 +56,7 @@ pub use key::{Key, Space};
 pub use message::{Answer, Block, Covers, Head, KeyState, Request, ScanRow, ShardBytes, Want};
 pub use open::Tuning;
 pub use record::{Coding, Kind, Record, Shard};
+pub use verify::Verification;
 
 #[cfg(test)]
 mod tests;

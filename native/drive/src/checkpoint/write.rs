@@ -21,7 +21,7 @@ impl Core {
         let (frozen, rows) = self.freeze().await?;
         match self.write_checkpoint(&frozen, rows).await {
             Ok((run, kept, base)) => {
-                self.install(run, kept, base, &frozen);
+                self.install(run, kept, base);
                 Ok(())
             }
             Err(text) => {
@@ -125,11 +125,10 @@ impl Core {
         Ok((blob, ManifestPlace { extents, length, crc }))
     }
     /// The root is durable: the run counts, and what only older checkpoints needed is free.
-    fn install(self: &Rc<Core>, run: Option<Rc<Run>>, kept: Kept, base: RootBase, frozen: &Frozen) {
+    fn install(self: &Rc<Core>, run: Option<Rc<Run>>, kept: Kept, base: RootBase) {
         let state = &self.checkpoints;
         *state.base.borrow_mut() = Some(base);
         state.number.set(state.number.get() + 1);
-        state.durable.set(frozen.log.sequence);
         {
             let mut index = self.index.borrow_mut();
             index.install(run);
