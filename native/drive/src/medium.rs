@@ -3,6 +3,7 @@
 //! Nothing above knows files; a raw device would map the same places to fixed offsets.
 
 use crate::counters::Counters;
+use crate::format::PAGE_BYTES;
 use crate::space::{Geometry, Place};
 use bytes::Bytes;
 use openlake_io::{AlignedBuffer, Durability, File, OpenOptions, Runtime};
@@ -173,6 +174,12 @@ impl Medium {
         };
         self.counters.flushes.add(written.len() as u64);
         futures_util::future::try_join_all(written.iter().map(File::flush)).await.map(drop)
+    }
+    /// Writes zeros durably over the first page of a segment.
+    pub async fn write_zero_page(&self, segment: u32) -> io::Result<()> {
+        let mut zeros = AlignedBuffer::with_capacity(PAGE_BYTES);
+        zeros.set_len(PAGE_BYTES);
+        self.write(Place::new(segment, 0), vec![zeros.freeze()], Durability::Sync).await
     }
     /// Writes zeros durably from `offset` of a segment on, one write; returns how many bytes.
     pub async fn write_zeros(&self, segment: u32, offset: u32) -> io::Result<u32> {

@@ -3,6 +3,7 @@
 use crate::blank::{self, names};
 use crate::cache::Cache;
 use crate::checkpoint::{Checkpoints, LOG_BYTES_BETWEEN};
+use crate::cleaner::Cleaner;
 use crate::core::Core;
 use crate::counters::Counters;
 use crate::flush_gate::FlushGate;
@@ -28,6 +29,8 @@ use std::rc::Rc;
 pub struct Tuning {
     /// Segment size of a drive to be formatted, instead of the one that its capacity asks for.
     pub segment_bytes: Option<u32>,
+    /// The cleaner works without pause and whatever it gains.
+    pub clean_always: Option<bool>,
     /// A checkpoint is made when so much log was written since the one before.
     pub log_bytes_between_checkpoints: Option<u64>,
 }
@@ -135,6 +138,8 @@ fn unopened(
         staged: RefCell::default(),
         flush_gate: FlushGate::default(),
         cache: RefCell::new(Cache::new(options.cache_bytes)),
+        leases: Default::default(),
+        cleaner: Cleaner::new(tuning.clean_always.unwrap_or(false)),
         marks: RefCell::default(),
         unsettled: RefCell::default(),
         sweep_at: Cell::new(SWEEP_LENGTH),
@@ -167,6 +172,12 @@ async fn start(core: &Rc<Core>, path: &Path, recovered: &RecoveredDrive) -> Resu
     while named != u32::MAX && core.medium.made_segments() <= named {
         core.grow().await.map_err(|_| full())?;
     }
+    let empty_log = |segment: &Segment| segment.class == SegmentClass::Log && segment.live_records == 0;
+    let was_retired = core.space.borrow().segment(named).is_some_and(empty_log);
+    if was_retired && named != core.log.borrow().durable_head().segment {
+        // When the checkpoint was made; chosen as the next one behind it.
+        core.space.borrow_mut().free_log(named);
+    }
     let is_free = |segment: &Segment| segment.class == SegmentClass::Free;
     let follows = core.space.borrow().segment(named).is_some_and(is_free);
     if follows {
@@ -198,6 +209,7 @@ async fn start(core: &Rc<Core>, path: &Path, recovered: &RecoveredDrive) -> Resu
     }
     core.runtime.spawn(core.clone().run_checkpoints());
     core.runtime.spawn(core.clone().run_merges());
+    core.runtime.spawn(core.clone().run_cleaner());
     Ok(())
 }
 

@@ -148,7 +148,9 @@ fn apply_mark(index: &mut Index, ledger: &mut Ledger, mark: StoredMark<'_>, foun
     });
     let row = index.get_or_insert(key.clone());
     row.note_generation(found.generation);
-    row.raise_floor(mark.floor);
+    if mark.kind == MarkKind::Settled {
+        row.raise_floor(mark.floor);
+    }
     match mark.kind {
         MarkKind::Settled => {
             let dropped = row.settle(mark.ballot).unwrap_or_default();
@@ -158,7 +160,20 @@ fn apply_mark(index: &mut Index, ledger: &mut Ledger, mark: StoredMark<'_>, foun
                 set_mark(row, ledger, Some(found.place), mark.total as u64);
             }
         }
-        MarkKind::Drop => {}
+        MarkKind::Drop => {
+            let traced = row.trace();
+            let Some((dropped, superseded)) = row.drop_up_to(mark.ballot) else {
+                return;
+            };
+            forget(ledger, &dropped);
+            if let Some(superseded) = superseded {
+                ledger.remove(superseded, mark.total as u64);
+            }
+            ledger.add(found.place, mark.total as u64, found.sequence);
+            // A moved copy is kept for the same segments as the original.
+            row.leave_trace(found.place, traced.map_or(found.generation, |traced| *traced.end()));
+            row.take_promise();
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod basics;
 mod capacity;
 mod checkpoints;
+mod cleaning;
 mod crash;
 mod damage;
 mod formats;
