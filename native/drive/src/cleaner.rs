@@ -71,8 +71,9 @@ impl Core {
             self.review_traces();
             let retired = self.retire_empty();
             let short = self.is_space_short();
-            let victim = self.choose_victim(short);
-            if retired > 0 && (short || victim.is_none()) {
+            // What was emptied must come back before more is spent.
+            let victim = if self.must_wait() { None } else { self.choose_victim(short) };
+            if retired > 0 && (short || victim.is_none()) || self.must_wait() {
                 self.request_checkpoint();
             }
             match victim {
@@ -101,6 +102,11 @@ impl Core {
     pub fn is_space_short(&self) -> bool {
         let space = self.space.borrow();
         self.cleaner.eager.get() || self.cleaner.waiting.get() > 0 || space.free_segments() <= space.reserve_segments() * 2
+    }
+    /// Whether emptied segments wait for a checkpoint and hardly any others are free.
+    fn must_wait(&self) -> bool {
+        let space = self.space.borrow();
+        space.free_segments() <= space.reserve_segments() && space.has_retired()
     }
     /// Retires segments that nothing lives in; how many.
     fn retire_empty(&self) -> usize {

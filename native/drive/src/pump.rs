@@ -4,7 +4,7 @@ use crate::Answer;
 use crate::core::{Core, Effect};
 use crate::format::{BatchKind, STATE_RECORD_BYTES, encode_state_record};
 use crate::log::{LogFailed, LogWrite, SealedBatch};
-use crate::space::Place;
+use crate::space::{Claim, Place};
 use bytes::Bytes;
 use openlake_io::Durability;
 use std::future::poll_fn;
@@ -136,6 +136,8 @@ impl Core {
         self.log_changed
             .until(|| match (self.log.borrow().has_room(bytes), self.exhausted.get()) {
                 (true, _) => Some(Ok(())),
+                // The cleaner makes room, where there is any to make.
+                (false, true) if self.may_gain_room(Claim::Removal) => None,
                 (false, true) => Some(Err(Answer::Full)),
                 (false, false) => None,
             })

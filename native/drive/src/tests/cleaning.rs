@@ -10,14 +10,23 @@ use openlake_io::Runtime;
 use std::path::Path;
 use std::time::Duration;
 
+/// Checkpoints are as rare as the cleaner allows.
+const RARE: Tuning = Tuning {
+    log_bytes_between_checkpoints: Some(4 << 20),
+    ..TINY
+};
 const EAGER: Tuning = Tuning {
     clean_always: Some(true),
     ..TINY
 };
 
-async fn open_eager(runtime: &Runtime, path: &Path) -> Drive {
-    let drive = Drive::open_tuned(runtime, options(path), EAGER).await;
+async fn open_tuned(runtime: &Runtime, path: &Path, tuning: Tuning) -> Drive {
+    let drive = Drive::open_tuned(runtime, options(path), tuning).await;
     drive.expect("the drive opens")
+}
+
+async fn open(runtime: &Runtime, path: &Path) -> Drive {
+    open_tuned(runtime, path, RARE).await
 }
 
 async fn delete(drive: &Drive, name: &str, ballot: crate::Ballot, id: u64) -> Answer {
@@ -29,6 +38,7 @@ async fn delete(drive: &Drive, name: &str, ballot: crate::Ballot, id: u64) -> An
 
 /// Waits until marks are written and the cleaner has nothing to do.
 async fn settle_down(runtime: &Runtime, drive: &Drive) {
+    drive.core().cleaner.eager.set(false);
     let mut before = (0, 0);
     loop {
         runtime.sleep(Duration::from_millis(700)).await;
@@ -148,8 +158,7 @@ fn cleaning_all_the_time_loses_nothing() {
         let mut held = vec![0_u64; 200];
         let mut counter = 0;
         for life in 0..4 {
-            let drive = open_eager(&runtime, folder.path()).await;
-            audit(&drive).await;
+            let drive = open_tuned(&runtime, folder.path(), EAGER).await;
             for _ in 0..1500 {
                 counter += 1;
                 let at = dice.below(held.len() as u64) as usize;
@@ -171,6 +180,8 @@ fn cleaning_all_the_time_loses_nothing() {
                 }
             }
             assert!(drive.core().cleaner.moved_records.get() > 100, "the cleaner did hardly anything");
+            settle_down(&runtime, &drive).await;
+            audit(&drive).await;
         }
     });
 }
