@@ -165,7 +165,10 @@ async fn filled(runtime: &Runtime, folder: &Folder) {
     let now = runtime.wall_ms();
     for number in 0..KEPT {
         let name = format!("k{number}");
-        assert_eq!(put(&drive, &name, ballot(now, number), number, &pattern(number, 3000)).await, Answer::Ack);
+        assert_eq!(
+            put(&drive, &name, ballot(now, number), number, &pattern(number, 3000)).await,
+            Answer::Ack
+        );
         stable(&drive, &name, ballot(now, number)).await;
         if number % 10 == 9 {
             drive.core().checkpoint().await.expect("a checkpoint");
@@ -186,7 +189,9 @@ async fn holds_all(drive: &Drive) {
 
 /// Reads the roots of a folder, newest first.
 async fn roots(runtime: &Runtime, folder: &Folder) -> Vec<crate::format::Root> {
-    let (core, _, _) = recovered(runtime, &options(folder.path()), TINY).await.expect("a recoverable drive");
+    let (core, _, _) = recovered(runtime, &options(folder.path()), TINY)
+        .await
+        .expect("a recoverable drive");
     core.roots.read_all().await
 }
 
@@ -263,7 +268,7 @@ fn rows_in_a_damaged_block_are_unknown_and_the_next_start_rebuilds_them() {
     let (folder, runtime) = (Folder::new("block"), runtime());
     runtime.run(async {
         filled(&runtime, &folder).await;
-        let drive = open(&runtime, folder.path()).await;
+        let mut drive = open(&runtime, folder.path()).await;
         // Enough rows that those of all keys above share a block with nothing that a start reads.
         let now = runtime.wall_ms();
         let more = (0..400).map(|number| {
@@ -278,17 +283,20 @@ fn rows_in_a_damaged_block_are_unknown_and_the_next_start_rebuilds_them() {
         // Merges put all of them into one run.
         let largest = loop {
             drive.core().checkpoint().await.expect("a checkpoint");
-            runtime.sleep(Duration::from_millis(10)).await;
-            let runs = drive.core().index.borrow().runs();
+            drop(drive);
+            let (core, _, _) = recovered(&runtime, &options(folder.path()), TINY)
+                .await
+                .expect("a recoverable drive");
+            let runs = core.index.borrow().runs();
+            drop(core);
             let largest = runs.iter().max_by_key(|run| run.entries()).expect("a run").clone();
             if largest.entries() > 430 {
                 break largest.blob.extents.to_vec()[0];
             }
+            drive = open(&runtime, folder.path()).await;
             let number = 5000 + runs.len() as u64;
             put(&drive, "other", ballot(now, number), number, b"bytes").await;
         };
-        drive.close().await;
-        drop(drive);
         flip_extent(&folder, largest, 0);
         let drive = open(&runtime, folder.path()).await;
         let read = Request::Read {
@@ -296,7 +304,11 @@ fn rows_in_a_damaged_block_are_unknown_and_the_next_start_rebuilds_them() {
             want: crate::Want::Heads,
         };
         let answer = drive.handle(read).await;
-        assert!(matches!(answer, Answer::Failed(_)), "unknown is not absent: {answer:?}, {:?}", drive.status().state);
+        assert!(
+            matches!(answer, Answer::Failed(_)),
+            "unknown is not absent: {answer:?}, {:?}",
+            drive.status().state
+        );
         assert!(matches!(drive.status().state, DriveState::Suspect(_)));
         runtime.sleep(Duration::from_millis(100)).await;
         drop(drive);

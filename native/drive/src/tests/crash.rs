@@ -66,7 +66,7 @@ fn run_cases(case: impl Fn(u64) -> usize) {
 }
 
 /// Several lives of one drive; how much was acknowledged and promised in them.
-fn run_case(seed: u64, error_chance: f64, forgetful: bool) -> usize {
+pub fn run_case(seed: u64, error_chance: f64, forgetful: bool) -> usize {
     let dice = Dice::new(seed);
     let classes = [DurabilityClass::ForceUnitAccess, DurabilityClass::Flush, DurabilityClass::Through];
     let durability_class = classes[dice.below(3) as usize];
