@@ -1,6 +1,6 @@
 //! The tests prove themselves: with a known bug planted, the simulated crashes must find it. Only with the feature `sabotage`.
 
-use super::crash::run_case;
+use super::crash::{Way, run_case};
 use crate::sabotage::{Sabotage, plant};
 use std::panic::catch_unwind;
 
@@ -11,7 +11,11 @@ fn found_by(bug: Sabotage, forgetful: bool) -> Option<u64> {
     let found = (0..SEEDS).find(|seed| {
         plant(Some(bug));
         let seed = *seed;
-        let failed = catch_unwind(move || run_case(seed, 0.0, forgetful)).is_err();
+        let way = Way {
+            forgetful,
+            ..Way::default()
+        };
+        let failed = catch_unwind(move || run_case(seed, way)).is_err();
         plant(None);
         failed
     });
