@@ -93,7 +93,10 @@ impl Core {
     }
     /// Waits a while, or until the drive closes.
     pub async fn pause(&self, duration: Duration) {
-        let closed = pin!(self.provision.until(|| (self.closed.get() || self.cleaner.waiting.get() > 0).then_some(())));
+        let closed = pin!(
+            self.provision
+                .until(|| (self.closed.get() || self.cleaner.waiting.get() > 0).then_some(()))
+        );
         match select(closed, pin!(self.runtime.sleep(duration))).await {
             Either::Left(_) => self.runtime.yield_now().await,
             Either::Right(_) => {}

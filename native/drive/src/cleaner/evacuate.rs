@@ -5,7 +5,7 @@ use super::pace::Pace;
 use super::victim::Candidate;
 use crate::core::Core;
 use crate::entry::Entry;
-use crate::format::{BATCH_HEADER_BYTES, LogRecord, MarkKind, PAGE_BYTES, STATE_RECORD_TYPE, SEGMENT_OPEN_TYPE, peek_record};
+use crate::format::{BATCH_HEADER_BYTES, LogRecord, MarkKind, PAGE_BYTES, SEGMENT_OPEN_TYPE, STATE_RECORD_TYPE, peek_record};
 use crate::log::SegmentReader;
 use crate::space::Place;
 use crate::{Key, Space};
@@ -32,7 +32,10 @@ impl Core {
         let (mut offset, mut walk) = (0, Walk::default());
         let end = self.medium.geometry().segment_bytes as usize;
         while offset < end && self.lives(&victim) {
-            let batch = reader.batch(offset).await.filter(|found| found.header.generation == victim.generation);
+            let batch = reader
+                .batch(offset)
+                .await
+                .filter(|found| found.header.generation == victim.generation);
             let Some(batch) = batch else {
                 offset += PAGE_BYTES;
                 continue;
@@ -74,7 +77,9 @@ impl Core {
     }
     /// Moves the record at `place` if it lives. False when that is not possible now.
     async fn keep(self: &Rc<Core>, source: &[u8], place: Place, walk: &mut Walk) -> bool {
-        let Some(record) = LogRecord::decode(source, self.seed.salt) else { return true };
+        let Some(record) = LogRecord::decode(source, self.seed.salt) else {
+            return true;
+        };
         let (bucket, space, name) = match &record {
             LogRecord::Version(record) => (record.bucket, record.space, record.name),
             LogRecord::Mark(mark) => (mark.bucket, mark.space, mark.name),

@@ -165,7 +165,10 @@ async fn filled(runtime: &Runtime, folder: &Folder) {
     let now = runtime.wall_ms();
     for number in 0..KEPT {
         let name = format!("k{number}");
-        assert_eq!(put(&drive, &name, ballot(now, number), number, &pattern(number, 3000)).await, Answer::Ack);
+        assert_eq!(
+            put(&drive, &name, ballot(now, number), number, &pattern(number, 3000)).await,
+            Answer::Ack
+        );
         stable(&drive, &name, ballot(now, number)).await;
         if number % 10 == 9 {
             drive.core().checkpoint().await.expect("a checkpoint");
@@ -186,7 +189,9 @@ async fn holds_all(drive: &Drive) {
 
 /// Reads the roots of a folder, newest first.
 async fn roots(runtime: &Runtime, folder: &Folder) -> Vec<crate::format::Root> {
-    let (core, _, _) = recovered(runtime, &options(folder.path()), TINY).await.expect("a recoverable drive");
+    let (core, _, _) = recovered(runtime, &options(folder.path()), TINY)
+        .await
+        .expect("a recoverable drive");
     core.roots.read_all().await
 }
 
@@ -281,7 +286,9 @@ fn rows_in_a_damaged_block_are_unknown_and_the_next_start_rebuilds_them() {
         let largest = loop {
             drive.core().checkpoint().await.expect("a checkpoint");
             drop(drive);
-            let (core, _, _) = recovered(&runtime, &options(folder.path()), TINY).await.expect("a recoverable drive");
+            let (core, _, _) = recovered(&runtime, &options(folder.path()), TINY)
+                .await
+                .expect("a recoverable drive");
             let runs = core.index.borrow().runs();
             drop(core);
             let largest = runs.iter().max_by_key(|run| run.entries()).expect("a run").clone();
@@ -299,7 +306,11 @@ fn rows_in_a_damaged_block_are_unknown_and_the_next_start_rebuilds_them() {
             want: crate::Want::Heads,
         };
         let answer = drive.handle(read).await;
-        assert!(matches!(answer, Answer::Failed(_)), "unknown is not absent: {answer:?}, {:?}", drive.status().state);
+        assert!(
+            matches!(answer, Answer::Failed(_)),
+            "unknown is not absent: {answer:?}, {:?}",
+            drive.status().state
+        );
         assert!(matches!(drive.status().state, DriveState::Suspect(_)));
         runtime.sleep(Duration::from_millis(100)).await;
         drop(drive);
