@@ -64,10 +64,14 @@ impl Core {
         let closed = self.provision.until(|| self.closed.get().then_some(()));
         select(pin!(self.clean()), pin!(closed)).await;
     }
+    /// Whether the drive works: one that closes is about to write its last checkpoint, behind which nothing shall come.
+    fn may_clean(&self) -> bool {
+        self.failure().is_none() && !self.closing.get()
+    }
     async fn clean(self: &Rc<Core>) {
         let mut pace = Pace::new(self);
         self.find_traces();
-        while self.failure().is_none() {
+        while self.may_clean() {
             self.review_traces();
             let retired = self.retire_empty();
             let short = self.is_space_short();

@@ -30,6 +30,7 @@ mod log;
 mod medium;
 mod merges;
 mod message;
+pub mod offline;
 mod open;
 mod prepare;
 mod prewrite;
@@ -58,6 +59,7 @@ pub use latency::{LATENCY_BUCKETS, LatencySnapshot, latency_bound_us};
 pub use message::{Answer, Block, Covers, Head, KeyState, Request, ScanRow, ShardBytes, Want};
 pub use open::Tuning;
 pub use record::{Coding, Kind, Record, Shard};
+pub use verify::Verification;
 
 #[cfg(test)]
 mod tests;

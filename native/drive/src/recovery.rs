@@ -95,7 +95,7 @@ async fn from_root(core: &Rc<Core>, root: &Root) -> Result<Recovered, String> {
     };
     let start = match &root.manifest {
         None => {
-            core.checkpoints.begin(base, 0, 0, Vec::new(), None);
+            core.checkpoints.begin(base, 0, Vec::new(), None);
             LogStart::Segment {
                 segment: root.log_start.segment(),
                 generation: root.log_start_generation,
@@ -143,9 +143,7 @@ async fn take_in(core: &Rc<Core>, place: &ManifestPlace, base: RootBase) -> Resu
         index.set_runs(runs.clone());
         index.set_keys(manifest.keys);
     }
-    let (sequence, manifest_extents) = (manifest.log.sequence, Some(blob.extents));
-    core.checkpoints
-        .begin(base, manifest.checkpoint, sequence, runs.clone(), manifest_extents);
+    core.checkpoints.begin(base, manifest.checkpoint, runs.clone(), Some(blob.extents));
     let unsettled = scan_special(core, &runs).await?;
     for keys in unsettled.chunks(LOADS) {
         load_rows(core, keys.iter().cloned()).await?;

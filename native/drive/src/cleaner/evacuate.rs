@@ -56,7 +56,7 @@ impl Core {
             offset += batch.header.length as usize;
             self.wake_pump();
             pace.after(self, batch.header.length as usize).await;
-            if self.failure().is_some() {
+            if !self.may_clean() {
                 return false;
             }
         }
@@ -86,7 +86,7 @@ impl Core {
         };
         let key = key_of(bucket, space, name);
         loop {
-            if self.load(&key).await.is_err() {
+            if self.load(&key).await.is_err() || !self.may_clean() {
                 return false;
             }
             let moving = match &record {
@@ -110,7 +110,7 @@ impl Core {
             match moving {
                 Moving::Dead | Moving::Appended => return true,
                 Moving::NeedsRoom(bytes) => {
-                    if self.room_to_move(bytes).await.is_err() || self.failure().is_some() {
+                    if self.room_to_move(bytes).await.is_err() {
                         return false;
                     }
                 }
