@@ -129,14 +129,12 @@ async fn judge(
     let own_are_dead = provably_without_effect(&writer, Some(finding));
     match (finding, found) {
         (Finding::Complete(_) | Finding::Absent, _) if own_are_dead => Err(StoreError::PreconditionFailed),
-        (_, Some(found)) => {
-            match republish(operation, found, ballot).await {
-                Ok(proposal) => Ok(Judgement::Publish(proposal, Goal::Fail)),
-                Err(ReadError::Vanished) => Ok(Judgement::Again),
-                Err(ReadError::Failed(_)) if proposer.has_proposed() => Err(outcome_unknown(operation, proposer)),
-                Err(ReadError::Failed(error)) => Err(error),
-            }
-        }
+        (_, Some(found)) => match republish(operation, found, ballot).await {
+            Ok(proposal) => Ok(Judgement::Publish(proposal, Goal::Fail)),
+            Err(ReadError::Vanished) => Ok(Judgement::Again),
+            Err(ReadError::Failed(_)) if proposer.has_proposed() => Err(outcome_unknown(operation, proposer)),
+            Err(ReadError::Failed(error)) => Err(error),
+        },
         (_, None) => Err(outcome_unknown(operation, proposer)),
     }
 }

@@ -3,8 +3,8 @@
 use crate::decide::Attempt;
 use crate::proposal::Proposal;
 use crate::scan::{SlotMask, bit, count};
-use openlake_drive::{Ballot, KeyState};
 use openlake_drive::sabotage::{Sabotage, is_planted};
+use openlake_drive::{Ballot, KeyState};
 use std::rc::Rc;
 
 /// After so many answerless tries a slot is not counted on any more.

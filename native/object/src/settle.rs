@@ -52,7 +52,9 @@ async fn settle_newest(operation: &Rc<Operation>) -> Result<Option<Located>, Rea
     match proposer.publish(proposal, found.accepted, false).await {
         Published::Complete => Ok(Some(finish(proposer, found))),
         Published::Refused => prepare_and_publish(operation, proposer).await,
-        Published::Silent | Published::OwnComplete(_) => Err(ReadError::Failed(operation.unavailable(&too_few("write back", write, slots)))),
+        Published::Silent | Published::OwnComplete(_) => {
+            Err(ReadError::Failed(operation.unavailable(&too_few("write back", write, slots))))
+        }
     }
 }
 

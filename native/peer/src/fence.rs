@@ -2,8 +2,8 @@
 
 use openlake_drive::Ballot;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 /// Under which bucket and revision of it a request was made for a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,7 +14,8 @@ impl Client {
         }
         self.values.note_bucket_deleted();
         let deleted = self.store.delete_bucket(BUCKET).await;
-        self.history.event(self.runtime.now(), &format!("{} deletes the bucket: {deleted:?}", self.name));
+        self.history
+            .event(self.runtime.now(), &format!("{} deletes the bucket: {deleted:?}", self.name));
         match deleted {
             Ok(true) => {
                 self.history.count("bucket deleted");
@@ -31,12 +32,13 @@ impl Client {
     /// Makes the bucket again; `None` while it cannot be done, or somebody else was faster.
     pub(crate) async fn create_bucket(&self) -> Option<BucketView> {
         let created = self.store.create_bucket(BUCKET).await;
-        self.history.event(self.runtime.now(), &format!("{} creates the bucket: {created:?}", self.name));
+        self.history
+            .event(self.runtime.now(), &format!("{} creates the bucket: {created:?}", self.name));
         match created {
             Ok(view) => return Some(view),
-            Err(
-                StoreError::PreconditionFailed | StoreError::Unavailable(_) | StoreError::Unknown(_) | StoreError::ConditionalConflict,
-            ) => self.history.count("bucket unavailable"),
+            Err(StoreError::PreconditionFailed | StoreError::Unavailable(_) | StoreError::Unknown(_) | StoreError::ConditionalConflict) => {
+                self.history.count("bucket unavailable")
+            }
             Err(error) => self.problem(format!("creating the bucket ended with {error:?}")),
         }
         None

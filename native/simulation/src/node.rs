@@ -122,7 +122,14 @@ pub async fn start(runtime: Runtime, options: NodeOptions, history: History) -> 
     // Drives are looked after by one core.
     let others = (1..options.cores).map(|_| {
         let drives = Vec::new();
-        Store::new(&runtime, &mesh, StoreOptions { drives, ..options_of_store.clone() })
+        Store::new(
+            &runtime,
+            &mesh,
+            StoreOptions {
+                drives,
+                ..options_of_store.clone()
+            },
+        )
     });
     let others: Vec<Store> = others.collect();
     let store = Store::new(&runtime, &mesh, options_of_store);

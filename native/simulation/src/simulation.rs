@@ -181,7 +181,11 @@ impl Run<'_> {
         let listener: crate::cluster::ServingListener = Rc::new(move |node, start, serving| {
             for number in 0..count {
                 let name = format!("client {node}.{start}.{number}");
-                let store = serving.stores.get((number + start + node) % serving.stores.len()).unwrap_or(&serving.store).clone();
+                let store = serving
+                    .stores
+                    .get((number + start + node) % serving.stores.len())
+                    .unwrap_or(&serving.store)
+                    .clone();
                 let runtime = serving.runtime.clone();
                 let client = Client {
                     name,

@@ -109,7 +109,11 @@ async fn step(client: &Client, random: &mut Random, mix: &Mix, seen: &mut BTreeM
     };
     let steps = if mix.conditional { CONDITIONAL_STEPS } else { STEPS };
     let Some(drawn) = random.weighted(steps) else { return };
-    let step = if mix.replaces_bucket && random.percent(2) { Step::ReplaceBucket } else { drawn };
+    let step = if mix.replaces_bucket && random.percent(2) {
+        Step::ReplaceBucket
+    } else {
+        drawn
+    };
     match step {
         Step::PutSmall => put(When::Always, small).await,
         Step::PutBulk => put(When::Always, bulk).await,
