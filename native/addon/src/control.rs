@@ -1,6 +1,6 @@
 //! A core's side of the way up: bounds, deadlines, and what happens while JavaScript does not answer.
 //!
-//! Per core at most 256 requests wait, on the node 1,024; more get 503 SlowDown at once. JavaScript counts a heartbeat up once a
+//! Per core at most 256 requests wait, on the node 1,024; more stand in line for a second, then get 503 SlowDown. JavaScript counts a heartbeat up once a
 //! second. After two seconds without one, new requests are refused at once and waiting ones at their deadline, so that clients
 //! go elsewhere while hot requests here go on.
 
@@ -19,6 +19,9 @@ use std::time::Duration;
 /// Waiting requests of one core, and of the node: what JavaScript answers in well under a second.
 const WAITING_PER_CORE: usize = 256;
 const WAITING_PER_NODE: u32 = 1024;
+/// How long a request beyond these bounds stands in line: a burst passes in less. And how often it looks.
+const IN_LINE: Duration = Duration::from_secs(1);
+const IN_LINE_LOOK: Duration = Duration::from_millis(5);
 /// Two missed heartbeats: a long garbage collection passes, a hung control plane does not.
 const SILENCE: Duration = Duration::from_secs(2);
 /// How long a request waits for a silent control plane.
@@ -107,14 +110,21 @@ impl ControlPort {
         let silent = self.runtime.now().0.saturating_sub(self.seen.get().1.0);
         Duration::from_nanos(silent) < SILENCE
     }
+    fn is_full(&self) -> bool {
+        self.waiting.borrow().len() >= WAITING_PER_CORE || self.shared.waiting.load(Ordering::Relaxed) >= WAITING_PER_NODE
+    }
     async fn ask_within_bounds(&self, request: ControlRequest) -> ControlReply {
         let (request_id, resource) = (request.request_id.clone(), resource_of(&request));
         let refuse = || {
             self.shared.refused.fetch_add(1, Ordering::Relaxed);
             slow_down(&self.tables.borrow(), &request_id, &resource)
         };
-        let full = self.waiting.borrow().len() >= WAITING_PER_CORE;
-        if full || self.shared.waiting.load(Ordering::Relaxed) >= WAITING_PER_NODE || !self.is_awake() {
+        let mut stood = Duration::ZERO;
+        while self.is_full() && self.is_awake() && stood < IN_LINE {
+            self.runtime.sleep(IN_LINE_LOOK).await;
+            stood += IN_LINE_LOOK;
+        }
+        if self.is_full() || !self.is_awake() {
             return refuse();
         }
         // The core in the upper bits tells the JavaScript thread where the reply belongs; 2^32 requests later an id may return.

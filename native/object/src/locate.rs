@@ -149,10 +149,11 @@ pub(crate) async fn locate(operation: &Rc<Operation>, need: Need) -> Result<Opti
     gather.ask_more(first_ask);
     let mut all_asked = false;
     let last = loop {
-        let wait = if all_asked {
-            operation.patience() * STRAGGLER_PATIENCE
-        } else {
-            operation.patience()
+        // With fewer than W answers a doubt cannot be settled either, so there is nothing better to do than to wait for the others.
+        let wait = match all_asked {
+            true if gather.answers.len() < quorum.write() => operation.remaining(),
+            true => operation.patience() * STRAGGLER_PATIENCE,
+            false => operation.patience(),
         };
         let reply = gather.next(wait).await;
         if reply == Some(true) && gather.answers.len() >= quorum.meet() {

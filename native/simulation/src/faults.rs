@@ -55,6 +55,8 @@ pub struct FaultPlan {
     pub interval_ms: u64,
     /// Longest time until a fault is mended.
     pub outage_ms: u64,
+    /// The same for partitions and wrong clocks.
+    pub estrangement_ms: u64,
     /// Most nodes that are down or stand still at a time.
     pub nodes_away: usize,
     /// How wrong a clock may be, in milliseconds. Two of them may differ by twice that: beyond 5 s drives refuse one another's ballots.
@@ -74,10 +76,12 @@ impl FaultPlan {
         } else {
             random.between(1, nodes as u64) as usize
         };
+        let outage_ms = random.between(50, 4000);
         FaultPlan {
             kinds,
             interval_ms: random.between(100, 2000),
-            outage_ms: random.between(50, 4000),
+            outage_ms,
+            estrangement_ms: outage_ms,
             nodes_away,
             clock_error_ms: if random.percent(50) { 1_200 } else { 4_500 },
         }
@@ -186,7 +190,11 @@ impl Faults {
         let Some(&fault) = self.random.pick(&self.plan.kinds) else { return };
         let node = self.random.below(cluster.nodes() as u64) as usize;
         let other = (node + self.random.between(1, cluster.nodes() as u64 - 1) as usize) % cluster.nodes();
-        let mended_ms = now_ms + self.random.between(1, self.plan.outage_ms);
+        let longest_ms = match fault {
+            Fault::Partition | Fault::Clock => self.plan.estrangement_ms,
+            _ => self.plan.outage_ms,
+        };
+        let mended_ms = now_ms + self.random.between(1, longest_ms);
         match fault {
             Fault::PowerCut | Fault::Kill | Fault::Pause | Fault::Drives => {
                 if self.away[node] || self.away.iter().filter(|away| **away).count() >= self.plan.nodes_away {

@@ -263,19 +263,20 @@ impl Plan {
         let mut plan = Plan::from_seed(seed, shape);
         let mut random = Random::new(seed ^ 0x7e57);
         plan.keys = 1;
-        plan.clients_per_node = 2;
-        plan.load_ms = 20_000;
+        plan.clients_per_node = 1;
+        plan.load_ms = 30_000;
         plan.mix.conditional = true;
         plan.mix.replaces_bucket = false;
         plan.mix.pause_ms = random.between(1, 300);
         plan.faults = FaultPlan {
-            kinds: vec![Fault::Kill, Fault::PowerCut, Fault::Clock],
-            interval_ms: random.between(50, 200),
-            outage_ms: random.between(20, 100),
-            nodes_away: plan.shape.nodes,
-            clock_error_ms: 2_000,
+            kinds: vec![Fault::Kill, Fault::PowerCut, Fault::Partition, Fault::Clock],
+            interval_ms: random.between(100, 600),
+            outage_ms: random.between(5, 60),
+            estrangement_ms: 1_000,
+            nodes_away: 1,
+            clock_error_ms: 2_400,
         };
-        plan.world.network_delay = (Duration::from_micros(20), Duration::from_millis(random.between(50, 400)));
+        plan.world.network_delay = (Duration::from_micros(20), Duration::from_millis(random.between(2, 50)));
         plan
     }
 }
