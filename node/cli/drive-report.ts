@@ -9,7 +9,7 @@ export function formatInspection(found: DriveInspection): string {
     `drive ${found.drive} of cluster ${found.cluster}`,
     `set ${found.set}, slot ${found.slot}, generation ${found.generation}, set epoch ${found.setEpoch}`,
     found.state === 'Healthy' ? 'state: Healthy' : `state: ${found.state}: ${found.reason}`,
-    `boot ${found.boot}, floor ${found.driveFloor}, ${found.dirty === undefined ? 'clean' : `dirty up to ${found.dirty}`}`,
+    `boot ${found.boot}, floor ${found.driveFloor}, ${typeof found.dirty === 'string' ? `dirty up to ${found.dirty}` : 'clean'}`,
     `space: ${formatBytes(found.usedBytes)} of ${formatBytes(found.capacityBytes)} used (${share} %)`,
     `  segments of ${formatBytes(found.segmentBytes)}, granules of ${formatBytes(found.granuleBytes)}, ` +
       `containers of ${formatBytes(found.containerBytes)}; ${found.madeSegments} of ${found.segments} segments exist`,
@@ -25,7 +25,7 @@ export function formatInspection(found: DriveInspection): string {
 }
 
 function formatRoot(root: DriveInspection['roots'][number]): string {
-  const checkpoint = root.checkpoint === undefined ? (root.hasManifest ? 'unreadable manifest' : 'no checkpoint') : `checkpoint ${root.checkpoint}`;
+  const checkpoint = typeof root.checkpoint === 'number' ? `checkpoint ${root.checkpoint}` : root.hasManifest ? 'unreadable manifest' : 'no checkpoint';
   const flags = [root.clean ? 'clean end' : '', root.rebuild ? 'index to be rebuilt' : ''].filter((flag) => flag !== '').map((flag) => `, ${flag}`);
   const log = `log from segment ${root.logSegment} (generation ${root.logGeneration}) at ${root.logOffset}`;
   return `  root ${root.sequence}: ${checkpoint}, ${log}, batch ${root.lastSequence}${flags.join('')}`;

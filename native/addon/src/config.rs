@@ -91,9 +91,9 @@ pub fn plan_engine(config: EngineConfig) -> Result<EnginePlan, String> {
         0 => choose_cores(),
         cores => cores,
     };
-    // A fifth of the budget caches small records, another one holds the index, both shared evenly by the drives.
+    // A fifth of the budget caches small records, a quarter is the index's; both shared evenly by the drives.
     let cache_bytes = (config.memory_bytes / 5.0 / config.drives.len().max(1) as f64) as u64;
-    let index_bytes = cache_bytes;
+    let index_bytes = (config.memory_bytes / 4.0 / config.drives.len().max(1) as f64) as u64;
     let epoch = config.layout.epoch;
     let drives = config.drives.iter().map(|drive| {
         let slot = SlotId {

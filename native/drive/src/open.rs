@@ -2,8 +2,8 @@
 
 use crate::blank::{self, names};
 use crate::cache::Cache;
-use crate::cleaner::Cleaner;
 use crate::checkpoint::{Checkpoints, LOG_BYTES_BETWEEN};
+use crate::cleaner::Cleaner;
 use crate::core::Core;
 use crate::counters::Counters;
 use crate::flush_gate::FlushGate;

@@ -125,7 +125,10 @@ async fn take_in(core: &Rc<Core>, place: &ManifestPlace, base: RootBase) -> Resu
     }
     for row in &manifest.log_segments {
         let mut space = core.space.borrow_mut();
-        if space.segment(row.segment).is_some_and(|segment| segment.class == SegmentClass::Bulk) {
+        if space
+            .segment(row.segment)
+            .is_some_and(|segment| segment.class == SegmentClass::Bulk)
+        {
             // Empty at the freeze, free soon after, and used for this very checkpoint.
             if row.live_records > 0 {
                 return Err(format!("segment {} holds both a part of the index and records", row.segment));
@@ -140,8 +143,7 @@ async fn take_in(core: &Rc<Core>, place: &ManifestPlace, base: RootBase) -> Resu
         index.set_runs(runs.clone());
         index.set_keys(manifest.keys);
     }
-    core.checkpoints
-        .begin(base, manifest.checkpoint, runs.clone(), Some(blob.extents));
+    core.checkpoints.begin(base, manifest.checkpoint, runs.clone(), Some(blob.extents));
     let unsettled = scan_special(core, &runs).await?;
     for keys in unsettled.chunks(LOADS) {
         load_rows(core, keys.iter().cloned()).await?;

@@ -11,6 +11,8 @@ mod harness;
 mod identity;
 mod index;
 mod model;
+#[cfg(feature = "sabotage")]
+mod mutations;
 mod protocol;
 mod rows;
 mod runs;

@@ -5,7 +5,7 @@ use super::pace::Pace;
 use super::victim::Candidate;
 use crate::core::Core;
 use crate::entry::Entry;
-use crate::format::{BATCH_HEADER_BYTES, LogRecord, MarkKind, PAGE_BYTES, STATE_RECORD_TYPE, SEGMENT_OPEN_TYPE, peek_record};
+use crate::format::{BATCH_HEADER_BYTES, LogRecord, MarkKind, PAGE_BYTES, SEGMENT_OPEN_TYPE, STATE_RECORD_TYPE, peek_record};
 use crate::log::SegmentReader;
 use crate::space::Place;
 use crate::{Key, Space};
@@ -32,7 +32,10 @@ impl Core {
         let (mut offset, mut walk) = (0, Walk::default());
         let end = self.medium.geometry().segment_bytes as usize;
         while offset < end && self.lives(&victim) {
-            let batch = reader.batch(offset).await.filter(|found| found.header.generation == victim.generation);
+            let batch = reader
+                .batch(offset)
+                .await
+                .filter(|found| found.header.generation == victim.generation);
             let Some(batch) = batch else {
                 offset += PAGE_BYTES;
                 continue;

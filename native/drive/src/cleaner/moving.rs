@@ -1,11 +1,11 @@
 //! Moving one record: a copy at the log's end, and, when that is durable and nothing has changed meanwhile, the index points there.
 
-use crate::{Answer, Key};
 use crate::core::{Core, Effect};
 use crate::entry::Entry;
 use crate::format::{MarkKind, MarkParts, StoredMark, StoredRecord, mark_bytes};
 use crate::sabotage::{Sabotage, is_planted};
 use crate::space::Place;
+use crate::{Answer, Key};
 use std::rc::Rc;
 
 /// A copy on its way.

@@ -71,11 +71,11 @@ fn a_cleaner_that_never_rests_loses_nothing() {
 
 /// What is special about a case.
 #[derive(Clone, Copy, Default)]
-struct Way {
-    error_chance: f64,
+pub struct Way {
+    pub error_chance: f64,
     /// No row stays in memory that needs not.
-    forgetful: bool,
-    clean_always: bool,
+    pub forgetful: bool,
+    pub clean_always: bool,
 }
 
 fn run_cases(case: impl Fn(u64) -> usize) {
@@ -93,7 +93,7 @@ fn run_cases(case: impl Fn(u64) -> usize) {
 }
 
 /// Several lives of one drive; how much was acknowledged and promised in them.
-fn run_case(seed: u64, way: Way) -> usize {
+pub fn run_case(seed: u64, way: Way) -> usize {
     let dice = Dice::new(seed);
     let classes = [DurabilityClass::ForceUnitAccess, DurabilityClass::Flush, DurabilityClass::Through];
     let durability_class = classes[dice.below(3) as usize];
