@@ -12,11 +12,13 @@ mod room;
 mod victim;
 
 pub(crate) use moving::{Move, TraceMove};
+pub(crate) use room::PATIENCE;
 
 use crate::core::Core;
 use crate::counters::Counter;
+use crate::format::FreedPage;
 use crate::{Ballot, Key};
-use futures_util::future::{Either, select};
+use futures_util::future::select;
 use pace::Pace;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +29,8 @@ use victim::Candidate;
 
 /// How often an idle drive looks whether there is something to clean; a drive that lacks space does not wait.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// So long a drive that lacks space waits for what others must do first.
+const SHORT_PAUSE: Duration = Duration::from_millis(10);
 /// A log with fewer dead bytes than this many segments is left alone: there is hardly anything to gain.
 const WORTH_SEGMENTS: u64 = 2;
 
@@ -37,6 +41,8 @@ pub(crate) struct Cleaner {
     unreadable: RefCell<BTreeMap<u32, u64>>,
     /// Keys of which the log holds nothing but the trace of a collected tombstone.
     pub traces: RefCell<BTreeSet<Key>>,
+    /// A segment was given back: some of the traces may go.
+    pub traces_due: Cell<bool>,
     /// The drive's floor as it was last made durable for a collection.
     pub raised_floor: Cell<Ballot>,
     /// Somebody waits for space.
@@ -70,9 +76,11 @@ impl Core {
     }
     async fn clean(self: &Rc<Core>) {
         let mut pace = Pace::new(self);
-        self.find_traces();
         while self.may_clean() {
-            self.review_traces();
+            self.departed.borrow_mut().expire(self.runtime.now(), false);
+            if self.cleaner.traces_due.replace(false) {
+                self.review_traces().await;
+            }
             let retired = self.retire_empty();
             let short = self.is_space_short();
             // What was emptied must come back before more is spent.
@@ -93,13 +101,12 @@ impl Core {
     }
     /// Waits a while, or until the drive closes.
     pub async fn pause(&self, duration: Duration) {
-        let closed = pin!(
-            self.provision
-                .until(|| (self.closed.get() || self.cleaner.waiting.get() > 0).then_some(()))
-        );
-        match select(closed, pin!(self.runtime.sleep(duration))).await {
-            Either::Left(_) => self.runtime.yield_now().await,
-            Either::Right(_) => {}
+        let until = self.runtime.now().0 + duration.as_nanos() as u64;
+        while self.runtime.now().0 < until && self.may_clean() {
+            self.runtime.sleep(duration.min(SHORT_PAUSE)).await;
+            if self.cleaner.waiting.get() > 0 {
+                break;
+            }
         }
     }
     /// Whether the drive is about to refuse data for want of free segments.
@@ -137,12 +144,15 @@ impl Core {
         let core = self.clone();
         self.runtime.spawn(async move {
             for segment in segments {
-                if core.medium.write_zero_page(segment).await.is_err() {
-                    // It stays retired; the next start finds it without life and tries again.
+                let generation = core.space.borrow().generation(segment);
+                let page = FreedPage { segment, generation }.encode(core.seed.salt);
+                if core.medium.write_first_page(segment, &page).await.is_err() {
                     core.counters.errors.add(1);
+                    core.space.borrow_mut().retire_again(segment);
                     continue;
                 }
                 core.space.borrow_mut().free_log(segment);
+                core.cleaner.traces_due.set(true);
                 core.log_changed.notify();
                 core.provision.notify();
             }
@@ -167,6 +177,10 @@ impl Core {
                 age: current - segment.generation,
             })
         });
-        victim::best(candidates, segment_bytes, short)
+        victim::best(candidates, segment_bytes, short && self.cleaner.waiting.get() > 0)
+    }
+    /// Whether cleaning gives space back, now or as soon as a checkpoint is made.
+    pub fn may_gain_space(&self) -> bool {
+        self.space.borrow().has_retired() || self.choose_victim(true).is_some()
     }
 }

@@ -13,6 +13,9 @@ use crate::space::Place;
 use crate::{Answer, Ballot, Key, Kind};
 use std::rc::Rc;
 
+/// Traces looked at between two looks at what else there is to do.
+const TRACES_A_STEP: usize = 64;
+
 impl Core {
     /// Drops the tombstone `ballot` if it is the only record of `key`, and stable. `Ack`: nothing is left; `Refuse`: something else is
     /// held, or what is missing is unknown.
@@ -43,8 +46,8 @@ impl Core {
                 moved: false,
             };
             let bytes = parts.encoded_bytes();
-            if !self.log.borrow().has_room(bytes) {
-                match self.room(bytes).await {
+            if !self.log.borrow().has_room_keeping(bytes, 1) {
+                match self.room(bytes, 1).await {
                     Ok(()) => continue,
                     Err(answer) => return answer,
                 }
@@ -87,7 +90,7 @@ impl Core {
     }
     /// Raises the floor of every key, durably.
     async fn raise_drive_floor(self: &Rc<Core>, floor: Ballot) -> Result<(), Answer> {
-        self.room(STATE_RECORD_BYTES).await?;
+        self.room(STATE_RECORD_BYTES, 0).await?;
         let mut acceptor = self.acceptor.get();
         acceptor.drive_floor = acceptor.drive_floor.max(floor);
         self.acceptor.set(acceptor);
@@ -129,11 +132,15 @@ impl Core {
             self.promises.borrow_mut().insert(key.clone(), promised);
         }
         self.cleaner.traces.borrow_mut().insert(key.clone());
+        self.cleaner.traces_due.set(true);
     }
     /// Lets go of traces that no segment is left for.
-    pub fn review_traces(&self) {
+    pub async fn review_traces(&self) {
         let traces: Vec<Key> = self.cleaner.traces.borrow().iter().cloned().collect();
-        for key in traces {
+        for (number, key) in traces.into_iter().enumerate() {
+            if number % TRACES_A_STEP == TRACES_A_STEP - 1 {
+                self.runtime.yield_now().await;
+            }
             let mut index = self.index.borrow_mut();
             let Some((mark, range)) = index.get(&key).and_then(|row| Some((row.mark()?, row.trace()?))) else {
                 self.cleaner.traces.borrow_mut().remove(&key);
@@ -145,7 +152,8 @@ impl Core {
                 *range.start()
             };
             let mut space = self.space.borrow_mut();
-            let as_old = |number: u32, generation: u64| number != mark.segment() && (from..=*range.end()).contains(&generation);
+            let as_old =
+                |number: u32, generation: u64| generation > 0 && number != mark.segment() && (from..=*range.end()).contains(&generation);
             if space.log_segments().any(|(number, segment)| as_old(number, segment.generation)) {
                 continue;
             }
@@ -161,6 +169,7 @@ impl Core {
         let index = self.index.borrow();
         let traces = index.rows().filter(|(_, row)| row.trace().is_some());
         self.cleaner.traces.borrow_mut().extend(traces.map(|(key, _)| key.clone()));
+        self.cleaner.traces_due.set(true);
     }
 }
 

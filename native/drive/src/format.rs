@@ -2,6 +2,7 @@
 
 mod batch;
 mod fields;
+mod freed_page;
 mod log_record;
 mod manifest;
 mod mark_record;
@@ -14,6 +15,7 @@ mod superblock;
 
 pub(crate) use batch::{BATCH_HEADER_BYTES, BATCH_LIMIT_BYTES, BatchHeader, BatchKind, DriveSeed, PAGE_BYTES, round_to_page};
 pub(crate) use fields::{FieldReader, FieldWriter};
+pub(crate) use freed_page::FreedPage;
 pub(crate) use log_record::LogRecord;
 pub(crate) use manifest::{Manifest, ManifestRun};
 pub(crate) use mark_record::{MarkKind, MarkParts, StoredMark, mark_bytes};

@@ -11,7 +11,8 @@ use std::io;
 use std::rc::Rc;
 
 /// Most bytes of one write of zeros: small beside a segment, large enough to cost little.
-const ZEROS_BYTES: usize = 1 << 20;
+pub(crate) const ZEROS_BYTES: usize = 1 << 20;
+
 /// The containers of one drive.
 pub(crate) struct Medium {
     runtime: Runtime,
@@ -149,11 +150,11 @@ impl Medium {
         self.counters.flush_latency.add(start, self.runtime.now());
         result
     }
-    /// Writes zeros durably over the first page of a segment.
-    pub async fn write_zero_page(&self, segment: u32) -> io::Result<()> {
-        let mut zeros = AlignedBuffer::with_capacity(PAGE_BYTES);
-        zeros.set_len(PAGE_BYTES);
-        self.write(Place::new(segment, 0), vec![zeros.freeze()], Durability::Sync).await
+    /// Writes the first page of a segment durably.
+    pub async fn write_first_page(&self, segment: u32, bytes: &[u8; PAGE_BYTES]) -> io::Result<()> {
+        let mut page = AlignedBuffer::with_capacity(PAGE_BYTES);
+        page.append(bytes);
+        self.write(Place::new(segment, 0), vec![page.freeze()], Durability::Sync).await
     }
     /// Writes zeros durably from `offset` of a segment on, one write; returns how many bytes.
     pub async fn write_zeros(&self, segment: u32, offset: u32) -> io::Result<u32> {

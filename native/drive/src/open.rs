@@ -167,10 +167,10 @@ async fn start(core: &Rc<Core>, path: &Path, recovered: &RecoveredDrive) -> Resu
         core.space.borrow_mut().claim_log(named, 0);
     } else {
         // The segment that named its successor is damaged, or the successor is used for something else; any free one will do.
-        let found = core.space.borrow_mut().take_log().ok_or_else(full)?;
+        let found = core.space.borrow_mut().take_log(0).ok_or_else(full)?;
         core.log.borrow_mut().set_next(found);
     }
-    if !core.add_ready().await || !core.log.borrow_mut().roll() {
+    if !core.add_ready(0).await || !core.log.borrow_mut().roll() {
         return Err(full());
     }
     core.runtime.spawn(core.clone().run_pump());
@@ -191,6 +191,7 @@ async fn start(core: &Rc<Core>, path: &Path, recovered: &RecoveredDrive) -> Resu
         core.write_root(false).await.map_err(|error| opening(path, &error))?;
     }
     core.runtime.spawn(core.clone().run_checkpoints());
+    core.find_traces();
     core.runtime.spawn(core.clone().run_cleaner());
     core.runtime.spawn(core.clone().run_merges());
     Ok(())

@@ -39,7 +39,7 @@ impl Core {
             }
             let uncovered = ballot.clock > self.acceptor.get().bound_clock;
             if uncovered && !self.log.borrow().has_room(STATE_RECORD_BYTES) {
-                match self.room(STATE_RECORD_BYTES).await {
+                match self.room(STATE_RECORD_BYTES, 0).await {
                     Ok(()) => continue,
                     Err(answer) => return answer,
                 }

@@ -4,6 +4,7 @@
 //! Never on the log's path: a segment that the log reaches first is used as it is.
 
 use crate::core::Core;
+use crate::medium::ZEROS_BYTES;
 use std::rc::Rc;
 
 impl Core {
@@ -30,8 +31,11 @@ impl Core {
         log.segments_ahead().find(|segment| busy && !written.contains(segment))
     }
     async fn prewrite(self: &Rc<Core>, segment: u32) {
-        let mut offset = 0;
-        while offset < self.medium.geometry().segment_bytes {
+        // The first page last: it may say that the segment was given back, which holds for what lies behind it.
+        let segment_bytes = self.medium.geometry().segment_bytes;
+        let mut offsets: Vec<u32> = (0..segment_bytes).step_by(ZEROS_BYTES).collect();
+        offsets.rotate_left(1);
+        for offset in offsets {
             if self.failure().is_some() || !self.log.borrow_mut().begin_zeroing(segment) {
                 break;
             }
@@ -40,10 +44,9 @@ impl Core {
             self.resolve_error();
             self.wake_pump();
             self.log_changed.notify();
-            match written {
-                Ok(length) => offset += length,
-                // The log will meet the error itself, if it lasts.
-                Err(_) => break,
+            // The log will meet the error itself, if it lasts.
+            if written.is_err() {
+                break;
             }
             self.runtime.yield_now().await;
         }

@@ -2,6 +2,7 @@
 
 use crate::Answer;
 use crate::core::Core;
+use crate::space::KEPT_FOR_INDEX;
 use std::rc::Rc;
 
 /// Segments that wait to be rolled into, beside the one already named as next.
@@ -17,12 +18,12 @@ impl Core {
             if self.failure().is_some() {
                 return;
             }
-            if !self.add_ready().await {
+            if !self.add_ready(KEPT_FOR_INDEX).await {
                 // Freed bulk segments may serve the log later: look again when something was written.
                 self.exhausted.set(true);
                 self.log_changed.notify();
                 self.provision
-                    .until(|| (self.closed.get() || self.space.borrow().free_segments() > 0).then_some(()))
+                    .until(|| (self.closed.get() || self.space.borrow().free_segments() > KEPT_FOR_INDEX).then_some(()))
                     .await;
             }
         }
@@ -30,10 +31,10 @@ impl Core {
     fn wants_segments(&self) -> bool {
         self.log.borrow().ready_segments() < READY_SEGMENTS
     }
-    /// Gives the log one more segment; false when there is none.
-    pub async fn add_ready(self: &Rc<Core>) -> bool {
+    /// Gives the log one more segment; false when no more than `kept` are free.
+    pub async fn add_ready(self: &Rc<Core>, kept: u32) -> bool {
         loop {
-            let taken = self.space.borrow_mut().take_log();
+            let taken = self.space.borrow_mut().take_log(kept);
             if let Some(segment) = taken {
                 self.log.borrow_mut().add_ready(segment);
                 self.exhausted.set(false);

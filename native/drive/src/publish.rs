@@ -85,7 +85,7 @@ impl Core {
                     return self.durable(ordinal).await.map_or_else(|answer| answer, |()| Answer::Ack);
                 }
                 Err(needed) => {
-                    if let Err(answer) = self.room(needed).await {
+                    if let Err(answer) = self.room(needed, 1).await {
                         return answer;
                     }
                 }
@@ -203,7 +203,7 @@ impl Core {
         };
         let (total, tail_offset) = (parts.encoded_bytes(), parts.tail_offset());
         let mut log = self.log.borrow_mut();
-        if !log.has_room(total) {
+        if !log.has_room_keeping(total, 1) {
             return Err(total);
         }
         let salt = self.seed.salt;

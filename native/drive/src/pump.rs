@@ -1,13 +1,16 @@
 //! Between the log and the device: issues its writes, applies what became durable, reacts to errors.
 
 use crate::Answer;
+use crate::cleaner::PATIENCE;
 use crate::core::{Core, Effect};
 use crate::format::{BatchKind, STATE_RECORD_BYTES, encode_state_record};
 use crate::log::{LogFailed, LogWrite, SealedBatch};
 use crate::space::{Claim, Place};
 use bytes::Bytes;
+use futures_util::future::{Either, select};
 use openlake_io::Durability;
 use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
@@ -131,17 +134,26 @@ impl Core {
         }
         self.note_log(bytes);
     }
-    /// Waits until a record of `bytes` can be appended; an answer when it never can.
-    pub async fn room(&self, bytes: usize) -> Result<(), Answer> {
-        self.log_changed
-            .until(|| match (self.log.borrow().has_room(bytes), self.exhausted.get()) {
+    /// Waits until a record of `bytes` can be appended; an answer when it never can. `kept`: segments ahead that are left to others.
+    pub async fn room(&self, bytes: usize, kept: usize) -> Result<(), Answer> {
+        let began = self.runtime.now();
+        loop {
+            let check = || match (self.log.borrow().has_room_keeping(bytes, kept), self.exhausted.get()) {
                 (true, _) => Some(Ok(())),
                 // The cleaner makes room, where there is any to make.
                 (false, true) if self.may_gain_room(Claim::Removal) => None,
                 (false, true) => Some(Err(Answer::Full)),
                 (false, false) => None,
-            })
-            .await
+            };
+            let late = pin!(self.runtime.sleep(PATIENCE));
+            if let Either::Left((decided, _)) = select(pin!(self.log_changed.until(check)), late).await {
+                return decided;
+            }
+            let waited = self.runtime.now().0.saturating_sub(began.0);
+            if self.exhausted.get() && u128::from(waited) >= PATIENCE.as_nanos() {
+                return Err(Answer::Full);
+            }
+        }
     }
     /// Waits until a batch is durable; otherwise the answer that says why it will not be.
     pub async fn durable(&self, ordinal: u64) -> Result<(), Answer> {

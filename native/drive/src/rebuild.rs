@@ -9,7 +9,7 @@ use crate::core::Core;
 use crate::format::{AcceptorState, LogRecord, mark_bytes};
 use crate::index::{MergeCursor, Run, RunError, decode_key, decode_row};
 use crate::log::{Found, Recovered, Replay, Salvaged, salvage};
-use crate::replay::{apply, claimed_twice, load_rows};
+use crate::replay::{apply, claimed_twice, load_row, load_rows};
 use crate::row::Row;
 use crate::space::{Extent, Ledger, SegmentClass, Space};
 use std::collections::{BTreeMap, HashSet};
@@ -53,6 +53,9 @@ impl Replay for Gatherer {
             load_rows(&self.core, records.iter().map(|(record, _)| record.key())).await?;
         }
         for (record, found) in records {
+            if self.spills {
+                load_row(&self.core, &record.key()).await?;
+            }
             let mut ledger = Ledger::default();
             apply(&mut self.core.index.borrow_mut(), &self.core.extents, &mut ledger, record, found);
             self.core.extents.take_returned();

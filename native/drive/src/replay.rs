@@ -50,18 +50,25 @@ impl Replay for Follower {
     async fn batch(&mut self, records: Vec<(LogRecord<'_>, Found)>) -> Result<(), String> {
         load_rows(&self.core, records.iter().map(|(record, _)| record.key())).await?;
         for (record, found) in records {
+            // Loading the rows behind it may have let go of this one again.
+            load_row(&self.core, &record.key()).await?;
             self.apply(record, found);
         }
         Ok(())
     }
 }
 
-/// Brings the rows of `keys` into memory; in words, why that fails.
+/// Reads the rows of `keys` ahead, many at a time; in words, why that fails. With little memory some may be gone again afterwards:
+/// before a row is changed, [`load_row`] makes sure of it.
 pub(crate) async fn load_rows(core: &Rc<Core>, keys: impl Iterator<Item = Key>) -> Result<(), String> {
     let keys: Vec<Key> = keys.collect();
-    let loads = keys.iter().map(|key| core.load(key));
-    let loaded = futures_util::future::try_join_all(loads).await;
-    loaded.map(drop).map_err(|answer| match answer {
+    let loads = keys.iter().map(|key| load_row(core, key));
+    futures_util::future::try_join_all(loads).await.map(drop)
+}
+
+/// Brings the row of a key into memory, where it stays until the next await.
+pub(crate) async fn load_row(core: &Rc<Core>, key: &Key) -> Result<(), String> {
+    core.load(key).await.map_err(|answer| match answer {
         Answer::Failed(text) => text,
         other => format!("{other:?}"),
     })
@@ -110,6 +117,10 @@ fn apply_version(
     let ballot = record.head.ballot;
     if row.stable().is_some_and(|stable| ballot < stable) {
         // Dead: an older copy of a version that is superseded.
+        return Vec::new();
+    }
+    if record.moved && row.trace().is_some() && !row.entries().iter().any(|entry| entry.head.ballot == ballot) {
+        // Dead: it was collected while the copy was on its way.
         return Vec::new();
     }
     let mut head = record.head;

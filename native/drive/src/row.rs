@@ -128,7 +128,10 @@ impl Row {
     }
     /// No trace is needed any more.
     pub fn forget_trace(&mut self) {
-        (self.mark, self.collected, self.oldest) = (None, 0, 0);
+        (self.mark, self.collected) = (None, 0);
+        if self.entries.is_empty() {
+            self.oldest = 0;
+        }
     }
     /// Lowest generation of a log segment that may hold a record of this key, superseded ones included; 0: not known.
     pub fn oldest(&self) -> u64 {

@@ -84,7 +84,7 @@ impl Core {
             if let Some(text) = self.failure() {
                 return Err(Answer::Failed(text));
             }
-            self.room(MARK_ROOM_BYTES).await?;
+            self.room(MARK_ROOM_BYTES, 0).await?;
             self.append_marks();
             self.wake_pump();
             self.all_durable().await?;

@@ -16,4 +16,4 @@ pub(crate) use geometry::Geometry;
 pub(crate) use image::{BitmapImage, LogSegmentImage, SpaceImage};
 pub(crate) use ledger::Ledger;
 pub(crate) use place::Place;
-pub(crate) use rules::{Claim, PACKED_PERCENT};
+pub(crate) use rules::{Claim, KEPT_FOR_INDEX, PACKED_PERCENT};

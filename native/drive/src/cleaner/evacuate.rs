@@ -14,7 +14,7 @@ use std::collections::HashSet;
 use std::rc::Rc;
 
 /// Bytes of one read: large enough to cost little, small enough to stand in nobody's way.
-const STEP_BYTES: usize = 256 << 10;
+pub(super) const STEP_BYTES: usize = 256 << 10;
 
 /// What one walk through a segment remembers.
 #[derive(Default)]
@@ -48,7 +48,7 @@ impl Core {
                     break;
                 };
                 let place = Place::new(victim.segment, (offset + at) as u32);
-                if kind != STATE_RECORD_TYPE && kind != SEGMENT_OPEN_TYPE && !self.keep(&rest[..total], place, &mut walk).await {
+                if kind != STATE_RECORD_TYPE && kind != SEGMENT_OPEN_TYPE && !self.keep(&victim, &rest[..total], place, &mut walk).await {
                     return false;
                 }
                 at += total;
@@ -76,7 +76,7 @@ impl Core {
             .is_some_and(|segment| segment.generation == victim.generation && segment.live_records > 0)
     }
     /// Moves the record at `place` if it lives. False when that is not possible now.
-    async fn keep(self: &Rc<Core>, source: &[u8], place: Place, walk: &mut Walk) -> bool {
+    async fn keep(self: &Rc<Core>, victim: &Candidate, source: &[u8], place: Place, walk: &mut Walk) -> bool {
         let Some(record) = LogRecord::decode(source, self.seed.salt) else {
             return true;
         };
@@ -86,7 +86,12 @@ impl Core {
         };
         let key = key_of(bucket, space, name);
         loop {
-            if self.load(&key).await.is_err() || !self.may_clean() {
+            if self.load(&key).await.is_err() {
+                // Until the index is rebuilt; others must not wait for it.
+                self.cleaner.unreadable.borrow_mut().insert(victim.segment, victim.generation);
+                return false;
+            }
+            if !self.may_clean() {
                 return false;
             }
             let moving = match &record {

@@ -40,7 +40,7 @@ impl Core {
         };
         let stable = row.stable() == Some(entry.head.ballot);
         let mut log = self.log.borrow_mut();
-        if !log.has_room(source.len()) {
+        if !log.has_room_keeping(source.len(), 1) {
             return Moving::NeedsRoom(source.len());
         }
         let salt = self.seed.salt;
@@ -68,7 +68,7 @@ impl Core {
         };
         let bytes = parts.encoded_bytes();
         let mut log = self.log.borrow_mut();
-        if !log.has_room(bytes) {
+        if !log.has_room_keeping(bytes, 1) {
             return Moving::NeedsRoom(bytes);
         }
         let salt = self.seed.salt;
@@ -95,7 +95,7 @@ impl Core {
         };
         let bytes = parts.encoded_bytes();
         let mut log = self.log.borrow_mut();
-        if !log.has_room(bytes) {
+        if !log.has_room_keeping(bytes, 1) {
             return Moving::NeedsRoom(bytes);
         }
         let salt = self.seed.salt;
@@ -110,7 +110,7 @@ impl Core {
     /// Waits for room for a move, which may use all of the reserve; `Full` when only the cleaner itself could make some.
     pub async fn room_to_move(&self, bytes: usize) -> Result<(), Answer> {
         self.wake_pump();
-        let check = || match self.log.borrow().has_room(bytes) {
+        let check = || match self.log.borrow().has_room_keeping(bytes, 1) {
             true => Some(Ok(())),
             false if self.exhausted.get() && !self.space.borrow().has_retired() => Some(Err(Answer::Full)),
             false => None,

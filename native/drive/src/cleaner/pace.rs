@@ -1,6 +1,7 @@
 //! How fast to clean: in proportion to what it costs. After each step the cleaner rests a multiple of the time that the step took; a
 //! drive that is busy makes steps slow, and so the cleaner rare. Where space is short it does not rest at all.
 
+use super::evacuate::STEP_BYTES;
 use crate::core::Core;
 use openlake_io::Instant;
 use std::rc::Rc;
@@ -18,6 +19,8 @@ pub(crate) struct Pace {
     began: Instant,
     records: u64,
     moved: u64,
+    /// Read in this step.
+    bytes: usize,
 }
 
 impl Pace {
@@ -26,14 +29,19 @@ impl Pace {
             began: core.runtime.now(),
             records: core.counters.records.get(),
             moved: core.cleaner.moved_records.get(),
+            bytes: 0,
         }
     }
     /// A step begins.
     pub fn begin(&mut self, core: &Core) {
         *self = Pace::new(core);
     }
-    /// A step of `bytes` read is done: rests as long as it must.
-    pub async fn after(&mut self, core: &Rc<Core>, _bytes: usize) {
+    /// `bytes` more were read and moved: rests as long as it must when that makes a step.
+    pub async fn after(&mut self, core: &Rc<Core>, bytes: usize) {
+        self.bytes += bytes;
+        if self.bytes < STEP_BYTES {
+            return;
+        }
         if core.is_space_short() {
             core.runtime.yield_now().await;
         } else {

@@ -7,11 +7,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 /// A writer waits this long for the cleaner before it is told that the drive is full.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// How often it looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
-/// So many segments of dead bytes are worth waiting for.
-const WORTH_SEGMENTS: u64 = 1;
 
 impl Core {
     /// Whether a claim may be met now; lets go of what is no longer needed first.
@@ -24,11 +22,8 @@ impl Core {
     }
     /// Whether cleaning can make room for a claim.
     pub fn may_gain_room(&self, claim: Claim) -> bool {
-        let current = self.log.borrow().durable_head().generation;
-        let space = self.space.borrow();
-        let packed = space.is_full() && claim == Claim::Data;
-        let worth = WORTH_SEGMENTS * u64::from(space.geometry().segment_bytes);
-        !packed && (space.has_retired() || space.dead_log_bytes(current) >= worth)
+        let packed = self.space.borrow().is_full() && claim == Claim::Data;
+        !packed && self.may_gain_space()
     }
     /// Waits until a claim may be met; `Full` where cleaning does not help, or not soon enough.
     pub async fn await_room_for(self: &Rc<Core>, claim: Claim) -> Result<(), Answer> {

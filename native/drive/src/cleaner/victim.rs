@@ -2,8 +2,9 @@
 
 use crate::space::PACKED_PERCENT;
 
-/// A drive that lacks space cleans what is packed more tightly, too: whatever gains a page counts.
-const PACKED_PERCENT_WHEN_SHORT: u64 = 97;
+/// Where somebody waits for space, what is packed somewhat more tightly is cleaned, too. Not more: copies are padded as well, and what
+/// gains nothing would be cleaned for ever.
+const PACKED_PERCENT_WHEN_SHORT: u64 = 92;
 
 /// A segment of the log that might be cleaned.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -162,13 +162,17 @@ impl<E> Log<E> {
     }
     /// Whether a record of `bytes` can be appended now (a failed log takes none, and says so at once).
     pub fn has_room(&self, bytes: usize) -> bool {
+        self.has_room_keeping(bytes, 0)
+    }
+    /// The same, with `kept` segments ahead left to others: to marks and promises, which must not wait for what waits for them.
+    pub fn has_room_keeping(&self, bytes: usize, kept: usize) -> bool {
         if self.failed {
             return true;
         }
         if self.failing || self.closed.len() >= CLOSED_LIMIT {
             return false;
         }
-        self.fits_open(bytes) || self.fits_segment(self.head_if_closed(), bytes) || self.may_roll()
+        self.fits_open(bytes) || self.fits_segment(self.head_if_closed(), bytes) || (self.may_roll() && self.ready.len() > kept)
     }
     fn may_roll(&self) -> bool {
         !self.ready.is_empty() && self.zeroing != Some(self.head.next)

@@ -7,6 +7,7 @@
 
 use super::head::Head;
 use super::reader::{FoundBatch, SegmentReader};
+use super::salvage::given_back;
 use crate::format::{
     AcceptorState, BATCH_HEADER_BYTES, BatchKind, DriveSeed, LogRecord, PAGE_BYTES, STATE_RECORD_TYPE, SegmentOpen, decode_state_record,
     peek_record,
@@ -133,6 +134,9 @@ impl<R: Replay> Walk<'_, R> {
                 next: open.next,
             };
             return true;
+        }
+        if given_back(self.medium, self.seed, segment).await > before.generation {
+            return false;
         }
         // No open batch. Later batches of that generation which knew it to be durable prove that it was there.
         let expected = before.sequence + 1;

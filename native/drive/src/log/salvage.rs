@@ -7,8 +7,9 @@
 use super::head::Head;
 use super::reader::SegmentReader;
 use super::recover::{Recovered, Replay, Walk, opening};
-use crate::format::{AcceptorState, DriveSeed, PAGE_BYTES, SegmentOpen};
+use crate::format::{AcceptorState, DriveSeed, FreedPage, PAGE_BYTES, SegmentOpen};
 use crate::medium::Medium;
+use crate::space::Place;
 use std::collections::BTreeMap;
 
 /// What was salvaged.
@@ -26,6 +27,15 @@ struct Opened {
     offset: u32,
     sequence: u64,
     crc: u64,
+}
+
+/// Generation of the log segment that was given back here and not used for the log since; 0: none.
+pub(super) async fn given_back(medium: &Medium, seed: DriveSeed, segment: u32) -> u64 {
+    let Ok(page) = medium.read(Place::new(segment, 0), PAGE_BYTES).await else {
+        return 0;
+    };
+    let freed = FreedPage::decode(page.as_slice(), seed.salt).filter(|freed| freed.segment == segment);
+    freed.map_or(0, |freed| freed.generation)
 }
 
 /// Reads all that is there and hands it to `replay`, oldest segment first. `state`: the acceptor's, if no segment is found.
@@ -46,11 +56,12 @@ pub(crate) async fn salvage<R: Replay>(medium: &Medium, seed: DriveSeed, state: 
         };
         opened.insert(found.header.generation, first);
     }
-    // A segment whose first batch is damaged is known by the one that came after it.
+    // A segment whose first batch is damaged is known by the one that came after it, unless it says itself that it was given back.
     let mut headless: BTreeMap<u64, (u32, u32)> = BTreeMap::new();
     for predecessor in opened.values().filter_map(|first| first.open.predecessor) {
         let reused = opened.values().any(|first| first.segment == predecessor.segment);
-        if !reused && !opened.contains_key(&predecessor.generation) {
+        let freed = given_back(medium, seed, predecessor.segment).await >= predecessor.generation;
+        if !reused && !freed && !opened.contains_key(&predecessor.generation) {
             headless.insert(predecessor.generation, (predecessor.segment, predecessor.end));
         }
     }

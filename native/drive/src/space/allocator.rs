@@ -167,8 +167,15 @@ impl Space {
         self.claim_log(number, generation);
         self.change_live(number, live.0 as i64, live.1 as i64, last_sequence);
     }
-    /// Takes a free segment that exists for the log; `None` when none does.
-    pub fn take_log(&mut self) -> Option<u32> {
+    /// Retires a segment again that could not be made free: the next checkpoint tries once more.
+    pub fn retire_again(&mut self, number: u32) {
+        self.retired.push(number);
+    }
+    /// Takes a free segment that exists for the log, if more than `kept` are free.
+    pub fn take_log(&mut self, kept: u32) -> Option<u32> {
+        if self.free <= kept {
+            return None;
+        }
         let number = self
             .segments
             .iter()

@@ -11,6 +11,9 @@ pub(crate) const PACKED_PERCENT: u64 = 85;
 /// Data is refused when this share of the capacity is in use, as counted here.
 const FULL_PERCENT: u64 = 95;
 
+/// Free segments that the log leaves to the checkpoints, without which nothing is given back. A start may use them.
+pub(crate) const KEPT_FOR_INDEX: u32 = 2;
+
 /// What wants space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Claim {

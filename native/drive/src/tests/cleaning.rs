@@ -159,7 +159,7 @@ fn lone_records_are_packed_when_nobody_writes() {
         // In pages of their own they would take 8 MiB; the segment in use and those ahead of it come on top.
         let status = describe(&drive);
         let used = drive.core().space.borrow().log_bytes();
-        assert!(used < 2000 * (1000 * 13 / 10 + 200) + (5 * 256 << 10), "{used} {status}");
+        assert!(used < 2000 * (1000 * 13 / 10 + 200) + 5 * (256 << 10), "{used} {status}");
         audit(&drive).await;
         for id in 0..2000 {
             assert!(read_all(&drive, &format!("k{id}")).await == Some(pattern(id, 1000)));
@@ -227,6 +227,10 @@ fn a_collected_tombstone_leaves_nothing_behind() {
         stable(&drive, "k", ballot(now, 2)).await;
         assert_eq!(put(&drive, "other", ballot(now, 9), 9, &pattern(9, 3000)).await, Answer::Ack);
         stable(&drive, "other", ballot(now, 9)).await;
+        // Every start opens another segment; in the same one the mark would lie behind all that it must outlive.
+        drop(drive);
+        let drive = open(&runtime, folder.path()).await;
+        stable(&drive, "k", ballot(now, 2)).await;
         assert_eq!(drop_key(&drive, "k", 2).await, Answer::Ack);
         assert_eq!(drop_key(&drive, "k", 2).await, Answer::Ack, "again");
         let gone = async |drive: &Drive| {
@@ -234,12 +238,12 @@ fn a_collected_tombstone_leaves_nothing_behind() {
             assert_eq!((state.records.len(), state.stable), (0, None));
             assert!(state.floor > ballot(now, 2), "what still travels is refused");
             assert!(matches!(put(drive, "k", ballot(now, 1), 1, b"x").await, Answer::Refuse { .. }));
-            assert_eq!(drive.status().keys, 1);
         };
         assert_eq!(heads(&drive, "k").await.records.len(), 0);
         drop(drive);
         let drive = open(&runtime, folder.path()).await;
         assert_eq!(heads(&drive, "k").await.records.len(), 0);
+        runtime.sleep(Duration::from_millis(300)).await;
         // The log still has the old version: a trace keeps a rebuild from finding it.
         assert_eq!(drive.core().cleaner.traces.borrow().len(), 1);
         audit(&drive).await;
