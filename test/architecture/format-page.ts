@@ -15,7 +15,16 @@ const codecs: readonly (readonly [string, string])[] = [
   ['Batch', 'batch'],
   ['First record of a segment', 'segment_open'],
   ['Record', 'record'],
+  ['Mark', 'mark_record'],
+  ['Manifest', 'manifest'],
   ["Drive's state", 'state_record'],
+  ['Run of the index', '../index/run_footer'],
+  ['Block of a run', '../index/block'],
+  ['Fences of a run', '../index/fences'],
+  ['Filter of a run', '../index/filter'],
+  ['Keys of a run', '../index/run_key'],
+  ['Row of a run', '../index/row_codec'],
+  ['Version in a row', '../index/version_codec'],
 ];
 
 const introduction = `# On-disk format
@@ -24,7 +33,7 @@ A drive is a directory on XFS or ext4 that holds \`superblock.0\`, \`superblock.
 are cut into segments of equal size; a segment is free, part of the log, or holds bulk. The log is the truth: at start everything else is
 rebuilt from it. All numbers are little-endian unless said otherwise. Format version 1; it may still change until the first release.
 
-This page is generated from the comments above the codecs in \`native/drive/src/format/\` (\`npm run generate\`).
+This page is generated from the comments above the codecs in \`native/drive/src/format/\` and \`index/\` (\`npm run generate\`).
 `;
 
 /** The page as it should be. */

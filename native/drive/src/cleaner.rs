@@ -11,8 +11,8 @@ mod pace;
 mod room;
 mod victim;
 
-pub(crate) use room::PATIENCE;
 pub(crate) use moving::{Move, TraceMove};
+pub(crate) use room::PATIENCE;
 
 use crate::core::Core;
 use crate::counters::Counter;
@@ -76,7 +76,6 @@ impl Core {
     }
     async fn clean(self: &Rc<Core>) {
         let mut pace = Pace::new(self);
-        self.find_traces();
         while self.may_clean() {
             self.departed.borrow_mut().expire(self.runtime.now(), false);
             if self.cleaner.traces_due.replace(false) {

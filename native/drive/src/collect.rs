@@ -152,7 +152,8 @@ impl Core {
                 *range.start()
             };
             let mut space = self.space.borrow_mut();
-            let as_old = |number: u32, generation: u64| generation > 0 && number != mark.segment() && (from..=*range.end()).contains(&generation);
+            let as_old =
+                |number: u32, generation: u64| generation > 0 && number != mark.segment() && (from..=*range.end()).contains(&generation);
             if space.log_segments().any(|(number, segment)| as_old(number, segment.generation)) {
                 continue;
             }

@@ -19,6 +19,7 @@ mod run_key;
 mod run_writer;
 mod slot;
 mod varint;
+mod version_codec;
 
 pub(crate) use block::Block;
 #[cfg(test)]

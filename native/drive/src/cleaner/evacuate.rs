@@ -77,7 +77,9 @@ impl Core {
     }
     /// Moves the record at `place` if it lives. False when that is not possible now.
     async fn keep(self: &Rc<Core>, victim: &Candidate, source: &[u8], place: Place, walk: &mut Walk) -> bool {
-        let Some(record) = LogRecord::decode(source, self.seed.salt) else { return true };
+        let Some(record) = LogRecord::decode(source, self.seed.salt) else {
+            return true;
+        };
         let (bucket, space, name) = match &record {
             LogRecord::Version(record) => (record.bucket, record.space, record.name),
             LogRecord::Mark(mark) => (mark.bucket, mark.space, mark.name),

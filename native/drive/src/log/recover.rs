@@ -6,8 +6,8 @@
 //! drive may no longer say of any key that it never had it.
 
 use super::head::Head;
-use super::salvage::given_back;
 use super::reader::{FoundBatch, SegmentReader};
+use super::salvage::given_back;
 use crate::format::{
     AcceptorState, BATCH_HEADER_BYTES, BatchKind, DriveSeed, LogRecord, PAGE_BYTES, STATE_RECORD_TYPE, SegmentOpen, decode_state_record,
     peek_record,

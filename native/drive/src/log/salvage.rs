@@ -31,7 +31,9 @@ struct Opened {
 
 /// Generation of the log segment that was given back here and not used for the log since; 0: none.
 pub(super) async fn given_back(medium: &Medium, seed: DriveSeed, segment: u32) -> u64 {
-    let Ok(page) = medium.read(Place::new(segment, 0), PAGE_BYTES).await else { return 0 };
+    let Ok(page) = medium.read(Place::new(segment, 0), PAGE_BYTES).await else {
+        return 0;
+    };
     let freed = FreedPage::decode(page.as_slice(), seed.salt).filter(|freed| freed.segment == segment);
     freed.map_or(0, |freed| freed.generation)
 }

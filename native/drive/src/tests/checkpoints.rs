@@ -314,7 +314,11 @@ fn rows_in_a_damaged_block_are_unknown_and_the_next_start_rebuilds_them() {
                 other => panic!("{other:?}"),
             }
         }
-        assert!(unknown > 0 && unknown < 400, "{unknown} rows are unknown: {:?}", drive.status().state);
+        assert!(
+            unknown > 0 && unknown < 400,
+            "{unknown} rows are unknown: {:?}",
+            drive.status().state
+        );
         assert!(matches!(drive.status().state, DriveState::Suspect(_)));
         runtime.sleep(Duration::from_millis(100)).await;
         drop(drive);
