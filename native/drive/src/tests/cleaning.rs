@@ -295,3 +295,48 @@ fn a_segment_that_is_read_is_not_used_again() {
         assert_ne!(core.space.borrow().generation(place.segment()), generation);
     });
 }
+
+/// What an object of 1 KiB takes on a drive. `OPENLAKE_OBJECTS` is how many; the promise is 1.3 times its bytes and 200.
+#[test]
+fn small_objects_take_little_more_than_their_bytes() {
+    let objects = std::env::var("OPENLAKE_OBJECTS").ok().and_then(|text| text.parse().ok());
+    let objects: u64 = objects.unwrap_or(5000);
+    for in_flight in [64, 1] {
+        let (folder, runtime) = (Folder::new("small"), runtime());
+        runtime.run(async {
+            let mut options = options(folder.path());
+            (options.capacity_bytes, options.index_bytes) = (Some(2 << 30), 64 << 20);
+            let tuning = Tuning {
+                segment_bytes: Some(1 << 20),
+                ..Tuning::default()
+            };
+            let drive = Drive::open_tuned(&runtime, options, tuning).await.expect("the drive opens");
+            let now = runtime.wall_ms();
+            for round in 0..objects / in_flight {
+                let puts = (0..in_flight).map(|at| {
+                    let (drive, id) = (drive.clone(), round * in_flight + at);
+                    async move {
+                        let name = format!("object {id:09}");
+                        assert_eq!(put(&drive, &name, ballot(now, id), id, &pattern(id, 1024)).await, Answer::Ack);
+                        stable(&drive, &name, ballot(now, id)).await;
+                    }
+                });
+                join_all(puts).await;
+            }
+            let of_each = |drive: &Drive| {
+                let space = drive.core().space.borrow();
+                // Those ahead of the log are taken by nothing yet.
+                let used = space.log_segments().filter(|(_, segment)| segment.generation > 0).count() as u64;
+                (used * (1 << 20) + space.used_granule_bytes()) / objects
+            };
+            let before = of_each(&drive);
+            settle_down(&runtime, &drive).await;
+            drive.core().checkpoint().await.expect("a checkpoint");
+            settle_down(&runtime, &drive).await;
+            let after = of_each(&drive);
+            eprintln!("{objects} objects of 1 KiB, {in_flight} in flight: {before} bytes of the drive each, {after} after packing");
+            // A few segments more or less are much for few objects.
+            assert!(after < 1024 * 13 / 10 + 200 + (8 << 20) / objects, "{after}");
+        });
+    }
+}
