@@ -122,7 +122,8 @@ impl Drive {
     pub async fn open(runtime: &Runtime, options: DriveOptions) -> Result<Drive, OpenError> {
         Drive::open_tuned(runtime, options, Tuning::default()).await
     }
-    pub(crate) async fn open_tuned(runtime: &Runtime, options: DriveOptions, tuning: Tuning) -> Result<Drive, OpenError> {
+    /// As [`Drive::open`], with sizes that tests make small.
+    pub async fn open_tuned(runtime: &Runtime, options: DriveOptions, tuning: Tuning) -> Result<Drive, OpenError> {
         let core = open(runtime, options, tuning).await?;
         Ok(Drive {
             handle: Rc::new(Handle { core }),

@@ -43,6 +43,7 @@ pub use ballot::{Ballot, WriteId};
 pub use drive::{Adoption, Drive, DriveOptions, DriveState, DriveStatus, Identity, MountCheck, OpenError};
 pub use key::{Key, Space};
 pub use message::{Answer, Block, Covers, Head, KeyState, Request, ScanRow, ShardBytes, Want};
+pub use open::Tuning;
 pub use record::{Coding, Kind, Record, Shard};
 
 #[cfg(test)]

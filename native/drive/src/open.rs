@@ -23,7 +23,7 @@ use std::rc::Rc;
 
 /// Sizes that tests make small.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Tuning {
+pub struct Tuning {
     /// Segment size of a drive to be formatted, instead of the one that its capacity asks for.
     pub segment_bytes: Option<u32>,
 }
