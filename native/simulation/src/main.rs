@@ -2,6 +2,8 @@
 
 use openlake_drive::sabotage::Sabotage;
 use openlake_io::{EngineKind, Runtime};
+use openlake_simulation::drive::plan::DrivePlan;
+use openlake_simulation::drive::simulation::run as run_drive;
 use openlake_simulation::plan::{Plan, Shape};
 use openlake_simulation::simulation::{Report, run};
 use std::collections::BTreeMap;
@@ -11,6 +13,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 Simulates whole clusters, one seed after the other, and checks what they promise.
 
+  --drive           simulate a single drive instead, its lives and deaths
   --seed FIRST      first seed (default: 1)
   --seeds N         how many (default: 100)
   --minutes M       stop after so many minutes (default: no limit)
@@ -21,7 +24,11 @@ Simulates whole clusters, one seed after the other, and checks what they promise
   --keep-going      do not stop at the first seed that fails
   --verbose         print every event";
 
+/// The first problems say most.
+const PROBLEMS_PRINTED: usize = 10;
+
 struct Arguments {
+    drive: bool,
     first: u64,
     seeds: u64,
     minutes: Option<u64>,
@@ -34,6 +41,7 @@ struct Arguments {
 
 fn parse() -> Result<Arguments, String> {
     let mut parsed = Arguments {
+        drive: false,
         first: 1,
         seeds: 100,
         minutes: None,
@@ -50,6 +58,7 @@ fn parse() -> Result<Arguments, String> {
             text.parse::<u64>().map_err(|_| format!("{name} needs a number, not '{text}'"))
         };
         match name.as_str() {
+            "--drive" => parsed.drive = true,
             "--seed" => parsed.first = number()?,
             "--seeds" => parsed.seeds = number()?,
             "--minutes" => parsed.minutes = Some(number()?),
@@ -87,28 +96,58 @@ fn parse_bug(text: &str) -> Result<Sabotage, String> {
         .ok_or_else(known)
 }
 
-/// Runs a plan; a panic is a problem like any other.
-fn run_caught(plan: &Plan, verbose: bool) -> Report {
-    catch_unwind(AssertUnwindSafe(|| run(plan, verbose))).unwrap_or_else(|panic| {
+/// What a seed stands for.
+#[derive(Debug)]
+enum Case {
+    Cluster(Box<Plan>),
+    Drive(Box<DrivePlan>),
+}
+
+impl Case {
+    fn new(seed: u64, arguments: &Arguments) -> Case {
+        let sabotage = arguments.plant;
+        if arguments.drive {
+            let plan = DrivePlan::from_seed(seed);
+            Case::Drive(Box::new(DrivePlan { sabotage, ..plan }))
+        } else {
+            let plan = Plan::from_seed(seed, arguments.shape);
+            Case::Cluster(Box::new(Plan { sabotage, ..plan }))
+        }
+    }
+    fn run(&self, verbose: bool) -> Report {
+        match self {
+            Case::Cluster(plan) => run(plan, verbose),
+            Case::Drive(plan) => run_drive(plan, verbose),
+        }
+    }
+}
+
+/// Runs a case; a panic is a problem like any other.
+fn run_caught(case: &Case, seed: u64, verbose: bool) -> Report {
+    catch_unwind(AssertUnwindSafe(|| case.run(verbose))).unwrap_or_else(|panic| {
         let text = panic
             .downcast_ref::<String>()
             .cloned()
             .or(panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
         Report {
-            seed: plan.seed,
+            seed,
             problems: vec![format!("panic: {}", text.unwrap_or_default())],
             ..Report::default()
         }
     })
 }
 
-fn print_failure(report: &Report, shape: Option<&str>) {
+fn print_failure(report: &Report, arguments: &Arguments, shape: Option<&str>) {
     println!("\nseed {} FAILED (hash {:016x}):", report.seed, report.hash);
-    for problem in &report.problems {
+    for problem in report.problems.iter().take(PROBLEMS_PRINTED) {
         println!("  - {problem}");
     }
+    if report.problems.len() > PROBLEMS_PRINTED {
+        println!("  - and {} more", report.problems.len() - PROBLEMS_PRINTED);
+    }
     let shape = shape.map(|shape| format!(" --shape {shape}")).unwrap_or_default();
-    println!("  replay: npm run simulate -- --seed {} --seeds 1{shape} --verbose", report.seed);
+    let drive = if arguments.drive { " --drive" } else { "" };
+    println!("  replay: npm run simulate --{drive} --seed {} --seeds 1{shape} --verbose", report.seed);
 }
 
 fn main() -> ExitCode {
@@ -137,13 +176,10 @@ fn main() -> ExitCode {
         if arguments.minutes.is_some_and(|minutes| clock() >= minutes as f64 * 60.0) {
             break;
         }
-        let plan = Plan {
-            sabotage: arguments.plant,
-            ..Plan::from_seed(seed, arguments.shape)
-        };
-        let mut report = run_caught(&plan, arguments.verbose);
+        let case = Case::new(seed, &arguments);
+        let mut report = run_caught(&case, seed, arguments.verbose);
         if arguments.repeat {
-            let again = run_caught(&plan, false);
+            let again = run_caught(&case, seed, false);
             if again.hash != report.hash {
                 report
                     .problems
@@ -157,7 +193,7 @@ fn main() -> ExitCode {
         }
         if arguments.seeds == 1 {
             println!(
-                "seed {seed}: {plan:?}\n  hash {:016x}, {} events, {:.3} s",
+                "seed {seed}: {case:?}\n  hash {:016x}, {} events, {:.3} s",
                 report.hash,
                 report.events,
                 report.simulated.as_secs_f64()
@@ -171,7 +207,7 @@ fn main() -> ExitCode {
             );
         }
         if !report.problems.is_empty() {
-            print_failure(&report, shape_text.as_deref());
+            print_failure(&report, &arguments, shape_text.as_deref());
             failed.push(seed);
             if !arguments.keep_going {
                 break;

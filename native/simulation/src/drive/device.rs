@@ -1,0 +1,87 @@
+//! The machine of one drive: a simulated world with a single node, whose process comes and goes.
+
+use super::plan::DrivePlan;
+use openlake_drive::{Adoption, Drive, DriveOptions, MountCheck, OpenError};
+use openlake_io::{Instant, Runtime, SimWorld};
+use std::cell::RefCell;
+use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// The one node.
+pub const NODE: u32 = 1;
+/// Where its drive is.
+pub const PATH: &str = "/drive";
+
+/// The machine.
+pub struct Device {
+    pub world: SimWorld,
+    options: DriveOptions,
+    plan: DrivePlan,
+}
+
+impl Device {
+    /// A machine with an empty device.
+    pub fn new(plan: &DrivePlan) -> Device {
+        let world = SimWorld::new(plan.seed, plan.world.clone());
+        Device {
+            world,
+            options: DriveOptions {
+                path: PATH.into(),
+                cluster: [7; 16],
+                set: 3,
+                slot: 2,
+                set_epoch: 1,
+                mount_check: MountCheck::Strict,
+                adoption: Adoption::FormatNew,
+                capacity_bytes: Some(plan.capacity_bytes),
+                cache_bytes: plan.cache_bytes,
+                boot_at_least: 0,
+            },
+            plan: plan.clone(),
+        }
+    }
+    /// Starts the machine's process.
+    pub fn start(&self) -> Runtime {
+        let runtime = self.world.start_node(NODE, IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)));
+        // The first start makes the mount; later ones find it.
+        let _ = self.world.mount(NODE, Path::new(PATH));
+        runtime
+    }
+    /// Opens the drive in a running process.
+    pub fn open(&self, runtime: &Runtime) -> impl Future<Output = Result<Drive, OpenError>> + use<> {
+        let (runtime, options, tuning) = (runtime.clone(), self.options.clone(), self.plan.tuning);
+        async move { Drive::open_tuned(&runtime, options, tuning).await }
+    }
+    /// Runs a future until it is done; `None` when it is not within `patience` of simulated time.
+    pub fn run<T: 'static>(&self, runtime: &Runtime, future: impl Future<Output = T> + 'static, patience: Duration) -> Option<T> {
+        let result = Rc::new(RefCell::new(None));
+        let target = result.clone();
+        runtime.spawn(async move {
+            let value = future.await;
+            *target.borrow_mut() = Some(value);
+        });
+        self.world.run_until(|| result.borrow().is_some(), patience);
+        result.take()
+    }
+    /// Lets so many events happen.
+    pub fn step(&self, count: u64) {
+        let end = self.world.events() + count;
+        while self.world.events() < end && self.world.step() {}
+    }
+    /// Lets the device complete so many writes, unless that takes more than so many events.
+    pub fn step_writes(&self, count: u64, most_events: u64) {
+        let (end, last) = (self.world.writes_completed(NODE) + count, self.world.events() + most_events);
+        while self.world.writes_completed(NODE) < end && self.world.events() < last && self.world.step() {}
+    }
+    /// Simulated time.
+    pub fn now(&self) -> Instant {
+        self.world.now()
+    }
+    /// Device errors by chance, from now on.
+    pub fn set_error_chance(&self, chance: f64) {
+        self.world.change_options(|options| options.disk_error_chance = chance);
+    }
+}

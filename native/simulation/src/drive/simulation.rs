@@ -1,0 +1,240 @@
+//! One run: a drive lives several lives on one device, and must keep in each what it said in those before.
+
+use super::audit::{Contents, audit, read_all};
+use super::device::Device;
+use super::device::NODE;
+use super::model::Model;
+use super::plan::{DrivePlan, Trouble};
+use super::worker::{Shift, Worker};
+use crate::history::History;
+use crate::random::Random;
+use crate::simulation::Report;
+use openlake_drive::{Drive, OpenError};
+use openlake_io::{Instant, Runtime};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Longest that anything may take.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Marks older than this are durable (protocol.md section 2 allows a second, the device's delays come on top).
+const MARKS_DURABLE: Duration = Duration::from_secs(2);
+
+/// How a life ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    PowerCut,
+    Kill,
+    /// Closed while requests are under way.
+    Close,
+    /// Closed when all is quiet.
+    Peace,
+}
+
+/// Runs a plan to its end.
+pub fn run(plan: &DrivePlan, verbose: bool) -> Report {
+    openlake_drive::sabotage::plant(plan.sabotage);
+    let history = History::new(verbose);
+    let device = Device::new(plan);
+    let mut run = Run {
+        plan,
+        history: history.clone(),
+        random: Random::new(plan.seed ^ 0xd21e),
+        model: Rc::default(),
+        boot: 0,
+        contents: None,
+    };
+    history.event(device.now(), &format!("{plan:?}"));
+    if run.live(&device).is_none() {
+        history.problem(device.now(), "the run stopped early".to_owned());
+    }
+    openlake_drive::sabotage::plant(None);
+    Report {
+        seed: plan.seed,
+        hash: history.hash() ^ device.world.event_hash(),
+        events: history.events(),
+        simulated: Duration::from_nanos(device.now().0),
+        counts: history.counts(),
+        problems: history.problems(),
+    }
+}
+
+struct Run<'plan> {
+    plan: &'plan DrivePlan,
+    history: History,
+    random: Random,
+    model: Rc<RefCell<Model>>,
+    /// The last boot number.
+    boot: u32,
+    /// What the drive held when it was closed in peace.
+    contents: Option<Contents>,
+}
+
+impl Run<'_> {
+    /// All lives and a last look. `None`: what follows makes no sense after the problem just noted.
+    fn live(&mut self, device: &Device) -> Option<()> {
+        for life in 0..self.plan.lives {
+            self.history.event(device.now(), &format!("life {life} begins"));
+            let runtime = device.start();
+            if self.plan.cut_after_writes.is_none() && self.random.percent(12) {
+                self.end_while_opening(device, &runtime);
+                continue;
+            }
+            let drive = self.open(device, &runtime)?;
+            let shift = self.shift(&runtime, drive);
+            self.audit(device, &shift)?;
+            if let Trouble::Errors(chance) = self.plan.trouble {
+                device.set_error_chance(chance);
+            }
+            self.work(device, &shift);
+            let end = self.choose_end();
+            self.end(device, &shift, end)?;
+            device.set_error_chance(0.0);
+        }
+        let runtime = device.start();
+        let drive = self.open(device, &runtime)?;
+        let shift = self.shift(&runtime, drive);
+        self.audit(device, &shift)
+    }
+
+    fn shift(&self, runtime: &Runtime, drive: Drive) -> Rc<Shift> {
+        Rc::new(Shift {
+            runtime: runtime.clone(),
+            drive,
+            model: self.model.clone(),
+            history: self.history.clone(),
+            plan: self.plan.clone(),
+            stop: Cell::new(false),
+            closing: Cell::new(false),
+            was_full: Cell::new(false),
+            working: Cell::new(0),
+        })
+    }
+
+    fn open(&mut self, device: &Device, runtime: &Runtime) -> Option<Drive> {
+        let opened = device.run(runtime, device.open(runtime), PATIENCE);
+        let drive = match opened {
+            Some(Ok(drive)) => drive,
+            Some(Err(OpenError::Unavailable(_))) if self.plan.trouble == Trouble::NoSpace && self.boot == 0 => {
+                self.history.count("drives that found no space");
+                return None;
+            }
+            other => {
+                let text = other.map_or("is not done in time".to_owned(), |result| format!("{:?}", result.err()));
+                self.history.problem(device.now(), format!("opening the drive: {text}"));
+                return None;
+            }
+        };
+        self.history.event(device.now(), &format!("opened, boot {}", drive.boot()));
+        if drive.boot() <= self.boot {
+            let text = format!("boot number {} after {}", drive.boot(), self.boot);
+            self.history.problem(device.now(), text);
+        }
+        self.boot = drive.boot();
+        Some(drive)
+    }
+
+    /// The process ends while it opens the drive.
+    fn end_while_opening(&mut self, device: &Device, runtime: &Runtime) {
+        let (opening, keeper) = (device.open(runtime), runtime.clone());
+        runtime.spawn(async move {
+            let drive = opening.await;
+            keeper.sleep(PATIENCE).await;
+            drop(drive);
+        });
+        device.step(self.random.below(400));
+        if self.random.percent(70) {
+            device.world.crash_node(NODE);
+        } else {
+            device.world.stop_node(NODE);
+        }
+        self.contents = None;
+        self.history.count("ends while opening");
+    }
+
+    fn audit(&mut self, device: &Device, shift: &Rc<Shift>) -> Option<()> {
+        let expected = self.contents.take();
+        let done = device.run(&shift.runtime, audit(shift.clone(), expected), PATIENCE);
+        if done.is_none() {
+            self.history.problem(device.now(), "looking at everything is not done in time".to_owned());
+        }
+        done
+    }
+
+    /// Lets workers work for a while.
+    fn work(&mut self, device: &Device, shift: &Rc<Shift>) {
+        let workers = self.plan.load.workers;
+        shift.working.set(workers);
+        for number in 0..workers {
+            let worker = Worker {
+                shift: shift.clone(),
+                random: self.random.split(),
+                number,
+            };
+            shift.runtime.spawn(worker.work());
+        }
+        if let Some(writes) = self.plan.cut_after_writes {
+            device.step_writes(writes, u64::MAX);
+            return;
+        }
+        // Early ends find what is not durable yet, late ones what is long forgotten.
+        if self.random.percent(30) {
+            device.step_writes(self.random.below(200), self.plan.life_events);
+        } else {
+            device.step(self.random.below(self.plan.life_events));
+        }
+    }
+
+    fn choose_end(&mut self) -> End {
+        if self.plan.cut_after_writes.is_some() {
+            return End::PowerCut;
+        }
+        let ends = [(5, End::PowerCut), (2, End::Kill), (1, End::Close), (2, End::Peace)];
+        self.random.weighted(&ends).unwrap_or(End::PowerCut)
+    }
+
+    fn end(&mut self, device: &Device, shift: &Rc<Shift>, end: End) -> Option<()> {
+        let is_idle_first = end == End::Peace || self.random.percent(25);
+        if is_idle_first && self.plan.cut_after_writes.is_none() {
+            self.calm(device, shift)?;
+        }
+        self.history.event(device.now(), &format!("{end:?}"));
+        if end == End::Peace && self.plan.is_sound() && !shift.was_full.get() {
+            let reading = shift.clone();
+            self.contents = device.run(&shift.runtime, async move { read_all(&reading).await }, PATIENCE);
+        }
+        if matches!(end, End::Close | End::Peace) {
+            shift.closing.set(true);
+            let drive = shift.drive.clone();
+            let closed = device.run(&shift.runtime, async move { drive.close().await }, PATIENCE);
+            if closed.is_none() {
+                self.history.problem(device.now(), "closing the drive is not done in time".to_owned());
+            }
+        }
+        let now = device.now();
+        if end == End::PowerCut {
+            device.world.crash_node(NODE);
+            self.history.count("power cuts");
+        } else {
+            device.world.stop_node(NODE);
+            self.history.count(if end == End::Kill { "kills" } else { "closes" });
+        }
+        let limit = Instant(now.0.saturating_sub(MARKS_DURABLE.as_nanos() as u64));
+        let sure = self.plan.is_sound() && self.plan.world.disk_stall_chance == 0.0 && !shift.was_full.get();
+        self.model.borrow_mut().keys_mut().for_each(|key| key.end_life(sure.then_some(limit)));
+        Some(())
+    }
+
+    /// All requests end; then time passes.
+    fn calm(&mut self, device: &Device, shift: &Rc<Shift>) -> Option<()> {
+        shift.stop.set(true);
+        if !device.world.run_until(|| shift.working.get() == 0, PATIENCE) {
+            let text = format!("{} requests never end", shift.working.get());
+            self.history.problem(device.now(), text);
+            return None;
+        }
+        let idle_ms = if self.random.percent(50) { self.random.below(30) } else { self.random.below(20_000) };
+        device.world.run_for(Duration::from_millis(idle_ms));
+        Some(())
+    }
+}
