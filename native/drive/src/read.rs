@@ -49,8 +49,8 @@ impl Core {
     }
     /// Blocks of a version named by its write id.
     pub async fn read_by_write_id(&self, key: Key, write_id: WriteId, first: u32, count: u32) -> Answer {
-        let held = self.index.borrow().get(&key).and_then(|row| row.of_write_id(write_id).cloned());
-        let held = held.filter(|entry| entry.is_durable()).or_else(|| {
+        let held = self.index.borrow().get(&key).and_then(|row| row.durable_of_write_id(write_id).cloned());
+        let held = held.or_else(|| {
             self.departed
                 .borrow()
                 .get(write_id)
