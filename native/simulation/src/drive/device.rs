@@ -71,10 +71,14 @@ impl Device {
         let end = self.world.events() + count;
         while self.world.events() < end && self.world.step() {}
     }
+    /// How many writes the device completed.
+    pub fn writes(&self) -> u64 {
+        self.world.writes_completed(NODE)
+    }
     /// Lets the device complete so many writes, unless that takes more than so many events.
     pub fn step_writes(&self, count: u64, most_events: u64) {
-        let (end, last) = (self.world.writes_completed(NODE) + count, self.world.events() + most_events);
-        while self.world.writes_completed(NODE) < end && self.world.events() < last && self.world.step() {}
+        let (end, last) = (self.writes() + count, self.world.events() + most_events);
+        while self.writes() < end && self.world.events() < last && self.world.step() {}
     }
     /// Simulated time.
     pub fn now(&self) -> Instant {

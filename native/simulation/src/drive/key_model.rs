@@ -72,7 +72,10 @@ impl KeyModel {
     pub fn before(&self) -> Before {
         let held = self.attempts.iter().filter(|(_, attempt)| attempt.fate == Fate::Held);
         Before {
-            held: held.map(|(ballot, _)| *ballot).filter(|ballot| Some(*ballot) >= self.stable).collect(),
+            held: held
+                .map(|(ballot, _)| *ballot)
+                .filter(|ballot| Some(*ballot) >= self.stable)
+                .collect(),
             stable: self.stable,
             floor: self.floor,
         }
@@ -203,7 +206,9 @@ impl KeyModel {
         Ok(())
     }
     fn check_floor(&self, before: &Before, floor: Ballot) -> Result<(), String> {
-        (floor >= before.floor).then_some(()).ok_or(format!("the floor fell from {} to {floor}", before.floor))
+        (floor >= before.floor)
+            .then_some(())
+            .ok_or(format!("the floor fell from {} to {floor}", before.floor))
     }
     fn check_mark(&self, before: &Before, stable: Option<Ballot>) -> Result<(), String> {
         if stable.is_some_and(|stable| !self.marks.contains(&stable)) {
@@ -275,5 +280,7 @@ fn check_head(attempt: &Attempt, head: &Head) -> Result<(), String> {
         payload_size: sent.payload_size,
         inline: is_inline || sent.kind == Kind::Tombstone,
     };
-    (expected == *head).then_some(()).ok_or_else(|| format!("{head:?} instead of {expected:?}"))
+    (expected == *head)
+        .then_some(())
+        .ok_or_else(|| format!("{head:?} instead of {expected:?}"))
 }

@@ -102,7 +102,13 @@ impl Model {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn scanned(&mut self, before: &BTreeMap<Key, Before>, space: (u64, Space), rows: &[ScanRow], until: Option<&Bytes>) -> Result<(), String> {
+    pub fn scanned(
+        &mut self,
+        before: &BTreeMap<Key, Before>,
+        space: (u64, Space),
+        rows: &[ScanRow],
+        until: Option<&Bytes>,
+    ) -> Result<(), String> {
         if !rows.is_sorted_by(|first, second| first.name < second.name) {
             return Err("the rows of a scan are not in order".to_owned());
         }
@@ -125,7 +131,9 @@ impl Model {
                 return Err(format!("a scan lists {key:?} with {:?}", row.state));
             }
             let known = before.get(&key).unwrap_or(&nothing);
-            self.key(&key).told(known, &row.state).map_err(|text| format!("a scan says of {key:?}: {text}"))?;
+            self.key(&key)
+                .told(known, &row.state)
+                .map_err(|text| format!("a scan says of {key:?}: {text}"))?;
         }
         Ok(())
     }

@@ -123,6 +123,14 @@ impl DrivePlan {
             sabotage: None,
         }
     }
+    /// The same load from a blank drive on, cut after so many writes of the device: one point of a sweep over all of them.
+    pub fn cut_after(self, writes: u64) -> DrivePlan {
+        DrivePlan {
+            cut_after_writes: Some(writes),
+            lives: 2,
+            ..self
+        }
+    }
     /// Whether nothing goes wrong but ends.
     pub fn is_sound(&self) -> bool {
         self.trouble == Trouble::None
@@ -139,12 +147,20 @@ fn load(random: &mut Random, segment_bytes: u32) -> Load {
     let largest = u64::from(segment_bytes) / 4;
     Load {
         workers: random.between(1, 12),
-        keys: if random.percent(70) { random.between(1, 12) } else { random.between(12, 200) },
+        keys: if random.percent(70) {
+            random.between(1, 12)
+        } else {
+            random.between(12, 200)
+        },
         actions,
         rest_us: if random.percent(50) { 2_000 } else { 700_000 },
         inline_bytes: random.between(1, largest.min(64 << 10)),
         bulk_bytes: random.between(1, 3 * u64::from(segment_bytes) / 2).min(400_000),
-        metadata_bytes: if random.percent(80) { random.below(300) } else { random.below(largest.min(16 << 10)) },
+        metadata_bytes: if random.percent(80) {
+            random.below(300)
+        } else {
+            random.below(largest.min(16 << 10))
+        },
     }
 }
 

@@ -76,7 +76,11 @@ impl Run<'_> {
         for life in 0..self.plan.lives {
             self.history.event(device.now(), &format!("life {life} begins"));
             let runtime = device.start();
-            if self.plan.cut_after_writes.is_none() && self.random.percent(12) {
+            if let Some(writes) = self.plan.cut_after_writes {
+                self.cut_life(device, &runtime, writes)?;
+                continue;
+            }
+            if self.random.percent(12) {
                 self.end_while_opening(device, &runtime);
                 continue;
             }
@@ -152,17 +156,46 @@ impl Run<'_> {
         self.history.count("ends while opening");
     }
 
+    /// A life with nothing but load, cut after so many writes of the device, those of opening the drive included.
+    fn cut_life(&mut self, device: &Device, runtime: &Runtime, writes: u64) -> Option<()> {
+        let last = device.writes() + writes;
+        let opened: Rc<RefCell<Option<Drive>>> = Rc::default();
+        let (opening, found, history) = (device.open(runtime), opened.clone(), self.history.clone());
+        let clock = runtime.clone();
+        runtime.spawn(async move {
+            match opening.await {
+                Ok(drive) => *found.borrow_mut() = Some(drive),
+                Err(error) => history.problem(clock.now(), format!("opening the drive: {error:?}")),
+            }
+        });
+        device
+            .world
+            .run_until(|| opened.borrow().is_some() || device.writes() >= last, PATIENCE);
+        if let Some(drive) = opened.take() {
+            let shift = self.shift(runtime, drive);
+            self.audit(device, &shift)?;
+            self.employ(&shift);
+            device.step_writes(last.saturating_sub(device.writes()), self.plan.life_events * 10);
+        }
+        self.history.event(device.now(), "PowerCut");
+        device.world.crash_node(NODE);
+        self.history.count("power cuts");
+        self.model.borrow_mut().keys_mut().for_each(|key| key.end_life(None));
+        Some(())
+    }
+
     fn audit(&mut self, device: &Device, shift: &Rc<Shift>) -> Option<()> {
         let expected = self.contents.take();
         let done = device.run(&shift.runtime, audit(shift.clone(), expected), PATIENCE);
         if done.is_none() {
-            self.history.problem(device.now(), "looking at everything is not done in time".to_owned());
+            self.history
+                .problem(device.now(), "looking at everything is not done in time".to_owned());
         }
         done
     }
 
-    /// Lets workers work for a while.
-    fn work(&mut self, device: &Device, shift: &Rc<Shift>) {
+    /// Starts the workers of a life.
+    fn employ(&mut self, shift: &Rc<Shift>) {
         let workers = self.plan.load.workers;
         shift.working.set(workers);
         for number in 0..workers {
@@ -173,10 +206,11 @@ impl Run<'_> {
             };
             shift.runtime.spawn(worker.work());
         }
-        if let Some(writes) = self.plan.cut_after_writes {
-            device.step_writes(writes, u64::MAX);
-            return;
-        }
+    }
+
+    /// Lets workers work for a while.
+    fn work(&mut self, device: &Device, shift: &Rc<Shift>) {
+        self.employ(shift);
         // Early ends find what is not durable yet, late ones what is long forgotten.
         if self.random.percent(30) {
             device.step_writes(self.random.below(200), self.plan.life_events);
@@ -186,16 +220,13 @@ impl Run<'_> {
     }
 
     fn choose_end(&mut self) -> End {
-        if self.plan.cut_after_writes.is_some() {
-            return End::PowerCut;
-        }
         let ends = [(5, End::PowerCut), (2, End::Kill), (1, End::Close), (2, End::Peace)];
         self.random.weighted(&ends).unwrap_or(End::PowerCut)
     }
 
     fn end(&mut self, device: &Device, shift: &Rc<Shift>, end: End) -> Option<()> {
         let is_idle_first = end == End::Peace || self.random.percent(25);
-        if is_idle_first && self.plan.cut_after_writes.is_none() {
+        if is_idle_first {
             self.calm(device, shift)?;
         }
         self.history.event(device.now(), &format!("{end:?}"));
@@ -208,7 +239,8 @@ impl Run<'_> {
             let drive = shift.drive.clone();
             let closed = device.run(&shift.runtime, async move { drive.close().await }, PATIENCE);
             if closed.is_none() {
-                self.history.problem(device.now(), "closing the drive is not done in time".to_owned());
+                self.history
+                    .problem(device.now(), "closing the drive is not done in time".to_owned());
             }
         }
         let now = device.now();
@@ -221,7 +253,10 @@ impl Run<'_> {
         }
         let limit = Instant(now.0.saturating_sub(MARKS_DURABLE.as_nanos() as u64));
         let sure = self.plan.is_sound() && self.plan.world.disk_stall_chance == 0.0 && !shift.was_full.get();
-        self.model.borrow_mut().keys_mut().for_each(|key| key.end_life(sure.then_some(limit)));
+        self.model
+            .borrow_mut()
+            .keys_mut()
+            .for_each(|key| key.end_life(sure.then_some(limit)));
         Some(())
     }
 
@@ -233,7 +268,11 @@ impl Run<'_> {
             self.history.problem(device.now(), text);
             return None;
         }
-        let idle_ms = if self.random.percent(50) { self.random.below(30) } else { self.random.below(20_000) };
+        let idle_ms = if self.random.percent(50) {
+            self.random.below(30)
+        } else {
+            self.random.below(20_000)
+        };
         device.world.run_for(Duration::from_millis(idle_ms));
         Some(())
     }

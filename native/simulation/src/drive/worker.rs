@@ -47,7 +47,8 @@ impl Shift {
     async fn ask(&self, who: u64, request: Request, text: String) -> Answer {
         self.history.event(self.runtime.now(), &format!("w{who} {text}"));
         let answer = self.drive.handle(request).await;
-        self.history.event(self.runtime.now(), &format!("w{who} {text} -> {}", brief(&answer)));
+        self.history
+            .event(self.runtime.now(), &format!("w{who} {text} -> {}", brief(&answer)));
         match &answer {
             Answer::Failed(text) if self.plan.is_sound() && !self.closing.get() => self.problem(format!("the drive failed: {text}")),
             Answer::Full => self.was_full.set(true),
@@ -85,7 +86,9 @@ impl Worker {
             // A moment to think: answers from memory alone would let no time pass.
             let moment = Duration::from_micros(self.random.below(100));
             self.shift.runtime.sleep(moment).await;
-            let Some(action) = self.random.weighted(&self.shift.plan.load.actions) else { break };
+            let Some(action) = self.random.weighted(&self.shift.plan.load.actions) else {
+                break;
+            };
             self.shift.history.count(name_of(action));
             let key = key(self.random.below(self.shift.plan.load.keys));
             self.act(action, key).await;
@@ -192,7 +195,9 @@ impl Worker {
 
     async fn republish(&mut self, key: &Key) {
         let held = self.held(key);
-        let Some((mut record, payload)) = self.random.pick(&held).cloned() else { return };
+        let Some((mut record, payload)) = self.random.pick(&held).cloned() else {
+            return;
+        };
         if record.kind == Kind::Tombstone {
             return;
         }
@@ -224,8 +229,16 @@ impl Worker {
             (before, is_first, self.shift.runtime.wall_ms())
         };
         let kind = if record.kind == Kind::Tombstone { "tombstone" } else { "record" };
-        let text = format!("publishes {} {ballot} {} ({kind} of {} bytes)", show(key), id(record.write_id), payload.length);
-        let answer = self.shift.ask(self.number, Request::Publish { key: key.clone(), record }, text.clone()).await;
+        let text = format!(
+            "publishes {} {ballot} {} ({kind} of {} bytes)",
+            show(key),
+            id(record.write_id),
+            payload.length
+        );
+        let answer = self
+            .shift
+            .ask(self.number, Request::Publish { key: key.clone(), record }, text.clone())
+            .await;
         let is_taken = answer == Answer::Ack;
         let mut model = self.shift.model.borrow_mut();
         let result = match answer {
@@ -240,11 +253,15 @@ impl Worker {
             Answer::SettleFirst => {
                 let unstable = model.key(key).unstable();
                 model.key(key).not_taken(ballot);
-                (unstable >= 8).then_some(()).ok_or(format!("settle first, with {unstable} records"))
+                (unstable >= 8)
+                    .then_some(())
+                    .ok_or(format!("settle first, with {unstable} records"))
             }
             Answer::Clock { .. } => {
                 model.key(key).not_taken(ballot);
-                (ballot.time_ms() > now_ms + CLOCK_LIMIT_MS).then_some(()).ok_or("refused for its clock".to_owned())
+                (ballot.time_ms() > now_ms + CLOCK_LIMIT_MS)
+                    .then_some(())
+                    .ok_or("refused for its clock".to_owned())
             }
             Answer::NotStaged if needs_bytes && !is_staged => {
                 model.key(key).not_taken(ballot);
@@ -266,7 +283,10 @@ impl Worker {
         let ballot = self.ballot(key);
         let (before, now_ms) = (self.shift.model.borrow_mut().key(key).before(), self.shift.runtime.wall_ms());
         let text = format!("prepares {} {ballot}", show(key));
-        let answer = self.shift.ask(self.number, Request::Prepare { key: key.clone(), ballot }, text.clone()).await;
+        let answer = self
+            .shift
+            .ask(self.number, Request::Prepare { key: key.clone(), ballot }, text.clone())
+            .await;
         let mut model = self.shift.model.borrow_mut();
         let result = match answer {
             Answer::Promise(state) => model.key(key).promised(ballot, &before, &state).and(model.check_floor(state.floor)),
@@ -275,7 +295,9 @@ impl Worker {
                 let justified = model.check_floor(floor);
                 model.key(key).refused(ballot, &before, floor, stable).and(justified)
             }
-            Answer::Clock { .. } => (ballot.time_ms() > now_ms + CLOCK_LIMIT_MS).then_some(()).ok_or("refused for its clock".to_owned()),
+            Answer::Clock { .. } => (ballot.time_ms() > now_ms + CLOCK_LIMIT_MS)
+                .then_some(())
+                .ok_or("refused for its clock".to_owned()),
             Answer::Full | Answer::Failed(_) => Ok(()),
             other => Err(format!("an answer of another kind: {other:?}")),
         };
@@ -291,19 +313,32 @@ impl Worker {
             known.map(|(ballot, _)| *ballot).collect()
         };
         // Mostly the newest.
-        let ballot = if self.random.percent(60) { ballots.last() } else { self.random.pick(&ballots) };
+        let ballot = if self.random.percent(60) {
+            ballots.last()
+        } else {
+            self.random.pick(&ballots)
+        };
         let Some(&ballot) = ballot else { return };
         self.shift.model.borrow_mut().key(key).mark_sent(ballot, now);
         let text = format!("marks {} {ballot}", show(key));
-        self.shift.ask(self.number, Request::Stable { key: key.clone(), ballot }, text).await;
+        self.shift
+            .ask(self.number, Request::Stable { key: key.clone(), ballot }, text)
+            .await;
     }
 
     async fn read(&mut self, key: &Key) {
         let before = self.shift.model.borrow_mut().key(key).before();
         let (first, count) = (self.random.below(6) as u32, self.random.below(40) as u32);
-        let want = if self.random.percent(50) { Want::Heads } else { Want::Blocks { first, count } };
+        let want = if self.random.percent(50) {
+            Want::Heads
+        } else {
+            Want::Blocks { first, count }
+        };
         let text = format!("reads {} {want:?}", show(key));
-        let answer = self.shift.ask(self.number, Request::Read { key: key.clone(), want }, text.clone()).await;
+        let answer = self
+            .shift
+            .ask(self.number, Request::Read { key: key.clone(), want }, text.clone())
+            .await;
         let (state, shard) = match answer {
             Answer::State { state, shard } => (state, shard),
             Answer::Failed(_) => return,
@@ -319,22 +354,36 @@ impl Worker {
                 result = result.and(self.judge_bytes(head, &shard, first, count));
             }
             (None, None) => {}
-            (head, shard) => result = result.and(Err(format!("bytes of {:?} came with the head {head:?}", shard.map(|shard| shard.write_id)))),
+            (head, shard) => {
+                result = result.and(Err(format!(
+                    "bytes of {:?} came with the head {head:?}",
+                    shard.map(|shard| shard.write_id)
+                )))
+            }
         }
         self.shift.check(&text, result);
     }
 
     fn judge_bytes(&self, head: &Head, shard: &openlake_drive::ShardBytes, first: u32, count: u32) -> Result<(), String> {
-        let payload = self.shift.model.borrow().payload(head.write_id).ok_or("bytes of an unknown write")?;
+        let payload = self
+            .shift
+            .model
+            .borrow()
+            .payload(head.write_id)
+            .ok_or("bytes of an unknown write")?;
         let missing = check_blocks(shard, &Expected::of_head(head, payload), first, count)?;
         // A device that errs may fail to read.
-        (missing == 0 || !self.shift.plan.is_sound()).then_some(()).ok_or(format!("{missing} blocks are missing"))
+        (missing == 0 || !self.shift.plan.is_sound())
+            .then_some(())
+            .ok_or(format!("{missing} blocks are missing"))
     }
 
     async fn blocks(&mut self, key: &Key) {
         let before: Before = self.shift.model.borrow_mut().key(key).before();
         let held = self.held(key);
-        let Some((record, payload)) = self.random.pick(&held).cloned() else { return };
+        let Some((record, payload)) = self.random.pick(&held).cloned() else {
+            return;
+        };
         let (first, count) = (self.random.below(6) as u32, self.random.below(40) as u32);
         let request = Request::Blocks {
             key: key.clone(),
@@ -350,7 +399,9 @@ impl Worker {
                 // Bytes once inline stay so, whatever record they are held by.
                 let is_inline = shard.first == 0 && payload.blocks(record.coding.block_shift) == shard.blocks.len() as u64;
                 check_blocks(&shard, &Expected::of_record(&record, payload, is_inline), first, count).and_then(|missing| {
-                    (missing == 0 || !self.shift.plan.is_sound()).then_some(()).ok_or(format!("{missing} blocks are missing"))
+                    (missing == 0 || !self.shift.plan.is_sound())
+                        .then_some(())
+                        .ok_or(format!("{missing} blocks are missing"))
                 })
             }
             Answer::Gone if stable > Some(record.ballot) || !before.held.contains(&record.ballot) => Ok(()),
@@ -363,9 +414,21 @@ impl Worker {
     }
 
     async fn scan(&mut self) {
-        let (bucket, space) = (BUCKETS[usize::from(self.random.percent(30))], SPACES[usize::from(self.random.percent(20))]);
-        let prefix = Bytes::from_static(*self.random.pick(&[&b""[..], b"folder/", b"k", b"folder/inner/"]).unwrap_or(&&b""[..]));
-        let mut from = if self.random.percent(50) { Bytes::new() } else { key(self.random.below(self.shift.plan.load.keys)).name };
+        let (bucket, space) = (
+            BUCKETS[usize::from(self.random.percent(30))],
+            SPACES[usize::from(self.random.percent(20))],
+        );
+        let prefix = Bytes::from_static(
+            *self
+                .random
+                .pick(&[&b""[..], b"folder/", b"k", b"folder/inner/"])
+                .unwrap_or(&&b""[..]),
+        );
+        let mut from = if self.random.percent(50) {
+            Bytes::new()
+        } else {
+            key(self.random.below(self.shift.plan.load.keys)).name
+        };
         let limit = self.random.between(1, 50) as u32;
         for _ in 0..self.random.between(1, 5) {
             let before = self.shift.model.borrow().before_scan(bucket, space, &from, &prefix);
