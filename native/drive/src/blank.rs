@@ -129,11 +129,12 @@ async fn write_roots(runtime: &Runtime, path: &Path, salt: u64) -> io::Result<()
     let first = Root {
         sequence: 0,
         clean: true,
+        rebuild: false,
         log_start: Place::new(FIRST_SEGMENT, 0),
         log_start_generation: 1,
-        generation: 0,
         last_sequence: 0,
         state: Default::default(),
+        manifest: None,
     };
     roots.write(first).await
 }

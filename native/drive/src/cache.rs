@@ -1,31 +1,32 @@
-//! A bounded cache of what follows a record's head (block checksums, inline payload), by place. CLOCK: one bit of memory per item,
+//! A bounded cache of what follows a record's head (block checksums, inline payload), by place; also of blocks of the index. CLOCK: one bit of memory per item,
 //! no list to relink on a hit.
 
 use crate::space::Place;
 use bytes::Bytes;
 use std::collections::HashMap;
+use std::hash::Hash;
 
 /// Counted for each item beside its bytes: table slot, ring slot, allocation.
 const ITEM_OVERHEAD_BYTES: usize = 128;
 
-struct Slot {
-    place: Place,
+struct Slot<K> {
+    place: K,
     bytes: Bytes,
     used: bool,
 }
 
 /// The cache. Its bytes were verified before they came in.
-pub(crate) struct Cache {
+pub(crate) struct Cache<K = Place> {
     limit_bytes: usize,
     held_bytes: usize,
-    slots: Vec<Slot>,
-    by_place: HashMap<Place, usize>,
+    slots: Vec<Slot<K>>,
+    by_place: HashMap<K, usize>,
     hand: usize,
 }
 
-impl Cache {
+impl<K: Copy + Eq + Hash> Cache<K> {
     /// A cache of at most `limit_bytes`.
-    pub fn new(limit_bytes: u64) -> Cache {
+    pub fn new(limit_bytes: u64) -> Cache<K> {
         let limit_bytes = usize::try_from(limit_bytes).unwrap_or(usize::MAX);
         Cache {
             limit_bytes,
@@ -35,18 +36,22 @@ impl Cache {
             hand: 0,
         }
     }
+    /// Bytes held, overhead included.
+    pub fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
     /// Whether an item of this size would be taken: one item may not push out most of the others.
     pub fn takes(&self, bytes: usize) -> bool {
         bytes + ITEM_OVERHEAD_BYTES <= self.limit_bytes / 8
     }
     /// The bytes of a place.
-    pub fn get(&mut self, place: Place) -> Option<Bytes> {
+    pub fn get(&mut self, place: K) -> Option<Bytes> {
         let slot = self.slots.get_mut(*self.by_place.get(&place)?)?;
         slot.used = true;
         Some(slot.bytes.clone())
     }
     /// Takes verified bytes in. `bytes` must own its memory alone.
-    pub fn insert(&mut self, place: Place, bytes: Bytes) {
+    pub fn insert(&mut self, place: K, bytes: Bytes) {
         if !self.takes(bytes.len()) || self.by_place.contains_key(&place) {
             return;
         }
@@ -58,7 +63,7 @@ impl Cache {
         }
     }
     /// Forgets a place.
-    pub fn remove(&mut self, place: Place) {
+    pub fn remove(&mut self, place: K) {
         if let Some(at) = self.by_place.get(&place).copied() {
             self.take_out(at);
         }

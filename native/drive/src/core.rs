@@ -1,6 +1,7 @@
 //! The state of an open drive, shared by the handles and tasks of one core.
 
 use crate::cache::Cache;
+use crate::checkpoint::Checkpoints;
 use crate::counters::Counters;
 use crate::departed::Departed;
 use crate::entry::Entry;
@@ -11,7 +12,7 @@ use crate::log::Log;
 use crate::medium::Medium;
 use crate::roots::Roots;
 use crate::signal::Signal;
-use crate::space::{Place, Returned, Space};
+use crate::space::{ExtentRegistry, Space};
 use crate::stage::StageTable;
 use crate::{Ballot, DriveState, Identity, Key};
 use openlake_io::{File, Instant, Runtime};
@@ -23,17 +24,19 @@ use std::rc::{Rc, Weak};
 pub(crate) enum Effect {
     /// A version may be told of.
     Accepted(Rc<Entry>),
-    /// These versions were dropped; nothing on the drive needs their space any more.
-    Settled(Vec<Rc<Entry>>),
+    /// The mark lies in the log; what it dropped is not needed any more.
+    Settled(Mark),
     /// Promises up to this clock need no write.
     Bound(u64),
 }
 
 /// A mark that is known but not in the log yet, and what it dropped.
 pub(crate) struct Mark {
-    pub key: Key,
-    pub stable: Ballot,
+    /// The record known complete. Held, so that its row stays in memory until the mark's place is noted there.
+    pub entry: Rc<Entry>,
     pub floor: Ballot,
+    /// Held until then, so that their space stays theirs.
+    #[expect(dead_code, reason = "held, not read")]
     pub dropped: Vec<Rc<Entry>>,
 }
 
@@ -43,6 +46,10 @@ pub(crate) struct Marks {
     pub queue: VecDeque<Mark>,
     /// A task will write them if no other traffic does.
     pub timer: bool,
+    /// Freezes that wait for those above to be durable; until they are done no other is known.
+    pub held: u32,
+    /// Told meanwhile.
+    pub deferred: Vec<(Key, Ballot)>,
 }
 
 /// An open drive.
@@ -71,8 +78,11 @@ pub(crate) struct Core {
     pub last_log_error: Cell<Option<Instant>>,
 
     pub index: RefCell<Index>,
+    /// A part of the index is lost: it has to be rebuilt from the log.
+    pub index_damaged: Cell<bool>,
     pub space: RefCell<Space>,
-    pub returned: Returned,
+    pub extents: Rc<ExtentRegistry>,
+    pub checkpoints: Checkpoints,
     pub departed: RefCell<Departed>,
     pub staged: RefCell<StageTable>,
     pub flush_gate: FlushGate,
@@ -95,8 +105,6 @@ pub(crate) struct Core {
     /// Takes no more requests, but still writes its last records.
     pub closing: Cell<bool>,
     pub closed: Cell<bool>,
-    /// First segment of the log and its generation.
-    pub log_start: (Place, u64),
 }
 
 impl Core {

@@ -51,6 +51,8 @@ pub struct DriveOptions {
     pub capacity_bytes: Option<u64>,
     /// Budget of the cache of inline payloads.
     pub cache_bytes: u64,
+    /// Budget of the index in memory: rows in use, filters and fences, cached blocks.
+    pub index_bytes: u64,
     /// The node's boot number is max(stored + 1, this).
     pub boot_at_least: u32,
 }
@@ -99,6 +101,9 @@ pub struct DriveStatus {
     pub corrupt_blocks: u64,
     pub cache_hits: u64,
     pub cache_misses: u64,
+    /// Memory of the index, estimated.
+    pub index_used_bytes: u64,
+    pub index_limit_bytes: u64,
 }
 
 /// An open drive. A cheap handle; all clones are the same drive. When the last one goes, the drive's tasks end.
@@ -122,7 +127,7 @@ impl Drive {
     pub async fn open(runtime: &Runtime, options: DriveOptions) -> Result<Drive, OpenError> {
         Drive::open_tuned(runtime, options, Tuning::default()).await
     }
-    /// As [`Drive::open`], with sizes that tests make small.
+    /// The same with sizes that tests make small.
     pub async fn open_tuned(runtime: &Runtime, options: DriveOptions, tuning: Tuning) -> Result<Drive, OpenError> {
         let core = open(runtime, options, tuning).await?;
         Ok(Drive {
@@ -170,6 +175,9 @@ impl Drive {
             Request::Prepare { key, ballot } => core.prepare(key, ballot).await,
             Request::Publish { key, record } => core.publish(key, record).await,
             Request::Stable { key, ballot } => {
+                if let Err(answer) = core.load(&key).await {
+                    return answer;
+                }
                 core.mark_stable(&key, ballot);
                 core.start_mark_timer();
                 Answer::Nothing
@@ -180,8 +188,13 @@ impl Drive {
                 prefix,
                 from,
                 limit,
-            } => core.scan(bucket, space, &prefix, &from, limit),
+            } => core.scan(bucket, space, prefix, from, limit).await,
         }
+    }
+    /// Its insides, for tests.
+    #[cfg(test)]
+    pub(crate) fn core(&self) -> &Rc<Core> {
+        &self.handle.core
     }
     /// Who it is.
     pub fn identity(&self) -> Identity {
@@ -205,7 +218,7 @@ impl Drive {
             // Nothing is assumed of the device's cache: every durable write is followed by a flush where the kernel sees need.
             durability_class: "flush",
             boot: self.boot(),
-            keys: core.index.borrow().len() as u64,
+            keys: core.index.borrow().keys(),
             capacity_bytes: core.medium.geometry().capacity_bytes(),
             used_bytes: core.space.borrow().used_bytes(),
             reads: counters.reads.get(),
@@ -219,6 +232,8 @@ impl Drive {
             corrupt_blocks: counters.corrupt_blocks.get(),
             cache_hits: counters.cache_hits.get(),
             cache_misses: counters.cache_misses.get(),
+            index_used_bytes: core.index.borrow().used_bytes() as u64,
+            index_limit_bytes: core.index.borrow().limit_bytes() as u64,
         }
     }
     /// Writes pending marks and a clean-shutdown root; the drive answers `Failed` afterwards.

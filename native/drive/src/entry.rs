@@ -48,14 +48,33 @@ impl Entry {
             stable_early: Cell::new(false),
         }
     }
+    /// A durable record at `place`, as a run has it; its extents count it already.
+    pub fn restored(key: Key, head: Head, shard_length: u64, extents: Option<Rc<ExtentSet>>, place: Place) -> Entry {
+        let entry = Entry::pending(key, head, shard_length, extents);
+        entry.place.set(place);
+        entry
+    }
     /// Where the record lies; `None` while it is not durable.
     pub fn place(&self) -> Option<Place> {
         Some(self.place.get()).filter(|place| *place != Place::PENDING)
     }
-    /// The record is durable at `place`.
+    /// The record is durable at `place`: from now on its row holds its bulk space.
     pub fn set_durable(&self, place: Place, now: Instant) {
+        if !self.is_durable()
+            && let Some(extents) = &self.extents
+        {
+            extents.publish();
+        }
         self.place.set(place);
         self.since.set(now);
+    }
+    /// The entry left its row: the row holds its bulk space no longer.
+    pub fn leave_row(&self) {
+        if self.is_durable()
+            && let Some(extents) = &self.extents
+        {
+            extents.withdraw();
+        }
     }
     /// Whether it is durable.
     pub fn is_durable(&self) -> bool {

@@ -2,6 +2,9 @@
 
 mod batch;
 mod fields;
+mod log_record;
+mod manifest;
+mod mark_record;
 mod record;
 mod root;
 mod segment_open;
@@ -10,8 +13,12 @@ mod state_record;
 mod superblock;
 
 pub(crate) use batch::{BATCH_HEADER_BYTES, BATCH_LIMIT_BYTES, BatchHeader, BatchKind, DriveSeed, PAGE_BYTES, round_to_page};
+pub(crate) use fields::{FieldReader, FieldWriter};
+pub(crate) use log_record::LogRecord;
+pub(crate) use mark_record::{MarkKind, MarkParts, StoredMark, mark_bytes};
 pub(crate) use record::{RecordParts, RecordType, StoredRecord, block_count, peek_record};
-pub(crate) use root::{ROOT_BYTES, ROOT_SLOTS, Root};
+pub(crate) use manifest::{Manifest, ManifestRun};
+pub(crate) use root::{MANIFEST_EXTENTS_LIMIT, ManifestPlace, ROOT_BYTES, ROOT_SLOTS, Root};
 pub(crate) use segment_open::{Predecessor, SEGMENT_OPEN_BYTES, SegmentOpen};
 pub(crate) use state::AcceptorState;
 pub(crate) use state_record::{STATE_RECORD_BYTES, STATE_RECORD_TYPE, decode_state_record, encode_state_record};

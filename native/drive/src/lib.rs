@@ -7,7 +7,9 @@
 
 mod ballot;
 mod blank;
+mod blob;
 mod cache;
+mod checkpoint;
 mod close;
 mod core;
 mod counters;
@@ -18,6 +20,7 @@ mod flush_gate;
 mod format;
 mod index;
 mod key;
+mod load;
 mod log;
 mod medium;
 mod message;
@@ -28,7 +31,9 @@ mod provision;
 mod publish;
 mod pump;
 mod read;
+mod rebuild;
 mod record;
+mod recovery;
 mod replay;
 mod roots;
 mod row;
@@ -38,6 +43,7 @@ mod settle;
 mod signal;
 mod space;
 mod stage;
+mod verify;
 
 pub use ballot::{Ballot, WriteId};
 pub use drive::{Adoption, Drive, DriveOptions, DriveState, DriveStatus, Identity, MountCheck, OpenError};

@@ -6,7 +6,10 @@ mod batch;
 mod head;
 mod reader;
 mod recover;
+mod salvage;
 
 pub(crate) use append::{Log, LogFailed, LogWrite};
 pub(crate) use batch::SealedBatch;
-pub(crate) use recover::{Recovered, recover};
+pub(crate) use head::Head;
+pub(crate) use recover::{Found, LogStart, Recovered, Replay, recover};
+pub(crate) use salvage::{Salvaged, salvage};

@@ -79,6 +79,10 @@ impl Medium {
             counters,
         })
     }
+    /// What is counted of it.
+    pub fn counters(&self) -> &Rc<Counters> {
+        &self.counters
+    }
     /// The cut of the space.
     pub fn geometry(&self) -> &Geometry {
         &self.geometry

@@ -2,19 +2,21 @@
 
 use crate::blank::{self, names};
 use crate::cache::Cache;
+use crate::checkpoint::{Checkpoints, LOG_BYTES_BETWEEN};
 use crate::core::Core;
 use crate::counters::Counters;
 use crate::flush_gate::FlushGate;
-use crate::format::{DriveSeed, SUPERBLOCK_BYTES, StoredRecord, Superblock, SuperblockError};
+use crate::format::{AcceptorState, DriveSeed, SUPERBLOCK_BYTES, Superblock, SuperblockError};
 use crate::index::Index;
-use crate::log::{Log, recover};
+use crate::log::{Head, Log};
 use crate::medium::{Medium, open_locked};
-use crate::replay::{apply, next_state, rebuild_space, unsettled};
+use crate::recovery::{RecoveredDrive, known_state, recover_drive};
+use crate::replay::{next_state, unsettled};
 use crate::roots::Roots;
 use crate::settle::SWEEP_LENGTH;
-use crate::space::{Place, Returned};
+use crate::space::{Segment, SegmentClass, Space};
 use crate::{DriveOptions, DriveState, MountCheck, OpenError};
-use openlake_io::{OpenOptions, Runtime};
+use openlake_io::{File, OpenOptions, Runtime};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
@@ -26,14 +28,36 @@ use std::rc::Rc;
 pub struct Tuning {
     /// Segment size of a drive to be formatted, instead of the one that its capacity asks for.
     pub segment_bytes: Option<u32>,
+    /// A checkpoint is made when so much log was written since the one before.
+    pub log_bytes_between_checkpoints: Option<u64>,
 }
 
 /// Opens or formats, recovers, and starts the drive's tasks.
 pub(crate) async fn open(runtime: &Runtime, options: DriveOptions, tuning: Tuning) -> Result<Rc<Core>, OpenError> {
-    check_path(runtime, &options)?;
+    let (core, recovered, known) = recovered(runtime, &options, tuning).await?;
+    *core.health.borrow_mut() = judge(&recovered);
+    let acceptor = next_state(runtime, &recovered.log, known, &options, !recovered.log.damage.is_empty());
+    core.acceptor.set(acceptor);
+    core.durable_bound.set(acceptor.bound_clock);
+    core.highest_promise.set(acceptor.drive_floor);
+    let segment_bytes = core.medium.geometry().segment_bytes;
+    *core.log.borrow_mut() = Log::new(core.seed, segment_bytes, recovered.log.head, acceptor);
+    *core.unsettled.borrow_mut() = unsettled(&core.index.borrow(), runtime);
+    start(&core, &options.path, &recovered).await?;
+    Ok(core)
+}
+
+/// Opens or formats and recovers; nothing is written to a drive that was formatted before, but for a lost superblock copy. Also what
+/// the newest root knows of the acceptor.
+pub(crate) async fn recovered(
+    runtime: &Runtime,
+    options: &DriveOptions,
+    tuning: Tuning,
+) -> Result<(Rc<Core>, RecoveredDrive, AcceptorState), OpenError> {
+    check_path(runtime, options)?;
     let is_blank = !has_superblock(runtime, &options.path)?;
     if is_blank {
-        blank::check_adoption(runtime, &options)?;
+        blank::check_adoption(runtime, options)?;
     }
     let lock_options = OpenOptions {
         write: true,
@@ -45,11 +69,10 @@ pub(crate) async fn open(runtime: &Runtime, options: DriveOptions, tuning: Tunin
         .await
         .map_err(|error| opening(&options.path, &error))?;
     if is_blank {
-        blank::format(runtime, &options, tuning).await?;
+        blank::format(runtime, options, tuning).await?;
     }
-    let superblock = own_superblock(runtime, &options).await?;
-    let counters = Rc::new(Counters::default());
-    let medium = Medium::open(runtime, &options.path, superblock.geometry, counters.clone());
+    let superblock = own_superblock(runtime, options).await?;
+    let medium = Medium::open(runtime, &options.path, superblock.geometry, Rc::new(Counters::default()));
     let medium = medium.await.map_err(|error| opening(&options.path, &error))?;
     let roots_options = OpenOptions {
         write: true,
@@ -59,41 +82,34 @@ pub(crate) async fn open(runtime: &Runtime, options: DriveOptions, tuning: Tunin
     let roots = runtime
         .open(&roots_path, &roots_options)
         .map_err(|error| opening(&roots_path, &error))?;
-    let (roots, root) = Roots::open(roots, superblock.salt).await;
-    let root = root.ok_or_else(|| OpenError::Damaged(format!("{}: no root is readable", options.path.display())))?;
+    let (roots, found) = Roots::open(roots, superblock.salt).await;
+    let core = unopened(runtime, options, &tuning, superblock, medium, roots, lock);
+    let recovered = recover_drive(&core, &found).await;
+    let recovered = recovered.map_err(|text| OpenError::Damaged(format!("{}: {text}", options.path.display())))?;
+    Ok((core, recovered, known_state(&found)))
+}
+
+/// A drive of which nothing is known yet but where it lies.
+fn unopened(
+    runtime: &Runtime,
+    options: &DriveOptions,
+    tuning: &Tuning,
+    superblock: Superblock,
+    medium: Medium,
+    roots: Roots,
+    lock: File,
+) -> Rc<Core> {
     let seed = DriveSeed {
         salt: superblock.salt,
         drive: superblock.identity.drive,
     };
-
-    let returned = Returned::default();
-    let mut index = Index::default();
-    let mut replay = |record: StoredRecord<'_>, place: Place, _sequence: u64| apply(&mut index, &returned, record, place);
-    let recovered = recover(&medium, seed, &root, &mut replay).await;
-    if recovered.segments.is_empty() && root.last_sequence > 0 {
-        let text = format!(
-            "{}: the log is gone; batch {} had been written",
-            options.path.display(),
-            root.last_sequence
-        );
-        return Err(OpenError::Damaged(text));
-    }
-    returned.borrow_mut().clear();
-    let (space, conflicts) = rebuild_space(&medium, &recovered, &index);
-    let damage: Vec<String> = recovered.damage.iter().cloned().chain(conflicts).collect();
-    let acceptor = next_state(runtime, &recovered, &root, &options, !damage.is_empty());
-    let health = match damage.first() {
-        None => DriveState::Healthy,
-        Some(first) => DriveState::Suspect(format!("{} damages found in the log, the first: {first}", damage.len())),
-    };
-    let log = Log::new(seed, superblock.geometry.segment_bytes, recovered.head, acceptor);
-    let unsettled = unsettled(&index, runtime);
-    let core = Rc::new(Core {
+    let geometry = superblock.geometry;
+    let log = Log::new(seed, geometry.segment_bytes, Head::before_first(0), AcceptorState::default());
+    Rc::new(Core {
         runtime: runtime.clone(),
         identity: superblock.identity,
         seed,
-        counters,
-        medium,
+        counters: medium.counters().clone(),
         roots,
         _lock: lock,
         log: RefCell::new(log),
@@ -105,43 +121,56 @@ pub(crate) async fn open(runtime: &Runtime, options: DriveOptions, tuning: Tunin
         growing: Cell::new(false),
         prewritten: RefCell::default(),
         last_log_error: Cell::new(None),
-        index: RefCell::new(index),
-        space: RefCell::new(space),
-        returned,
+        index: RefCell::new(Index::new(options.index_bytes)),
+        index_damaged: Cell::new(false),
+        space: RefCell::new(Space::new(geometry, medium.made_segments())),
+        medium,
+        extents: Rc::default(),
+        checkpoints: Checkpoints::new(tuning.log_bytes_between_checkpoints.unwrap_or(LOG_BYTES_BETWEEN)),
         departed: RefCell::default(),
         staged: RefCell::default(),
         flush_gate: FlushGate::default(),
         cache: RefCell::new(Cache::new(options.cache_bytes)),
         marks: RefCell::default(),
-        unsettled: RefCell::new(unsettled),
+        unsettled: RefCell::default(),
         sweep_at: Cell::new(SWEEP_LENGTH),
-        acceptor: Cell::new(acceptor),
-        durable_bound: Cell::new(acceptor.bound_clock),
+        acceptor: Cell::default(),
+        durable_bound: Cell::new(0),
         promises: RefCell::new(HashMap::new()),
-        highest_promise: Cell::new(acceptor.drive_floor),
+        highest_promise: Cell::default(),
         last_prepare_ms: Cell::new(0),
-        health: RefCell::new(health),
+        health: RefCell::new(DriveState::Healthy),
         closing: Cell::new(false),
         closed: Cell::new(false),
-        log_start: (root.log_start, root.log_start_generation),
-    });
-    start(&core, &options.path).await?;
-    Ok(core)
+    })
+}
+
+/// What was found of the drive's health, in words.
+pub(crate) fn judge(recovered: &RecoveredDrive) -> DriveState {
+    let (damage, refused) = (&recovered.log.damage, &recovered.refused);
+    match (damage.first(), refused.first()) {
+        (Some(first), _) => DriveState::Suspect(format!("{} damages found in the log, the first: {first}", damage.len())),
+        (None, Some(first)) if recovered.rebuilt => DriveState::Suspect(format!("the index was rebuilt from the log: {first}")),
+        (None, Some(first)) => DriveState::Suspect(format!("the newest checkpoint is of no use: {first}")),
+        (None, None) => DriveState::Healthy,
+    }
 }
 
 /// Opens the first segment of this run, its boot number in it, and starts the tasks.
-async fn start(core: &Rc<Core>, path: &Path) -> Result<(), OpenError> {
+async fn start(core: &Rc<Core>, path: &Path, recovered: &RecoveredDrive) -> Result<(), OpenError> {
     let full = || OpenError::Unavailable(format!("{}: no free segment is left for the log", path.display()));
-    let next = core.log.borrow().durable_head().next;
-    if next == u32::MAX {
-        // The segment that named its successor is damaged; any free one will do, as a scan finds it by its predecessor.
+    let named = core.log.borrow().durable_head().next;
+    while named != u32::MAX && core.medium.made_segments() <= named {
+        core.grow().await.map_err(|_| full())?;
+    }
+    let is_free = |segment: &Segment| segment.class == SegmentClass::Free;
+    let follows = core.space.borrow().segment(named).is_some_and(is_free);
+    if follows {
+        core.space.borrow_mut().claim_log(named, 0);
+    } else {
+        // The segment that named its successor is damaged, or the successor is used for something else; any free one will do.
         let found = core.space.borrow_mut().take_log().ok_or_else(full)?;
         core.log.borrow_mut().set_next(found);
-    } else {
-        while core.medium.made_segments() <= next {
-            core.grow().await.map_err(|_| full())?;
-        }
-        core.space.borrow_mut().claim_log(next, 0);
     }
     if !core.add_ready().await || !core.log.borrow_mut().roll() {
         return Err(full());
@@ -156,7 +185,15 @@ async fn start(core: &Rc<Core>, path: &Path) -> Result<(), OpenError> {
     opened.await?;
     core.runtime.spawn(core.clone().run_provision());
     core.runtime.spawn(core.clone().run_prewrite());
-    core.write_root(false).await.map_err(|error| opening(path, &error))
+    if recovered.rebuilt || !follows || !recovered.refused.is_empty() {
+        // What was hard to find shall not have to be found again.
+        let made = core.checkpoint().await;
+        made.map_err(|text| OpenError::Unavailable(format!("{}: no checkpoint can be made: {text}", path.display())))?;
+    } else {
+        core.write_root(false).await.map_err(|error| opening(path, &error))?;
+    }
+    core.runtime.spawn(core.clone().run_checkpoints());
+    Ok(())
 }
 
 fn check_path(runtime: &Runtime, options: &DriveOptions) -> Result<(), OpenError> {
@@ -223,7 +260,7 @@ async fn own_superblock(runtime: &Runtime, options: &DriveOptions) -> Result<Sup
         let Ok(page) = file.read(0, SUPERBLOCK_BYTES).await else { continue };
         match Superblock::decode(page.as_slice()) {
             Ok(found) => *copy = Some(found),
-            Err(SuperblockError::TooNew(text)) => return Err(OpenError::Damaged(format!("{}: {text}", path.display()))),
+            Err(SuperblockError::OtherVersion(text)) => return Err(OpenError::Damaged(format!("{}: {text}", path.display()))),
             Err(SuperblockError::Invalid) => {}
         }
         if let Some(found) = copy

@@ -25,6 +25,9 @@ impl Core {
     /// Promises to accept nothing below `ballot`, or refuses.
     pub async fn prepare(self: &Rc<Core>, key: Key, ballot: Ballot) -> Answer {
         loop {
+            if let Err(answer) = self.load(&key).await {
+                return answer;
+            }
             if let Some(text) = self.failure() {
                 return Answer::Failed(text);
             }
@@ -61,7 +64,7 @@ impl Core {
     }
     fn promise(&self, key: &Key, ballot: Ballot) -> (KeyState, bool) {
         self.highest_promise.set(self.highest_promise.get().max(ballot));
-        if let Some(row) = self.index.borrow_mut().get_mut(key) {
+        if let Some(row) = self.index.borrow_mut().change(key) {
             row.raise_floor(ballot);
             let acceptor = self.acceptor.get();
             return (row.state(acceptor.drive_floor, acceptor.dirty, true), row.has_pending());

@@ -43,6 +43,9 @@ impl Core {
         let mut bytewise = inline_bytes(&record);
         let mut flushed = false;
         loop {
+            if let Err(answer) = self.load(&key).await {
+                return answer;
+            }
             if let Some(text) = self.failure() {
                 return Answer::Failed(text);
             }
@@ -164,6 +167,9 @@ impl Core {
                 }
             }
         };
+        if let Err(answer) = self.load(key).await {
+            return Sourced::Answer(answer);
+        }
         // Reading may have taken time, so the caller's verdict is stale; but only the row can have changed, not these bytes.
         if !matches!(self.judge(key, record), Verdict::Accept) {
             return Sourced::Again;
@@ -216,7 +222,7 @@ impl Core {
         (entry.total, entry.tail_offset, entry.payload) = (total as u32, tail_offset as u32, bytes.payload.len() as u32);
         let entry = Rc::new(entry);
         log.set_last_effect(total, Effect::Accepted(entry.clone()));
-        let row = index.get_or_insert(key);
+        let row = index.get_or_insert(key.clone());
         if let Some(promised) = self.promises.borrow_mut().remove(&entry.key) {
             row.raise_floor(promised);
         }
@@ -224,6 +230,7 @@ impl Core {
         if bytes.extents.is_some() {
             self.staged.borrow_mut().remove(record.write_id);
         }
+        index.evict(Some(&key));
         Ok(ordinal)
     }
 }

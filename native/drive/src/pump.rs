@@ -2,7 +2,7 @@
 
 use crate::Answer;
 use crate::core::{Core, Effect};
-use crate::format::{STATE_RECORD_BYTES, encode_state_record};
+use crate::format::{BatchKind, STATE_RECORD_BYTES, encode_state_record};
 use crate::log::{LogFailed, LogWrite, SealedBatch};
 use crate::space::Place;
 use bytes::Bytes;
@@ -90,11 +90,18 @@ impl Core {
     fn apply(&self, batch: SealedBatch<Effect>) {
         self.counters.batches.add(1);
         self.counters.records.add(u64::from(batch.records));
+        let bytes = batch.bytes.len();
         let now = self.runtime.now();
+        if batch.kind == BatchKind::Open {
+            self.space.borrow_mut().claim_log(batch.place.segment(), batch.generation);
+        }
         for (offset, effect) in batch.effects {
+            let place = Place::new(batch.place.segment(), batch.place.offset() + offset);
             match effect {
                 Effect::Accepted(entry) => {
-                    let place = Place::new(batch.place.segment(), batch.place.offset() + offset);
+                    if let Some(row) = self.index.borrow_mut().change(&entry.key) {
+                        row.note_generation(batch.generation);
+                    }
                     entry.set_durable(place, now);
                     self.space
                         .borrow_mut()
@@ -112,11 +119,12 @@ impl Core {
                         self.unsettled.borrow_mut().push_back(Rc::downgrade(&entry));
                     }
                 }
-                // The log has the drop: what no reader needs any more gives its space back.
-                Effect::Settled(dropped) => drop(dropped),
+                // What no reader needs any more gives its space back.
+                Effect::Settled(mark) => self.note_mark(&mark.entry, place, batch.sequence),
                 Effect::Bound(clock) => self.durable_bound.set(clock),
             }
         }
+        self.note_log(bytes);
     }
     /// Waits until a record of `bytes` can be appended; an answer when it never can.
     pub async fn room(&self, bytes: usize) -> Result<(), Answer> {

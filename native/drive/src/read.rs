@@ -22,21 +22,13 @@ struct Run {
 impl Core {
     /// What the drive knows of a key; with blocks of the newest version, if wanted.
     pub async fn read(&self, key: Key, want: Want) -> Answer {
-        let acceptor = self.acceptor.get();
-        let (state, newest) = match self.index.borrow().get(&key) {
-            Some(row) => (row.state(acceptor.drive_floor, acceptor.dirty, false), row.newest().cloned()),
+        let (state, newest) = match self.look_up(&key) {
+            Some(found) => found,
             None => {
-                let promised = self.promises.borrow().get(&key).copied().unwrap_or_default();
-                let floor = acceptor.drive_floor.max(promised);
-                (
-                    KeyState {
-                        records: Vec::new(),
-                        stable: None,
-                        dirty: acceptor.dirty,
-                        floor,
-                    },
-                    None,
-                )
+                if let Err(answer) = self.load(&key).await {
+                    return answer;
+                }
+                self.look_up(&key).unwrap_or_else(|| (self.nothing_of(&key), None))
             }
         };
         let shard = match (want, newest) {
@@ -47,8 +39,29 @@ impl Core {
         };
         Answer::State { state, shard }
     }
+    /// What memory says of a key.
+    fn look_up(&self, key: &Key) -> Option<(KeyState, Option<Rc<Entry>>)> {
+        let acceptor = self.acceptor.get();
+        let index = self.index.borrow();
+        let row = index.get(key)?;
+        Some((row.state(acceptor.drive_floor, acceptor.dirty, false), row.newest().cloned()))
+    }
+    /// What is said of a key without a row.
+    fn nothing_of(&self, key: &Key) -> KeyState {
+        let acceptor = self.acceptor.get();
+        let promised = self.promises.borrow().get(key).copied().unwrap_or_default();
+        KeyState {
+            records: Vec::new(),
+            stable: None,
+            dirty: acceptor.dirty,
+            floor: acceptor.drive_floor.max(promised),
+        }
+    }
     /// Blocks of a version named by its write id.
     pub async fn read_by_write_id(&self, key: Key, write_id: WriteId, first: u32, count: u32) -> Answer {
+        if let Err(answer) = self.load(&key).await {
+            return answer;
+        }
         let held = self.index.borrow().get(&key).and_then(|row| row.durable_of_write_id(write_id).cloned());
         let held = held.or_else(|| {
             self.departed

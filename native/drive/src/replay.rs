@@ -1,76 +1,183 @@
 //! From a recovered log to the state of a running drive: index, space, acceptor.
 
+use crate::core::Core;
 use crate::entry::Entry;
-use crate::format::{AcceptorState, RecordType, Root, StoredRecord};
+use crate::format::{AcceptorState, LogRecord, MarkKind, RecordType, StoredMark, StoredRecord, mark_bytes};
 use crate::index::Index;
-use crate::log::Recovered;
-use crate::medium::Medium;
-use crate::row::CLOCK_LIMIT_MS;
+use crate::log::{Found, Recovered, Replay};
+use crate::row::{CLOCK_LIMIT_MS, Row};
 use crate::sabotage::{Sabotage, is_planted};
-use crate::space::{ExtentSet, Place, Returned, Space};
-use crate::{Ballot, DriveOptions, Key};
+use crate::space::{Extent, ExtentRegistry, ExtentSet, Ledger, Place};
+use crate::{Answer, Ballot, DriveOptions, Key};
 use bytes::Bytes;
 use openlake_io::{Instant, Runtime};
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
-/// Puts one record of the log into the index.
-pub(crate) fn apply(index: &mut Index, returned: &Returned, record: StoredRecord<'_>, place: Place) {
-    let key = Key {
+/// Follows the log behind a checkpoint: rows, space and accounts step by step, as they were changed the first time.
+pub(crate) struct Follower {
+    core: Rc<Core>,
+    /// Space claimed twice, in words.
+    pub conflicts: Vec<String>,
+}
+
+impl Follower {
+    /// Goes on from the state of `core`.
+    pub fn new(core: &Rc<Core>) -> Follower {
+        Follower {
+            core: core.clone(),
+            conflicts: Vec::new(),
+        }
+    }
+    fn apply(&mut self, record: LogRecord<'_>, found: Found) {
+        let core = &self.core;
+        let mut ledger = Ledger::default();
+        let claimed = apply(&mut core.index.borrow_mut(), &core.extents, &mut ledger, record, found);
+        let mut space = core.space.borrow_mut();
+        ledger.settle(&mut space);
+        // What was dropped goes first: its space may be what comes now, or later in the log.
+        core.extents.take_returned().into_iter().for_each(|extent| space.release(extent));
+        for extent in claimed.into_iter().filter(|extent| !space.claim_extent(*extent)) {
+            self.conflicts.push(claimed_twice(extent));
+        }
+    }
+}
+
+impl Replay for Follower {
+    fn enter(&mut self, segment: u32, generation: u64) {
+        self.core.space.borrow_mut().claim_log(segment, generation);
+    }
+    async fn batch(&mut self, records: Vec<(LogRecord<'_>, Found)>) -> Result<(), String> {
+        load_rows(&self.core, records.iter().map(|(record, _)| record.key())).await?;
+        for (record, found) in records {
+            self.apply(record, found);
+        }
+        Ok(())
+    }
+}
+
+/// Brings the rows of `keys` into memory; in words, why that fails.
+pub(crate) async fn load_rows(core: &Rc<Core>, keys: impl Iterator<Item = Key>) -> Result<(), String> {
+    let keys: Vec<Key> = keys.collect();
+    let loads = keys.iter().map(|key| core.load(key));
+    let loaded = futures_util::future::try_join_all(loads).await;
+    loaded.map(drop).map_err(|answer| match answer {
+        Answer::Failed(text) => text,
+        other => format!("{other:?}"),
+    })
+}
+
+/// How a double claim is told.
+pub(crate) fn claimed_twice(extent: Extent) -> String {
+    format!("segment {} granule {} belongs to more than one record", extent.segment, extent.first)
+}
+
+/// Puts one record of the log into the index; what it makes live and dead goes into the ledger. Returns bulk space that a row
+/// refers to now and did not before.
+pub(crate) fn apply(
+    index: &mut Index,
+    extents: &Rc<ExtentRegistry>,
+    ledger: &mut Ledger,
+    record: LogRecord<'_>,
+    found: Found,
+) -> Vec<Extent> {
+    match record {
+        LogRecord::Version(record) => apply_version(index, extents, ledger, record, found),
+        LogRecord::Mark(mark) => {
+            apply_mark(index, ledger, mark, found);
+            Vec::new()
+        }
+    }
+}
+
+fn apply_version(
+    index: &mut Index,
+    extents: &Rc<ExtentRegistry>,
+    ledger: &mut Ledger,
+    record: StoredRecord<'_>,
+    found: Found,
+) -> Vec<Extent> {
+    let key = index.own_key(&Key {
         bucket: record.bucket,
         space: record.space,
         name: Bytes::copy_from_slice(record.name),
-    };
-    let key = index.own_key(&key);
+    });
     let row = index.get_or_insert(key.clone());
-    if record.kind == RecordType::Settled {
-        row.raise_floor(record.head.origin);
-        row.settle(record.head.ballot);
-        return;
+    row.note_generation(found.generation);
+    let ballot = record.head.ballot;
+    if row.stable().is_some_and(|stable| ballot < stable) {
+        // Dead: an older copy of a version that is superseded.
+        return Vec::new();
     }
     let mut head = record.head;
     head.metadata = Bytes::copy_from_slice(record.metadata);
+    let mut claimed = Vec::new();
     let shared = row.of_write_id(head.write_id).and_then(|entry| entry.extents.clone());
-    let extents = (record.kind == RecordType::Bulk).then(|| shared.unwrap_or_else(|| ExtentSet::new(record.extents, returned)));
-    let mut entry = Entry::pending(key, head, record.shard_length, extents);
+    let bulk = (record.kind == RecordType::Bulk).then(|| {
+        shared.unwrap_or_else(|| {
+            claimed.clone_from(&record.extents);
+            ExtentSet::new(record.extents, extents)
+        })
+    });
+    let mut entry = Entry::pending(key.clone(), head, record.shard_length, bulk);
     entry.total = record.total as u32;
     entry.tail_offset = record.tail_offset as u32;
     entry.payload = record.payload.len() as u32;
-    entry.set_durable(place, Instant(0));
-    row.accept(Rc::new(entry));
+    entry.set_durable(found.place, Instant(0));
+    ledger.add(found.place, u64::from(entry.total), found.sequence);
+    let replaced = row.accept(Rc::new(entry));
+    forget(ledger, replaced.as_slice());
+    if record.stable {
+        let dropped = row.settle(ballot).unwrap_or_default();
+        forget(ledger, &dropped);
+        if row.stable() == Some(ballot) {
+            set_mark(row, ledger, None, mark_bytes(&key) as u64);
+        }
+    }
+    claimed
 }
 
-/// Space as the records left it; what claims the same space twice is told in words.
-pub(crate) fn rebuild_space(medium: &Medium, recovered: &Recovered, index: &Index) -> (Space, Vec<String>) {
-    let mut space = Space::new(*medium.geometry(), medium.made_segments());
-    for (segment, generation) in &recovered.segments {
-        space.claim_log(*segment, *generation);
+fn apply_mark(index: &mut Index, ledger: &mut Ledger, mark: StoredMark<'_>, found: Found) {
+    let key = index.own_key(&Key {
+        bucket: mark.bucket,
+        space: mark.space,
+        name: Bytes::copy_from_slice(mark.name),
+    });
+    let row = index.get_or_insert(key.clone());
+    row.note_generation(found.generation);
+    row.raise_floor(mark.floor);
+    match mark.kind {
+        MarkKind::Settled => {
+            let dropped = row.settle(mark.ballot).unwrap_or_default();
+            forget(ledger, &dropped);
+            if row.stable() == Some(mark.ballot) {
+                ledger.add(found.place, mark.total as u64, found.sequence);
+                set_mark(row, ledger, Some(found.place), mark.total as u64);
+            }
+        }
+        MarkKind::Drop => {}
     }
-    let mut conflicts = Vec::new();
-    let mut claimed: HashSet<*const ExtentSet> = HashSet::new();
-    for (_, entry) in index.entries() {
+}
+
+fn set_mark(row: &mut Row, ledger: &mut Ledger, mark: Option<Place>, bytes: u64) {
+    if let Some(before) = row.set_mark(mark) {
+        ledger.remove(before, bytes);
+    }
+}
+
+fn forget(ledger: &mut Ledger, entries: &[Rc<Entry>]) {
+    for entry in entries {
         if let Some(place) = entry.place() {
-            space.add_live(place.segment(), u64::from(entry.total), 0);
-        }
-        let Some(extents) = &entry.extents else { continue };
-        if !claimed.insert(Rc::as_ptr(extents)) {
-            continue;
-        }
-        for extent in extents.to_vec().into_iter().filter(|extent| !space.claim_extent(*extent)) {
-            conflicts.push(format!(
-                "segment {} granule {} belongs to more than one record",
-                extent.segment, extent.first
-            ));
+            ledger.remove(place, u64::from(entry.total));
         }
     }
-    (space, conflicts)
 }
 
 /// The acceptor's state of this run: promises of the run before were kept up to its bound; after damage, whatever was lost was at
-/// most as far ahead of the clock as any ballot may be.
-pub(crate) fn next_state(runtime: &Runtime, recovered: &Recovered, root: &Root, options: &DriveOptions, damaged: bool) -> AcceptorState {
+/// most as far ahead of the clock as any ballot may be. `known`: as the newest root has it.
+pub(crate) fn next_state(runtime: &Runtime, recovered: &Recovered, known: AcceptorState, options: &DriveOptions, damaged: bool) -> AcceptorState {
     let before = recovered.state;
-    let boot = before.boot.max(root.state.boot).saturating_add(1).max(options.boot_at_least);
+    let boot = before.boot.max(known.boot).saturating_add(1).max(options.boot_at_least);
     let bound = if is_planted(Sabotage::VolatilePromise) {
         before.drive_floor
     } else {
@@ -80,7 +187,7 @@ pub(crate) fn next_state(runtime: &Runtime, recovered: &Recovered, root: &Root, 
     let mut dirty = before.dirty;
     if damaged {
         let clock = (runtime.wall_ms() + CLOCK_LIMIT_MS) << 16 | 0xffff;
-        drive_floor = drive_floor.max(root.state.bound()).max(Ballot {
+        drive_floor = drive_floor.max(known.bound()).max(Ballot {
             clock,
             node: u32::MAX,
             boot: u32::MAX,

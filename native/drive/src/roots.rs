@@ -13,19 +13,19 @@ pub(crate) struct Roots {
 }
 
 impl Roots {
-    /// Reads all slots; also the newest valid root, if any slot holds one.
-    pub async fn open(file: File, salt: u64) -> (Roots, Option<Root>) {
-        let mut newest: Option<Root> = None;
+    /// Reads all slots; also the valid roots in them, newest first.
+    pub async fn open(file: File, salt: u64) -> (Roots, Vec<Root>) {
+        let mut found: Vec<Root> = Vec::new();
         for slot in 0..ROOT_SLOTS {
             if let Ok(page) = file.read(slot * ROOT_BYTES as u64, ROOT_BYTES).await
                 && let Some(root) = Root::decode(page.as_slice(), salt)
-                && newest.as_ref().is_none_or(|newest| root.sequence > newest.sequence)
             {
-                newest = Some(root);
+                found.push(root);
             }
         }
-        let last_sequence = Cell::new(newest.as_ref().map_or(0, |root| root.sequence));
-        (Roots { file, salt, last_sequence }, newest)
+        found.sort_unstable_by_key(|root| std::cmp::Reverse(root.sequence));
+        let last_sequence = Cell::new(found.first().map_or(0, |root| root.sequence));
+        (Roots { file, salt, last_sequence }, found)
     }
     /// Writes `root` into the next slot, durably, under the next sequence.
     pub async fn write(&self, mut root: Root) -> io::Result<()> {

@@ -2,6 +2,7 @@
 
 use crate::entry::Entry;
 use crate::sabotage::{Sabotage, is_planted};
+use crate::space::Place;
 use crate::{Ballot, KeyState, WriteId};
 use std::rc::Rc;
 
@@ -12,6 +13,10 @@ pub(crate) const PREPARED_LIMIT: usize = 64;
 /// A ballot further ahead of the drive's clock than this is not taken, milliseconds.
 pub(crate) const CLOCK_LIMIT_MS: u64 = 5_000;
 
+/// Memory of a version beside its metadata, and of a set of extents beside these.
+const VERSION_BYTES: usize = size_of::<Entry>() + 32;
+const EXTENTS_BYTES: usize = 128;
+
 /// State of one key. Records not durable yet are last: they were accepted above all others.
 #[derive(Default)]
 pub(crate) struct Row {
@@ -19,6 +24,10 @@ pub(crate) struct Row {
     entries: Vec<Rc<Entry>>,
     stable: Option<Ballot>,
     floor: Ballot,
+    /// The record of the log that keeps `stable` known to a rebuild; `None` where the version's own record says it, or none does yet.
+    mark: Option<Place>,
+    /// No log segment of a lower generation holds a record of this key; 0: not known.
+    oldest: u64,
 }
 
 /// What a drive does with a record to be published.
@@ -32,6 +41,29 @@ pub(crate) enum Verdict {
 }
 
 impl Row {
+    /// A row as a run has it: durable entries, ascending by ballot.
+    pub fn restored(entries: Vec<Rc<Entry>>, stable: Option<Ballot>, floor: Ballot, mark: Option<Place>, oldest: u64) -> Row {
+        for entry in entries.iter().filter(|entry| Some(entry.head.ballot) <= stable) {
+            entry.settled.set(true);
+        }
+        Row {
+            entries,
+            stable,
+            floor,
+            mark,
+            oldest,
+        }
+    }
+    /// Whether it says nothing: as good as no row.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.floor == Ballot::ZERO
+    }
+    /// Memory of its versions, estimated.
+    pub fn memory_bytes(&self) -> usize {
+        let versions = self.entries.iter().map(|entry| VERSION_BYTES + entry.head.metadata.len());
+        let bulk = self.entries.iter().filter_map(|entry| entry.extents.as_ref());
+        versions.sum::<usize>() + bulk.map(|extents| EXTENTS_BYTES + extents.memory_bytes()).sum::<usize>()
+    }
     /// Records, oldest first, those not durable yet included.
     pub fn entries(&self) -> &[Rc<Entry>] {
         &self.entries
@@ -43,6 +75,24 @@ impl Row {
     /// Highest ballot promised or accepted for this key.
     pub fn floor(&self) -> Ballot {
         self.floor
+    }
+    /// Where the mark lies that keeps `stable` known to a rebuild, if one is needed for that.
+    pub fn mark(&self) -> Option<Place> {
+        self.mark
+    }
+    /// Notes where the mark of `stable` lies, or that none is needed any more; gives the place of the one before, dead from now on.
+    pub fn set_mark(&mut self, mark: Option<Place>) -> Option<Place> {
+        std::mem::replace(&mut self.mark, mark)
+    }
+    /// Lowest generation of a log segment that may hold a record of this key, superseded ones included; 0: not known.
+    pub fn oldest(&self) -> u64 {
+        self.oldest
+    }
+    /// A record of this key lies in a segment of this generation.
+    pub fn note_generation(&mut self, generation: u64) {
+        if self.oldest == 0 || generation < self.oldest {
+            self.oldest = generation;
+        }
     }
     /// Raises the floor; it never falls.
     pub fn raise_floor(&mut self, ballot: Ballot) {
@@ -82,18 +132,29 @@ impl Row {
             Verdict::Accept
         }
     }
-    /// Adds an accepted record.
-    pub fn accept(&mut self, entry: Rc<Entry>) {
+    /// Adds an accepted record; gives the one that it replaces, an older copy of the same.
+    pub fn accept(&mut self, entry: Rc<Entry>) -> Option<Rc<Entry>> {
         self.raise_floor(entry.head.ballot);
         if is_planted(Sabotage::EarlyDiscard) {
             self.entries.retain(|held| held.head.ballot > entry.head.ballot);
         }
         let at = self.entries.partition_point(|held| held.head.ballot < entry.head.ballot);
         match self.entries.get_mut(at) {
-            // The same record again: a log that was written anew behind an error.
-            Some(held) if held.head.ballot == entry.head.ballot => *held = entry,
-            _ => self.entries.insert(at, entry),
+            // The same record again: moved by the cleaner, or of a log that was written anew behind an error.
+            Some(held) if held.head.ballot == entry.head.ballot => {
+                let before = std::mem::replace(held, entry);
+                before.leave_row();
+                Some(before)
+            }
+            _ => {
+                self.entries.insert(at, entry);
+                None
+            }
         }
+    }
+    /// The record that is known complete.
+    pub fn stable_entry(&self) -> Option<&Rc<Entry>> {
+        self.entries.iter().find(|entry| Some(entry.head.ballot) == self.stable)
     }
     /// `stable(ballot)`: if held, marks it and takes out all records below. `None`: nothing changed.
     pub fn settle(&mut self, ballot: Ballot) -> Option<Vec<Rc<Entry>>> {
@@ -108,7 +169,10 @@ impl Row {
         self.stable = Some(ballot);
         self.entries[at].settled.set(true);
         let dropped: Vec<_> = self.entries.drain(..at).collect();
-        dropped.iter().for_each(|entry| entry.settled.set(true));
+        for entry in &dropped {
+            entry.settled.set(true);
+            entry.leave_row();
+        }
         Some(dropped)
     }
     /// What an answer says of the key: durable records, newest first; `pending` adds those not durable yet, for an answer that is

@@ -20,11 +20,23 @@ pub enum Sabotage {
     PublishBeforeFlush,
     /// A drive acknowledges a record before it is durable.
     EarlyAcknowledge,
+    /// A filter of the index denies keys that its run holds.
+    BlindFilter,
+    /// A row is let go of that no run has as it is.
+    EvictDirty,
+    /// A row changed while a checkpoint runs is written as it is then, not as it was at the freeze.
+    FreezeWithoutCopy,
+    /// A root names a run before the run is flushed.
+    EarlyRoot,
+    /// A checkpoint says that the log is in the index up to records that are not durable yet.
+    CheckpointAhead,
+    /// Emptied log segments are used again before a checkpoint knows that they are empty.
+    EarlyReuse,
 }
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Sabotage; 8] = [
+    pub const ALL: [Sabotage; 14] = [
         Sabotage::NoWriteBack,
         Sabotage::BlindRetry,
         Sabotage::EarlySuccess,
@@ -33,6 +45,12 @@ impl Sabotage {
         Sabotage::VolatilePromise,
         Sabotage::PublishBeforeFlush,
         Sabotage::EarlyAcknowledge,
+        Sabotage::BlindFilter,
+        Sabotage::EvictDirty,
+        Sabotage::FreezeWithoutCopy,
+        Sabotage::EarlyRoot,
+        Sabotage::CheckpointAhead,
+        Sabotage::EarlyReuse,
     ];
 }
 

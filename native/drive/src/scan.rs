@@ -1,46 +1,176 @@
-//! A range of keys, as LIST and healing ask for it: one scan of the index, bounded in rows and bytes.
+//! A range of keys, as LIST and healing ask for it: rows of the runs in key order with those in memory laid over them, bounded in
+//! rows and bytes.
+//!
+//! Reading the runs takes time in which rows change. So a piece of the range is read first, then, in one step, what memory says of
+//! it is laid over. If a checkpoint's run was installed meanwhile, what was read may be old, and the piece is read again.
 
 use crate::core::Core;
-use crate::{Answer, Covers, ScanRow, Space};
+use crate::index::{MergeCursor, RunError, decode_state, encode_key, name_in};
+use crate::{Answer, Covers, Key, ScanRow, Space};
 use bytes::Bytes;
+use std::ops::Range;
 
 /// An answer holds about this much at most; the asker goes on where it ends.
 const ANSWER_LIMIT_BYTES: usize = 1 << 20;
 /// What a record's head costs in an answer beside its metadata.
 const HEAD_BYTES: usize = 160;
+/// Most bytes of one read of a run.
+const READ_LIMIT_BYTES: usize = 128 << 10;
+/// Rows are read and laid over in pieces of at most so many.
+const PIECE_ROWS: usize = 1024;
+
+/// What is asked for.
+struct Span {
+    bucket: u64,
+    space: Space,
+    prefix: Bytes,
+    limit: usize,
+}
+
+/// Rows that the runs have in a piece of the range.
+struct Piece {
+    names: Bytes,
+    /// Where each name lies in `names`, and the row's bytes.
+    rows: Vec<(Range<usize>, Bytes)>,
+    /// The first name behind the piece; `None`: it reaches to the end of the range.
+    end: Option<Bytes>,
+}
+
+/// The answer so far.
+#[derive(Default)]
+struct Page {
+    rows: Vec<ScanRow>,
+    bytes: usize,
+    full: bool,
+}
+
+impl Page {
+    fn push(&mut self, row: ScanRow, limit: usize) {
+        if self.rows.len() >= limit || self.bytes >= ANSWER_LIMIT_BYTES {
+            self.full = true;
+            return;
+        }
+        let heads = row.state.records.iter().map(|head| HEAD_BYTES + head.metadata.len());
+        self.bytes += row.name.len() + heads.sum::<usize>();
+        self.rows.push(row);
+    }
+}
 
 impl Core {
     /// Rows with a durable record, names from `from` on that start with `prefix`, in order.
-    pub fn scan(&self, bucket: u64, space: Space, prefix: &Bytes, from: &Bytes, limit: u32) -> Answer {
-        let acceptor = self.acceptor.get();
-        let index = self.index.borrow();
-        let start = from.max(prefix);
-        let mut rows: Vec<ScanRow> = Vec::new();
-        let mut bytes = 0;
-        let mut covers = Covers::End;
-        for (key, row) in index.range(bucket, space, start) {
-            if !key.name.starts_with(prefix) {
-                break;
-            }
-            if row.newest().is_none() {
+    pub async fn scan(&self, bucket: u64, space: Space, prefix: Bytes, from: Bytes, limit: u32) -> Answer {
+        let mut from = from.max(prefix.clone());
+        let limit = limit.max(1) as usize;
+        let span = Span {
+            bucket,
+            space,
+            prefix,
+            limit,
+        };
+        let mut page = Page::default();
+        loop {
+            let generation = self.index.borrow().generation();
+            let piece = match self.read_piece(&span, &from, limit - page.rows.len().min(limit) + 1).await {
+                Ok(piece) => piece,
+                Err(error) => return self.index_failed(&error),
+            };
+            if self.index.borrow().generation() != generation {
                 continue;
             }
-            if rows.len() >= limit.max(1) as usize || bytes >= ANSWER_LIMIT_BYTES {
-                let last = rows.last().map(|row| row.name.clone());
-                covers = Covers::UpTo(last.unwrap_or_default());
+            if let Err(error) = self.lay_over(&span, &from, &piece, &mut page) {
+                return self.index_failed(&error);
+            }
+            match piece.end {
+                Some(end) if !page.full => from = end,
+                _ => break,
+            }
+        }
+        let covers = match page.rows.last().filter(|_| page.full) {
+            Some(last) => Covers::UpTo(last.name.clone()),
+            None => Covers::End,
+        };
+        let dirty = self.acceptor.get().dirty.is_some();
+        Answer::Page {
+            rows: page.rows,
+            covers,
+            dirty,
+        }
+    }
+
+    /// Rows of the runs from `from` on, about `wanted`.
+    async fn read_piece(&self, span: &Span, from: &Bytes, wanted: usize) -> Result<Piece, RunError> {
+        let runs = self.index.borrow().runs();
+        let start = encode_key(&Key {
+            bucket: span.bucket,
+            space: span.space,
+            name: from.clone(),
+        });
+        let mut cursor = MergeCursor::seek(&runs, &self.medium, &start, READ_LIMIT_BYTES).await?;
+        let (mut names, mut rows, mut bytes) = (Vec::new(), Vec::new(), 0);
+        let mut end = None;
+        while let Some(name) = cursor.key().and_then(|key| name_in(key, span.bucket, span.space)) {
+            if !name.starts_with(&span.prefix) {
                 break;
             }
-            let state = row.state(acceptor.drive_floor, acceptor.dirty, false);
-            bytes += key.name.len() + state.records.iter().map(|head| HEAD_BYTES + head.metadata.len()).sum::<usize>();
-            rows.push(ScanRow {
-                name: key.name.clone(),
-                state,
-            });
+            if rows.len() >= wanted.min(PIECE_ROWS) || bytes >= ANSWER_LIMIT_BYTES {
+                end = Some(Bytes::copy_from_slice(name));
+                break;
+            }
+            let start = names.len();
+            names.extend_from_slice(name);
+            let value = cursor.value();
+            bytes += value.len();
+            rows.push((start..names.len(), value));
+            cursor.advance(&self.medium).await?;
         }
-        Answer::Page {
+        Ok(Piece {
+            names: names.into(),
             rows,
-            covers,
-            dirty: acceptor.dirty.is_some(),
+            end,
+        })
+    }
+
+    /// Adds the piece to the page, with what memory says of its range over it.
+    fn lay_over(&self, span: &Span, from: &Bytes, piece: &Piece, page: &mut Page) -> Result<(), RunError> {
+        let acceptor = self.acceptor.get();
+        let index = self.index.borrow();
+        let before_end = |name: &Bytes| piece.end.as_ref().is_none_or(|end| name < end);
+        let mut resident = index
+            .range(span.bucket, span.space, from)
+            .take_while(|(key, _)| key.name.starts_with(&span.prefix) && before_end(&key.name))
+            .peekable();
+        let mut stored = piece.rows.iter().peekable();
+        while !page.full {
+            let name_of = |range: &Range<usize>| piece.names.get(range.clone()).unwrap_or_default();
+            let next_stored = stored.peek().map(|(range, _)| name_of(range));
+            let next_resident = resident.peek().map(|(key, _)| &key.name[..]);
+            let use_resident = match (next_stored, next_resident) {
+                (None, None) => break,
+                (Some(stored), Some(resident)) => resident <= stored,
+                (None, Some(_)) => true,
+                (Some(_), None) => false,
+            };
+            if use_resident {
+                if next_stored == next_resident {
+                    stored.next();
+                }
+                let Some((key, row)) = resident.next() else { break };
+                if row.newest().is_some() {
+                    let state = row.state(acceptor.drive_floor, acceptor.dirty, false);
+                    let name = key.name.clone();
+                    page.push(ScanRow { name, state }, span.limit);
+                }
+                continue;
+            }
+            let Some((range, value)) = stored.next() else { break };
+            let state = decode_state(value, acceptor.drive_floor, acceptor.dirty);
+            let name = piece.names.slice(range.clone());
+            match state {
+                Some(Some(state)) => page.push(ScanRow { name, state }, span.limit),
+                Some(None) => {}
+                None => return Err(RunError::Damaged(format!("the row of '{}' makes no sense", name.escape_ascii()))),
+            }
         }
+        Ok(())
     }
 }

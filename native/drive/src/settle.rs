@@ -2,29 +2,41 @@
 
 use crate::core::{Core, Effect, Mark};
 use crate::entry::Entry;
-use crate::format::{RecordParts, RecordType};
-use crate::space::Extent;
-use crate::{Ballot, Coding, Head, Key, Kind, WriteId};
+use crate::format::{MarkKind, MarkParts, mark_bytes};
+use crate::space::Place;
+use crate::{Answer, Ballot, Key};
 use bytes::Bytes;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 /// Without other traffic, marks are written this late; protocol.md allows a second.
 const IDLE_DELAY: Duration = Duration::from_millis(500);
-/// A `settled` record names at most so many extents; beyond, a replay finds them by the records that held them.
-const NAMED_EXTENTS_LIMIT: usize = 256;
 
+/// No mark is longer.
+const MARK_ROOM_BYTES: usize = 4096;
 /// A queue of unsettled records shorter than this is not worth sweeping through.
 pub(crate) const SWEEP_LENGTH: usize = 1024;
 
 impl Core {
     /// `stable(ballot)`: marks the record if it is held, and drops all below it.
     pub fn mark_stable(&self, key: &Key, ballot: Ballot) {
+        {
+            let mut marks = self.marks.borrow_mut();
+            if marks.held > 0 {
+                let name = Bytes::copy_from_slice(&key.name);
+                marks.deferred.push((Key { name, ..key.clone() }, ballot));
+                return;
+            }
+        }
         let mut index = self.index.borrow_mut();
-        let Some(row) = index.get_mut(key) else { return };
+        let Some(row) = index.change(key) else { return };
         let Some(dropped) = row.settle(ballot) else { return };
-        let (floor, own_key) = (row.floor(), row.entries().first().map(|entry| entry.key.clone()));
+        let Some(entry) = row.stable_entry().cloned() else { return };
+        let (floor, superseded) = (row.floor(), row.set_mark(None));
         drop(index);
+        if let Some(mark) = superseded {
+            self.space.borrow_mut().remove_live(mark.segment(), mark_bytes(key) as u64);
+        }
         for entry in dropped.iter() {
             if let Some(place) = entry.place() {
                 self.space.borrow_mut().remove_live(place.segment(), u64::from(entry.total));
@@ -33,13 +45,7 @@ impl Core {
         }
         // Readers find them there from now on; the mark keeps their space until the log has it, however short the grace.
         self.departed.borrow_mut().add(&dropped, self.runtime.now());
-        let key = own_key.unwrap_or_else(|| key.clone());
-        self.marks.borrow_mut().queue.push_back(Mark {
-            key,
-            stable: ballot,
-            floor,
-            dropped,
-        });
+        self.marks.borrow_mut().queue.push_back(Mark { entry, floor, dropped });
     }
     /// Makes sure that marks do not wait for traffic that never comes.
     pub fn start_mark_timer(self: &Rc<Core>) {
@@ -72,17 +78,44 @@ impl Core {
             }
         }
     }
+    /// Writes all waiting marks, durably.
+    pub async fn flush_marks(self: &Rc<Core>) -> Result<(), Answer> {
+        loop {
+            if let Some(text) = self.failure() {
+                return Err(Answer::Failed(text));
+            }
+            self.room(MARK_ROOM_BYTES).await?;
+            self.append_marks();
+            self.wake_pump();
+            self.all_durable().await?;
+            if self.marks.borrow().queue.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+    /// Lets marks be known again that were held back.
+    pub fn release_marks(self: &Rc<Core>) {
+        let deferred = {
+            let mut marks = self.marks.borrow_mut();
+            marks.held -= 1;
+            if marks.held > 0 {
+                return;
+            }
+            std::mem::take(&mut marks.deferred)
+        };
+        for (key, ballot) in deferred {
+            self.mark_stable(&key, ballot);
+        }
+        self.start_mark_timer();
+    }
     fn append_mark(&self, mark: Mark) -> Result<(), Mark> {
-        let extents = self.freed_by(&mark);
-        let head = settled_head(&mark);
-        let parts = RecordParts {
-            key: &mark.key,
-            kind: RecordType::Settled,
-            head: &head,
-            shard_length: 0,
-            extents: &extents,
-            checksums: &[],
-            payload: &[],
+        let entry = mark.entry.clone();
+        let parts = MarkParts {
+            kind: MarkKind::Settled,
+            key: &entry.key,
+            ballot: entry.head.ballot,
+            floor: mark.floor,
+            moved: false,
         };
         let bytes = parts.encoded_bytes();
         let mut log = self.log.borrow_mut();
@@ -94,23 +127,22 @@ impl Core {
         if appended.is_err() {
             return Err(mark);
         }
-        log.set_last_effect(bytes, Effect::Settled(mark.dropped));
+        log.set_last_effect(bytes, Effect::Settled(mark));
         Ok(())
     }
-    /// Extents that only the dropped records held.
-    fn freed_by(&self, mark: &Mark) -> Vec<Extent> {
-        let index = self.index.borrow();
-        let still_held = |entry: &Rc<Entry>| {
-            index
-                .get(&mark.key)
-                .is_some_and(|row| row.of_write_id(entry.head.write_id).is_some())
-        };
-        let freed = mark
-            .dropped
-            .iter()
-            .filter(|entry| !still_held(entry))
-            .filter_map(|entry| entry.extents.as_ref());
-        freed.flat_map(|extents| extents.to_vec()).take(NAMED_EXTENTS_LIMIT).collect()
+    /// A mark is durable at `place`: it lives as long as its row stands at the same version and nothing else says so.
+    pub fn note_mark(&self, entry: &Entry, place: Place, sequence: u64) {
+        let bytes = mark_bytes(&entry.key) as u64;
+        let mut index = self.index.borrow_mut();
+        let Some(row) = index.change(&entry.key) else { return };
+        if row.stable() != Some(entry.head.ballot) {
+            return;
+        }
+        let mut space = self.space.borrow_mut();
+        space.add_live(place.segment(), bytes, sequence);
+        if let Some(before) = row.set_mark(Some(place)) {
+            space.remove_live(before.segment(), bytes);
+        }
     }
     /// Keys whose newest record is durable here for longer than `age` and not known complete, oldest first.
     pub fn unsettled_since(&self, age: Duration, limit: usize) -> Vec<(Key, Ballot)> {
@@ -155,24 +187,5 @@ impl Core {
             queue.retain(is_unsettled);
             self.sweep_at.set((queue.len() * 2).max(SWEEP_LENGTH));
         }
-    }
-}
-
-fn settled_head(mark: &Mark) -> Head {
-    Head {
-        ballot: mark.stable,
-        write_id: WriteId::default(),
-        origin: mark.floor,
-        base: None,
-        kind: Kind::Data,
-        unconditional: false,
-        size: 0,
-        etag: [0; 16],
-        etag_parts: 0,
-        metadata: Bytes::new(),
-        coding: Coding::default(),
-        slot: 0,
-        payload_size: 0,
-        inline: true,
     }
 }

@@ -4,10 +4,14 @@ mod allocator;
 mod extent;
 mod extent_set;
 mod geometry;
+mod image;
+mod ledger;
 mod place;
 
-pub(crate) use allocator::Space;
+pub(crate) use allocator::{Segment, SegmentClass, Space};
 pub(crate) use extent::{Extent, pieces};
-pub(crate) use extent_set::{ExtentSet, Returned};
+pub(crate) use extent_set::{ExtentRegistry, ExtentSet};
 pub(crate) use geometry::Geometry;
+pub(crate) use image::{BitmapImage, LogSegmentImage, SpaceImage};
+pub(crate) use ledger::Ledger;
 pub(crate) use place::Place;

@@ -109,6 +109,9 @@ impl Core {
         if let Some(text) = self.failure() {
             return Answer::Failed(text);
         }
+        if let Err(answer) = self.load(&key).await {
+            return answer;
+        }
         let floor = self.floor(&key);
         if let Some(text) = self.unfit_part(&part) {
             return Answer::Failed(text);
@@ -121,7 +124,10 @@ impl Core {
             Err(answer) => return answer,
         };
         match self.write_part(&staged, part).await {
-            Ok(()) => Answer::Staged { floor: self.floor(&key) },
+            Ok(()) => match self.load(&key).await {
+                Ok(()) => Answer::Staged { floor: self.floor(&key) },
+                Err(answer) => answer,
+            },
             Err(error) => {
                 self.counters.errors.add(1);
                 let text = format!("a write of bulk bytes failed: {error}");
@@ -182,7 +188,7 @@ impl Core {
 
     fn new_staged(&self, part: &StagePart) -> Rc<Staged> {
         let staged = Rc::new(Staged {
-            extents: ExtentSet::new(Vec::new(), &self.returned),
+            extents: ExtentSet::new(Vec::new(), &self.extents),
             block_shift: part.block_shift,
             since: self.runtime.now(),
             blocks: RefCell::default(),
@@ -210,7 +216,7 @@ impl Core {
         self.staged.borrow_mut().expire(now);
         self.departed.borrow_mut().expire(now, all);
         let mut space = self.space.borrow_mut();
-        let returned = std::mem::take(&mut *self.returned.borrow_mut());
+        let returned = self.extents.take_returned();
         returned.into_iter().for_each(|extent| space.release(extent));
     }
 

@@ -2,6 +2,7 @@
 
 mod basics;
 mod capacity;
+mod checkpoints;
 mod crash;
 mod damage;
 mod formats;
@@ -9,3 +10,5 @@ mod harness;
 mod identity;
 mod model;
 mod protocol;
+mod rows;
+mod runs;

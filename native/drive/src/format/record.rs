@@ -1,13 +1,15 @@
-//! A version of a key as it lies in the log; also the mark that one is known complete (`settled`).
+//! A version of a key as it lies in the log.
 //!
 //! ```text
 //!  offset bytes field
-//!       0     1 type               1 publish inline, 2 publish bulk, 4 delete, 6 settled (3, 5, 7 reserved: part, hint, block map)
-//!       1     1 flags              1 moved, 2 whole, 4 marker, 8 unconditional, 16 has a base, 32 manifest
+//!       0     1 type               1 publish inline, 2 publish bulk, 4 delete (3, 5, 7 reserved: part, hint, block map; see also
+//!                                  `mark_record`, `state_record`, `segment_open`)
+//!       1     1 flags              1 moved, 2 whole, 4 delete marker (reserved), 8 unconditional, 16 has a base, 32 manifest,
+//!                                  64 stable: known complete when this copy was made
 //!       2     2 key length
 //!       4     4 total              bytes of the record, a multiple of 8
 //!       8     8 bucket
-//!      16    16 version            the ballot, big-endian; in `settled` the stable ballot
+//!      16    16 version            the ballot, big-endian
 //!      32     8 object size
 //!      40    16 etag
 //!      56     2 etag parts
@@ -17,17 +19,20 @@
 //!      68     2 extents
 //!      70     2 checksum kind      1 CRC-64/NVME
 //!      72     8 shard length
-//!      80     4 oldest segment     oldest generation (low 32 bits) that may hold a record of this key; 0: not tracked
-//!      84     4 space, 3 zero
+//!      80     4 zero
+//!      84     1 space
+//!      85     1 more flags         reserved, zero: 1 named (one of several versions of its key), 2 has a versioning block
+//!      86     2 zero
 //!      88    16 write id
-//!     104    16 origin             in `settled` the floor
+//!     104    16 origin
 //!     120    16 base
 //!     136     8 payload size       bytes that the shards encode
 //!     144     8 crc                CRC-64/NVME of salt, version, then all from header to block checksums without this field
 //!     152       key, metadata, extents (8 each), block checksums (8 each), payload, zeros to `total`
 //! ```
 //! One checksum per block of `1 << block shift` bytes of the shard, inline or bulk (shift 0: one block). The record does not know
-//! its place, so it may be copied elsewhere as it is. A `settled` record lists the extents it frees.
+//! its place: the cleaner copies it elsewhere and only adds to its flags. The versioning block (version 16, newest origin 16, newest
+//! write id 16) will lie between key and metadata. A reader refuses flags that it does not know: they change what the record means.
 
 use super::fields::{FieldReader, FieldWriter};
 use crate::space::Extent;
@@ -37,12 +42,16 @@ use openlake_checksum::Crc64;
 
 /// Bytes of the header.
 pub(crate) const RECORD_HEADER_BYTES: usize = 152;
+const FLAGS_OFFSET: usize = 1;
 const CRC_OFFSET: usize = 144;
 const CHECKSUM_KIND_CRC64: u16 = 1;
 const WHOLE: u8 = 2;
 const UNCONDITIONAL: u8 = 8;
 const HAS_BASE: u8 = 16;
 const MANIFEST: u8 = 32;
+const MOVED: u8 = 1;
+const STABLE: u8 = 64;
+const KNOWN_FLAGS: u8 = MOVED | WHOLE | UNCONDITIONAL | HAS_BASE | MANIFEST | STABLE;
 
 /// What a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +59,6 @@ pub(crate) enum RecordType {
     Inline,
     Bulk,
     Delete,
-    Settled,
 }
 
 /// Parts of a record to be written. `checksums` are 8 little-endian bytes per block.
@@ -80,7 +88,6 @@ impl RecordParts<'_> {
             RecordType::Inline => 1,
             RecordType::Bulk => 2,
             RecordType::Delete => 4,
-            RecordType::Settled => 6,
         };
         let flag = |set: bool, flag: u8| if set { flag } else { 0 };
         let flags = flag(head.coding.whole, WHOLE)
@@ -140,6 +147,10 @@ pub(crate) struct StoredRecord<'bytes> {
     pub total: usize,
     /// Offset of the block checksums in the record.
     pub tail_offset: usize,
+    /// Known complete when this copy was made.
+    pub stable: bool,
+    /// Bytes under the record's checksum: all but an inline payload, which has checksums of its own.
+    checked: usize,
 }
 
 impl<'bytes> StoredRecord<'bytes> {
@@ -150,7 +161,6 @@ impl<'bytes> StoredRecord<'bytes> {
             1 => RecordType::Inline,
             2 => RecordType::Bulk,
             4 => RecordType::Delete,
-            6 => RecordType::Settled,
             _ => return None,
         };
         let (flags, key_length, total, bucket) = (fields.byte()?, fields.u16()?, fields.u32()? as usize, fields.u64()?);
@@ -159,16 +169,19 @@ impl<'bytes> StoredRecord<'bytes> {
         let (size, etag, etag_parts, metadata_length) = (fields.u64()?, fields.array()?, fields.u16()?, fields.u16()?);
         let [data, parity, slot, block_shift] = fields.array()?;
         let (payload_length, extent_count, _checksum_kind) = (fields.u32()?, fields.u16()?, fields.u16()?);
-        let (shard_length, _oldest_segment) = (fields.u64()?, fields.u32()?);
-        let [space, _, _, _] = fields.array()?;
+        let (shard_length, _zero) = (fields.u64()?, fields.u32()?);
+        let [space, more_flags, _, _] = fields.array()?;
         let space = Space::from_byte(space)?;
+        if flags & !KNOWN_FLAGS != 0 || more_flags != 0 {
+            return None;
+        }
         let (write_id, origin) = (WriteId(fields.array()?), Ballot::from_bytes(fields.array()?));
         let base = Ballot::from_bytes(fields.array()?);
         let (payload_size, crc) = (fields.u64()?, fields.u64()?);
         let tail_offset = RECORD_HEADER_BYTES + usize::from(key_length) + usize::from(metadata_length) + usize::from(extent_count) * 8;
         let blocks = match kind {
             RecordType::Inline | RecordType::Bulk => block_count(shard_length, block_shift),
-            RecordType::Delete | RecordType::Settled => 0,
+            RecordType::Delete => 0,
         };
         let checksum_bytes = usize::try_from(blocks).ok()?.checked_mul(8)?;
         let mut fields = FieldReader::new(bytes.get(RECORD_HEADER_BYTES..)?);
@@ -177,7 +190,8 @@ impl<'bytes> StoredRecord<'bytes> {
             .map(|_| fields.array().map(Extent::from_bytes))
             .collect::<Option<Vec<_>>>()?;
         let (_checksums, payload) = (fields.take(checksum_bytes)?, fields.take(payload_length as usize)?);
-        if checksum(bytes.get(..tail_offset + checksum_bytes)?, salt) != crc {
+        let checked = tail_offset + checksum_bytes;
+        if checksum(bytes.get(..checked)?, salt) != crc {
             return None;
         }
         let has = |flag: u8| flags & flag != 0;
@@ -216,7 +230,17 @@ impl<'bytes> StoredRecord<'bytes> {
             payload,
             total,
             tail_offset,
+            stable: has(STABLE),
+            checked,
         })
+    }
+    /// Writes a copy for another place of the log into `target`, exactly as long as `source`, the record that was decoded. `stable`:
+    /// the version is known complete by now.
+    pub fn copy_moved(&self, source: &[u8], stable: bool, target: &mut [u8], salt: u64) {
+        target.copy_from_slice(source);
+        target[FLAGS_OFFSET] |= MOVED | if stable { STABLE } else { 0 };
+        let crc = checksum(&target[..self.checked], salt);
+        target[CRC_OFFSET..RECORD_HEADER_BYTES].copy_from_slice(&crc.to_le_bytes());
     }
 }
 

@@ -3,7 +3,7 @@
 //! ```text
 //!  offset bytes field
 //!       0     8 magic "OLDRIVE1"
-//!       8     2 version            1
+//!       8     2 version            2
 //!      10     2 oldest reader      a program that knows less than this version must not open the drive
 //!      12     8 sequence
 //!      20    16 cluster
@@ -32,7 +32,8 @@ use openlake_checksum::crc64;
 /// Bytes of one copy: one page, so that it is written whole or, torn, fails its checksum.
 pub(crate) const SUPERBLOCK_BYTES: usize = 4096;
 const MAGIC: [u8; 8] = *b"OLDRIVE1";
-const VERSION: u16 = 1;
+/// Version 1 kept no index on the drive; there is no way from it to this one.
+const VERSION: u16 = 2;
 const CHECKED_BYTES: usize = 116;
 const STATE_ACTIVE: u32 = 2;
 
@@ -50,8 +51,8 @@ pub(crate) struct Superblock {
 pub(crate) enum SuperblockError {
     /// Magic, length or checksum do not fit.
     Invalid,
-    /// Written by a newer program; the version or features it asks for.
-    TooNew(String),
+    /// Written by a program of another version; what it asks for.
+    OtherVersion(String),
 }
 
 impl Superblock {
@@ -78,7 +79,7 @@ impl Superblock {
         page
     }
 
-    /// Reads a page written by [`Superblock::encode`] of this or an older version.
+    /// Reads a page written by [`Superblock::encode`] of this version.
     pub fn decode(page: &[u8]) -> Result<Superblock, SuperblockError> {
         Superblock::read(page).unwrap_or(Err(SuperblockError::Invalid))
     }
@@ -92,7 +93,11 @@ impl Superblock {
         let (version, oldest_reader) = (fields.u16()?, fields.u16()?);
         if oldest_reader > VERSION {
             let text = format!("format version {version} needs a program of version {oldest_reader}, this one knows {VERSION}");
-            return Some(Err(SuperblockError::TooNew(text)));
+            return Some(Err(SuperblockError::OtherVersion(text)));
+        }
+        if version < VERSION {
+            let text = format!("format version {version} is older than {VERSION}, the only one that this program knows");
+            return Some(Err(SuperblockError::OtherVersion(text)));
         }
         let sequence = fields.u64()?;
         let (cluster, drive, set, slot) = (fields.array()?, fields.array()?, fields.u32()?, fields.u32()?);
@@ -101,7 +106,7 @@ impl Superblock {
         let container_bytes = fields.u64()?;
         let (_state, must_know, _may_ignore) = (fields.u32()?, fields.u64()?, fields.u64()?);
         if must_know != 0 {
-            return Some(Err(SuperblockError::TooNew(format!(
+            return Some(Err(SuperblockError::OtherVersion(format!(
                 "features {must_know:#x} are unknown to this program"
             ))));
         }

@@ -98,6 +98,10 @@ impl<E> Log<E> {
     pub fn durable_head(&self) -> &Head {
         &self.durable_head
     }
+    /// Behind all batches, those not durable yet included.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
     /// Whether the segment in use fills, so that those ahead are worth preparing.
     pub fn is_busy(&self) -> bool {
         self.head.offset > self.segment_bytes / 4

@@ -8,7 +8,7 @@
 use super::head::Head;
 use super::reader::{FoundBatch, SegmentReader};
 use crate::format::{
-    AcceptorState, BATCH_HEADER_BYTES, BatchKind, DriveSeed, PAGE_BYTES, Root, STATE_RECORD_TYPE, SegmentOpen, StoredRecord,
+    AcceptorState, BATCH_HEADER_BYTES, BatchKind, DriveSeed, LogRecord, PAGE_BYTES, STATE_RECORD_TYPE, SegmentOpen,
     decode_state_record, peek_record,
 };
 use crate::medium::Medium;
@@ -17,36 +17,71 @@ use crate::space::Place;
 /// How far behind an invalid batch proof of damage is looked for: twice what can be in flight.
 const SEARCH_BYTES: usize = 8 << 20;
 
+/// Where reading begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum LogStart {
+    /// At the first batch of a segment that has no predecessor: a log that never saw a checkpoint.
+    Segment { segment: u32, generation: u64 },
+    /// Behind a batch that a checkpoint names: everything before is in the index.
+    Behind(Head),
+}
+
+/// Takes in what the log says, in log order.
+pub(crate) trait Replay {
+    /// The log goes on in this segment.
+    fn enter(&mut self, segment: u32, generation: u64);
+    /// The records of one batch. An error ends the reading: what the records belong to cannot be found.
+    async fn batch(&mut self, records: Vec<(LogRecord<'_>, Found)>) -> Result<(), String>;
+}
+
 /// What a log says.
 pub(crate) struct Recovered {
     /// Where it ends.
     pub head: Head,
     pub state: AcceptorState,
-    /// Its segments and their generations, in order.
-    pub segments: Vec<(u32, u64)>,
+    /// Segments read.
+    pub segments: usize,
     /// What was found damaged, in words.
     pub damage: Vec<String>,
 }
 
-struct Walk<'walk, 'replay> {
-    medium: &'walk Medium,
-    seed: DriveSeed,
-    recovered: Recovered,
-    replay: &'replay mut dyn FnMut(StoredRecord<'_>, Place, u64),
+/// Where a record was found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found {
+    pub place: Place,
+    /// Of its segment.
+    pub generation: u64,
+    /// Of its batch.
+    pub sequence: u64,
 }
 
-/// Reads the log from `root` on and hands every record of an object to `replay`, in log order, with place and batch sequence.
-pub(crate) async fn recover(
+pub(super) struct Walk<'walk, R> {
+    pub medium: &'walk Medium,
+    pub seed: DriveSeed,
+    pub recovered: Recovered,
+    pub replay: &'walk mut R,
+}
+
+/// Reads the log from `start` on and hands every record that concerns a key to `replay`. `state` is the acceptor's as of there.
+pub(crate) async fn recover<R: Replay>(
     medium: &Medium,
     seed: DriveSeed,
-    root: &Root,
-    replay: &mut dyn FnMut(StoredRecord<'_>, Place, u64),
-) -> Recovered {
-    let head = Head::before_first(root.log_start.segment());
+    start: LogStart,
+    state: AcceptorState,
+    replay: &mut R,
+) -> Result<Recovered, String> {
+    let head = match start {
+        // The walk expects one more than the generation before.
+        LogStart::Segment { segment, generation } => Head {
+            generation: generation.saturating_sub(1),
+            ..Head::before_first(segment)
+        },
+        LogStart::Behind(head) => head,
+    };
     let recovered = Recovered {
         head,
-        state: root.state,
-        segments: Vec::new(),
+        state,
+        segments: 0,
         damage: Vec::new(),
     };
     let mut walk = Walk {
@@ -55,37 +90,26 @@ pub(crate) async fn recover(
         recovered,
         replay,
     };
-    walk.run(root).await;
-    let last = walk.recovered.head.sequence;
-    if last < root.last_sequence {
-        let text = format!("the log ends with batch {last}, but batch {} was durable", root.last_sequence);
-        walk.recovered.damage.push(text);
+    if matches!(start, LogStart::Behind(_)) {
+        walk.recovered.segments = 1;
+        walk.rest_of_segment().await?;
     }
-    walk.recovered
+    while walk.enter(walk.recovered.head.next).await {
+        walk.rest_of_segment().await?;
+    }
+    Ok(walk.recovered)
 }
 
-impl Walk<'_, '_> {
-    async fn run(&mut self, root: &Root) {
-        // A root's generation is that of its first segment; the walk expects one more than the segment before.
-        self.recovered.head.generation = root.log_start_generation.saturating_sub(1);
-        let mut first = true;
-        loop {
-            let segment = self.recovered.head.next;
-            if !self.enter(segment, first).await {
-                break;
-            }
-            first = false;
-            let end = self.end_named_by(self.recovered.head.next).await;
-            self.walk_segment(end).await;
-        }
-        if first {
-            self.recovered.head.generation = root.log_start_generation.saturating_sub(1);
-        }
+impl<R: Replay> Walk<'_, R> {
+    async fn rest_of_segment(&mut self) -> Result<(), String> {
+        let end = self.end_named_by(self.recovered.head.next).await;
+        self.walk_segment(end).await
     }
 
     /// Enters the next segment: its open batch, or, where that is damaged, whatever proves that there was one. False: the log ends.
-    async fn enter(&mut self, segment: u32, first: bool) -> bool {
+    async fn enter(&mut self, segment: u32) -> bool {
         let before = self.recovered.head;
+        let first = before.segment == u32::MAX;
         let mut reader = SegmentReader::new(self.medium, self.seed, segment);
         if let Some(found) = reader.batch(0).await
             && let Some(open) = opening(&found, reader.bytes(0, found.header.used as usize))
@@ -95,7 +119,8 @@ impl Walk<'_, '_> {
                     .predecessor
                     .is_some_and(|named| (named.segment, named.generation) == (before.segment, before.generation)))
         {
-            self.recovered.segments.push((segment, found.header.generation));
+            self.recovered.segments += 1;
+            self.replay.enter(segment, found.header.generation);
             self.recovered.state = open.state;
             let offset = found.header.length;
             let (generation, sequence) = (found.header.generation, found.header.sequence);
@@ -118,7 +143,8 @@ impl Walk<'_, '_> {
         self.recovered
             .damage
             .push(format!("the first {offset} bytes of log segment {segment} are damaged"));
-        self.recovered.segments.push((segment, found.header.generation));
+        self.recovered.segments += 1;
+        self.replay.enter(segment, found.header.generation);
         let sequence = found.header.sequence - 1;
         let (generation, crc) = (found.header.generation, found.header.previous);
         self.recovered.head = Head {
@@ -133,7 +159,7 @@ impl Walk<'_, '_> {
     }
 
     /// Reads the batches of the segment in use up to its end (`named`: the end that its successor names).
-    async fn walk_segment(&mut self, named: Option<u32>) {
+    pub(super) async fn walk_segment(&mut self, named: Option<u32>) -> Result<(), String> {
         let segment = self.recovered.head.segment;
         let mut reader = SegmentReader::new(self.medium, self.seed, segment);
         let limit = named.unwrap_or(self.medium.geometry().segment_bytes);
@@ -144,7 +170,7 @@ impl Walk<'_, '_> {
                 (header.generation, header.sequence, header.previous) == (head.generation, head.sequence + 1, head.crc)
             });
             if let Some(found) = found {
-                self.take(&reader, head.offset as usize, &found);
+                self.take(&reader, head.offset as usize, &found).await?;
                 continue;
             }
             let expected = head.sequence + 1;
@@ -173,12 +199,14 @@ impl Walk<'_, '_> {
             self.recovered.head.sequence = predecessor.last_sequence;
             self.recovered.head.crc = predecessor.last_crc;
         }
+        Ok(())
     }
 
-    fn take(&mut self, reader: &SegmentReader<'_>, offset: usize, found: &FoundBatch) {
+    async fn take(&mut self, reader: &SegmentReader<'_>, offset: usize, found: &FoundBatch) -> Result<(), String> {
         let segment = self.recovered.head.segment;
         let bytes = reader.bytes(offset, found.header.used as usize);
         let mut at = BATCH_HEADER_BYTES;
+        let mut records = Vec::with_capacity(found.header.records.min(4096) as usize);
         for _ in 0..found.header.records {
             let rest = bytes.get(at..).unwrap_or(&[]);
             let Some((kind, total)) = peek_record(rest).filter(|(_, total)| (8..=rest.len()).contains(total)) else {
@@ -186,8 +214,10 @@ impl Walk<'_, '_> {
             };
             if kind == STATE_RECORD_TYPE {
                 self.recovered.state = decode_state_record(rest).unwrap_or(self.recovered.state);
-            } else if let Some(record) = StoredRecord::decode(rest, self.seed.salt) {
-                (self.replay)(record, Place::new(segment, (offset + at) as u32), found.header.sequence);
+            } else if let Some(record) = LogRecord::decode(rest, self.seed.salt) {
+                let (generation, sequence) = (found.header.generation, found.header.sequence);
+                let place = Place::new(segment, (offset + at) as u32);
+                records.push((record, Found { place, generation, sequence }));
             } else {
                 self.recovered.damage.push(format!(
                     "a record of type {kind} in log segment {segment} at {} is unreadable",
@@ -196,9 +226,11 @@ impl Walk<'_, '_> {
             }
             at += total;
         }
+        self.replay.batch(records).await?;
         self.recovered.head.offset = offset as u32 + found.header.length;
         self.recovered.head.sequence = found.header.sequence;
         self.recovered.head.crc = found.crc;
+        Ok(())
     }
 
     /// The first batch from `from` on that proves the batch `expected` to have been acknowledged; reading resumes at the first batch
@@ -218,7 +250,7 @@ impl Walk<'_, '_> {
     }
 
     /// The first whole batch of a generation, with a sequence above `expected`, between two offsets.
-    async fn next_batch(
+    pub(super) async fn next_batch(
         &self,
         reader: &mut SegmentReader<'_>,
         from: usize,
@@ -273,7 +305,7 @@ impl Walk<'_, '_> {
     }
 }
 
-fn opening(found: &FoundBatch, bytes: &[u8]) -> Option<SegmentOpen> {
+pub(super) fn opening(found: &FoundBatch, bytes: &[u8]) -> Option<SegmentOpen> {
     let record = bytes.get(BATCH_HEADER_BYTES..)?;
     (found.header.kind == BatchKind::Open)
         .then(|| SegmentOpen::decode(record))

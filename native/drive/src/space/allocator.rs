@@ -1,8 +1,10 @@
 //! Free and used space: the class of every segment, and a bitmap of granules for those that hold bulk.
 //!
-//! Nothing here is durable. A start rebuilds it from the live records; space of uploads that died is then simply not in it.
+//! Checkpoints keep images of it (see `image`); a start takes the last one and follows the log from there. Space of uploads that
+//! died is in no image, so it is simply free again.
 
-use super::{Extent, Geometry};
+use super::{Extent, Geometry, SpaceImage};
+use std::collections::BTreeSet;
 
 /// What a segment is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +23,10 @@ pub(crate) struct Segment {
     pub live_bytes: u64,
     pub live_records: u64,
     pub last_sequence: u64,
+    /// Evacuated: nothing in it is needed, but for checkpoints that may still be gone back to.
+    pub retired: bool,
     /// One bit per granule, set when used; empty unless the class is bulk.
-    bitmap: Vec<u64>,
+    pub(super) bitmap: Vec<u64>,
     free_granules: u32,
 }
 
@@ -41,21 +45,17 @@ pub(crate) struct Space {
     cursor: u32,
     used_granules: u64,
     log_segments: u64,
+    /// Bulk segments whose bitmap changed since the last image.
+    pub(super) changed: BTreeSet<u32>,
+    /// Log segments retired since the last image.
+    retired: Vec<u32>,
+    live_log_bytes: u64,
 }
 
 impl Space {
     /// All free; only segments below `made` may be given out.
     pub fn new(geometry: Geometry, made: u32) -> Space {
-        let empty = Segment {
-            class: SegmentClass::Free,
-            generation: 0,
-            live_bytes: 0,
-            live_records: 0,
-            last_sequence: 0,
-            bitmap: Vec::new(),
-            free_granules: 0,
-        };
-        let segments = vec![empty; geometry.segments as usize];
+        let segments = vec![Segment::free(); geometry.segments as usize];
         Space {
             geometry,
             segments,
@@ -64,7 +64,22 @@ impl Space {
             cursor: 0,
             used_granules: 0,
             log_segments: 0,
+            changed: BTreeSet::new(),
+            retired: Vec::new(),
+            live_log_bytes: 0,
         }
+    }
+    /// The row of a segment.
+    pub fn segment(&self, number: u32) -> Option<&Segment> {
+        self.segments.get(number as usize)
+    }
+    /// All rows, with their numbers.
+    pub fn segments(&self) -> impl Iterator<Item = (u32, &Segment)> {
+        (0..).zip(&self.segments)
+    }
+    /// The cut of the space.
+    pub fn geometry(&self) -> &Geometry {
+        &self.geometry
     }
     /// Tells that more containers exist.
     pub fn set_made(&mut self, made: u32) {
@@ -109,6 +124,41 @@ impl Space {
             segment.generation = generation;
         }
     }
+    /// A log segment out of which everything that lives was moved, durably; it is used again two checkpoints later.
+    pub fn retire_log(&mut self, number: u32) {
+        if let Some(segment) = self.segments.get_mut(number as usize)
+            && segment.class == SegmentClass::Log
+            && !segment.retired
+        {
+            segment.retired = true;
+            self.retired.push(number);
+        }
+    }
+    /// Takes the numbers of the log segments retired since the last call.
+    pub fn take_retired(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.retired)
+    }
+    /// The checkpoint that an image was for came to nothing: the next one holds what it held.
+    pub fn forget_image(&mut self, image: &SpaceImage, retired: &[u32]) {
+        self.changed.extend(image.bitmaps.iter().map(|bitmap| bitmap.segment));
+        self.retired.extend(retired);
+    }
+    /// Makes a log segment free: no checkpoint that could be gone back to needs it.
+    pub fn free_log(&mut self, number: u32) {
+        if let Some(segment) = self.segments.get_mut(number as usize)
+            && segment.class == SegmentClass::Log
+        {
+            self.live_log_bytes -= segment.live_bytes;
+            *segment = Segment::free();
+            self.free += 1;
+            self.log_segments -= 1;
+        }
+    }
+    /// A log segment as an image describes it.
+    pub fn restore_log(&mut self, number: u32, generation: u64, live: (u64, u64), last_sequence: u64) {
+        self.claim_log(number, generation);
+        self.change_live(number, live.0 as i64, live.1 as i64, last_sequence);
+    }
     /// Takes a free segment that exists for the log; `None` when none does.
     pub fn take_log(&mut self) -> Option<u32> {
         let number = self
@@ -121,17 +171,20 @@ impl Space {
     }
     /// Adds to what is live in a log segment.
     pub fn add_live(&mut self, number: u32, bytes: u64, sequence: u64) {
-        if let Some(segment) = self.segments.get_mut(number as usize) {
-            segment.live_bytes += bytes;
-            segment.live_records += 1;
-            segment.last_sequence = segment.last_sequence.max(sequence);
-        }
+        self.change_live(number, bytes as i64, 1, sequence);
     }
     /// Takes from what is live in a log segment.
     pub fn remove_live(&mut self, number: u32, bytes: u64) {
+        self.change_live(number, -(bytes as i64), -1, 0);
+    }
+    /// Changes what is live in a log segment.
+    pub fn change_live(&mut self, number: u32, bytes: i64, records: i64, sequence: u64) {
         if let Some(segment) = self.segments.get_mut(number as usize) {
-            segment.live_bytes = segment.live_bytes.saturating_sub(bytes);
-            segment.live_records = segment.live_records.saturating_sub(1);
+            let before = segment.live_bytes;
+            segment.live_bytes = before.saturating_add_signed(bytes);
+            segment.live_records = segment.live_records.saturating_add_signed(records);
+            segment.last_sequence = segment.last_sequence.max(sequence);
+            self.live_log_bytes = self.live_log_bytes + segment.live_bytes - before;
         }
     }
 
@@ -171,10 +224,17 @@ impl Space {
     /// Allocates at least `bytes` in as few extents as the space allows; `None` (nothing taken) when existing containers lack it or
     /// only the reserve is left.
     pub fn allocate(&mut self, bytes: u64) -> Option<Vec<Extent>> {
+        self.allocate_keeping(bytes, self.reserve_segments())
+    }
+    /// As [`Space::allocate`], down to the last segment: for what the drive needs to give space back.
+    pub fn allocate_from_reserve(&mut self, bytes: u64) -> Option<Vec<Extent>> {
+        self.allocate_keeping(bytes, 0)
+    }
+    fn allocate_keeping(&mut self, bytes: u64, kept_segments: u32) -> Option<Vec<Extent>> {
         let mut missing = u32::try_from(bytes.div_ceil(u64::from(self.geometry.granule_bytes))).ok()?;
         let mut extents: Vec<Extent> = Vec::new();
         while missing > 0 {
-            let found = self.find(missing).filter(|_| extents.len() < EXTENTS_LIMIT);
+            let found = self.find(missing, kept_segments).filter(|_| extents.len() < EXTENTS_LIMIT);
             let Some(extent) = found else {
                 extents.into_iter().for_each(|extent| self.release(extent));
                 return None;
@@ -187,7 +247,7 @@ impl Space {
     }
 
     /// The next run for a shard that still needs `wanted` granules: from the segment in use, from any bulk segment, from a fresh one.
-    fn find(&mut self, wanted: u32) -> Option<Extent> {
+    fn find(&mut self, wanted: u32, kept_segments: u32) -> Option<Extent> {
         let run = (RUN_BYTES / self.geometry.granule_bytes).min(self.geometry.granules()).max(1);
         let (least, step) = if wanted >= run { (run, run) } else { (wanted, 1) };
         let made = self.made as usize;
@@ -199,7 +259,7 @@ impl Space {
                 return Some(extent);
             }
         }
-        if self.has_room_for_data()
+        if self.free > kept_segments
             && let Some(number) = (0..count).find(|number| self.segments[*number as usize].class == SegmentClass::Free)
         {
             self.open_bulk(number);
@@ -243,6 +303,7 @@ impl Space {
     }
 
     fn mark(&mut self, extent: Extent, used: bool) {
+        self.changed.insert(extent.segment);
         let Some(segment) = self.segments.get_mut(extent.segment as usize) else {
             return;
         };
@@ -265,6 +326,18 @@ impl Space {
 }
 
 impl Segment {
+    fn free() -> Segment {
+        Segment {
+            class: SegmentClass::Free,
+            generation: 0,
+            live_bytes: 0,
+            live_records: 0,
+            last_sequence: 0,
+            retired: false,
+            bitmap: Vec::new(),
+            free_granules: 0,
+        }
+    }
     fn is_used(&self, granule: u32) -> bool {
         self.bitmap
             .get((granule / 64) as usize)

@@ -87,7 +87,7 @@ fn a_full_drive_answers_full_and_still_takes_tombstones_and_reads() {
         }
         assert!(held > 300, "{held} of about 500 fit");
         assert_eq!(
-            put_bulk(&drive, "bulk", ballot(now, held), 9999, &pattern(1, 100_000)).await,
+            put_bulk(&drive, "bulk", ballot(now, held), 9999, &pattern(1, 900_000)).await,
             Answer::Full
         );
         let mut tombstone = record(ballot(now, held + 1), 10_000, b"");

@@ -1,8 +1,8 @@
 //! Formats: what is written is read back, and no bytes make a decoder panic.
 
 use crate::format::{
-    AcceptorState, BatchHeader, BatchKind, DriveSeed, Predecessor, RecordParts, RecordType, Root, SegmentOpen, StoredRecord, Superblock,
-    decode_state_record, encode_state_record, peek_record,
+    AcceptorState, BatchHeader, BatchKind, DriveSeed, LogRecord, ManifestPlace, MarkKind, MarkParts, Predecessor, RecordParts, RecordType,
+    Root, SegmentOpen, StoredMark, StoredRecord, Superblock, decode_state_record, encode_state_record, peek_record,
 };
 use crate::space::{Extent, Geometry, Place};
 use crate::{Ballot, Coding, Head, Identity, Key, Kind, Space, WriteId};
@@ -98,12 +98,47 @@ proptest! {
     }
 
     #[test]
+    fn marks_round_trip_and_a_flipped_bit_is_found(
+        name in proptest::collection::vec(any::<u8>(), 0..80), ballots in (ballots(), ballots()), flags in any::<(bool, bool)>(),
+        salt in any::<u64>(), flip in any::<proptest::sample::Index>(),
+    ) {
+        let key = Key { bucket: 77, space: Space::Upload, name: name.into() };
+        let kind = if flags.0 { MarkKind::Settled } else { MarkKind::Drop };
+        let parts = MarkParts { kind, key: &key, ballot: ballots.0, floor: ballots.1, moved: flags.1 };
+        let mut bytes = vec![0; parts.encoded_bytes()];
+        parts.encode(&mut bytes, salt);
+        let mark = StoredMark::decode(&bytes, salt).expect("a whole mark");
+        prop_assert_eq!((mark.kind, mark.bucket, mark.space, mark.name), (kind, 77, Space::Upload, &key.name[..]));
+        prop_assert_eq!((mark.ballot, mark.floor, mark.moved, mark.total), (ballots.0, ballots.1, flags.1, bytes.len()));
+        prop_assert!(StoredMark::decode(&bytes, salt ^ 1).is_none());
+        bytes[flip.index(64 + key.name.len())] ^= 1;
+        prop_assert!(StoredMark::decode(&bytes, salt).is_none());
+    }
+
+    #[test]
+    fn moved_copies_differ_in_their_flags_alone(
+        head in heads(), name in proptest::collection::vec(any::<u8>(), 0..80), payload in proptest::collection::vec(any::<u8>(), 0..9000),
+        stable in any::<bool>(), salt in any::<u64>(),
+    ) {
+        let key = Key { bucket: 77, space: Space::Object, name: name.into() };
+        let bytes = encode(&key, RecordType::Inline, &head, &[], &payload, salt);
+        let record = StoredRecord::decode(&bytes, salt).expect("a whole record");
+        let mut moved = vec![0; bytes.len()];
+        record.copy_moved(&bytes, stable, &mut moved, salt);
+        let copy = StoredRecord::decode(&moved, salt).expect("a whole copy");
+        prop_assert_eq!((record.stable, copy.stable), (false, stable));
+        prop_assert_eq!((copy.head, copy.payload, copy.name), (record.head, record.payload, record.name));
+    }
+
+    #[test]
     fn states_roots_and_openings_round_trip(state in states(), numbers in any::<(u64, bool, u64, u64, u64, u64)>(), next in any::<u32>()) {
         let mut bytes = [0; 56];
         encode_state_record(&state, &mut bytes);
         prop_assert_eq!(decode_state_record(&bytes), Some(state));
         let (sequence, clean, start, log_start_generation, generation, last_sequence) = numbers;
-        let root = Root { sequence, clean, log_start: Place(start), log_start_generation, generation, last_sequence, state };
+        let manifest = ManifestPlace { extents: vec![Extent { segment: next, first: 7, granules: 9 }; 40], length: generation | 1, crc: start };
+        let manifest = Some(manifest).filter(|_| !clean);
+        let root = Root { sequence, clean, rebuild: !clean, log_start: Place(start), log_start_generation, last_sequence, state, manifest };
         let page = root.encode(9);
         prop_assert_eq!(Root::decode(&page, 9), Some(root));
         prop_assert_eq!(Root::decode(&page, 8), None);
@@ -145,6 +180,7 @@ proptest! {
             *first = kind;
         }
         StoredRecord::decode(&bytes, 1);
+        LogRecord::decode(&bytes, 1);
         peek_record(&bytes);
         decode_state_record(&bytes);
         SegmentOpen::decode(&bytes);
@@ -261,10 +297,11 @@ fn golden_bytes_stay() {
         sequence: 1,
         clean: true,
         log_start: Place::new(2, 0),
+        rebuild: false,
         log_start_generation: 3,
-        generation: 4,
         last_sequence: 5,
         state,
+        manifest: None,
     };
     let mut open = [0; 96];
     SegmentOpen {
@@ -274,12 +311,29 @@ fn golden_bytes_stay() {
     }
     .encode(&mut open);
     let record = encode(&key, RecordType::Inline, &head, &[], b"payload", 17);
-    let fingerprints = [crc64(&superblock), crc64(&root.encode(18)), crc64(&open), crc64(&record)];
+    let (ballot, floor) = (head.ballot, head.origin);
+    let parts = MarkParts {
+        kind: MarkKind::Settled,
+        key: &key,
+        ballot,
+        floor,
+        moved: false,
+    };
+    let mut mark = vec![0; parts.encoded_bytes()];
+    parts.encode(&mut mark, 17);
+    let fingerprints = [
+        crc64(&superblock),
+        crc64(&root.encode(18)),
+        crc64(&open),
+        crc64(&record),
+        crc64(&mark),
+    ];
     let expected = [
         0xab60_2fdc_dce8_f10e,
         0xce49_13af_443d_018c,
         0x1155_aa74_f5d9_f64a,
         0x94f8_0155_c03e_8b00,
+        0xb0ca_2dd8_aecb_381e,
     ];
     assert_eq!(fingerprints, expected, "{fingerprints:#x?}");
     assert_eq!(&record[..8], [1, 0b11_1010, 4, 0, 184, 0, 0, 0]);

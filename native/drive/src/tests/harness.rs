@@ -1,5 +1,6 @@
 //! What the tests share: a drive in a directory of its own, and short ways to make requests.
 
+use crate::core::Core;
 use crate::open::Tuning;
 use crate::{
     Adoption, Answer, Ballot, Coding, Drive, DriveOptions, Key, Kind, MountCheck, OpenError, Record, Request, Shard, Space, Want, WriteId,
@@ -7,7 +8,9 @@ use crate::{
 use bytes::Bytes;
 use openlake_io::{EngineKind, Runtime};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// A directory that goes away with the test.
 pub struct Folder(pub PathBuf);
@@ -56,6 +59,7 @@ pub fn runtime() -> Runtime {
 /// Tiny segments, so that tests cross their borders.
 pub const TINY: Tuning = Tuning {
     segment_bytes: Some(256 << 10),
+    log_bytes_between_checkpoints: Some(96 << 10),
 };
 
 pub fn options(path: &Path) -> DriveOptions {
@@ -69,6 +73,7 @@ pub fn options(path: &Path) -> DriveOptions {
         adoption: Adoption::FormatNew,
         capacity_bytes: Some(32 << 20),
         cache_bytes: 1 << 20,
+        index_bytes: 8 << 20,
         boot_at_least: 0,
     }
 }
@@ -176,6 +181,14 @@ pub async fn heads(drive: &Drive, name: &str) -> crate::KeyState {
     {
         Answer::State { state, .. } => state,
         other => panic!("a read answered {other:?}"),
+    }
+}
+
+/// Makes checkpoints, over and over.
+pub async fn checkpoint_forever(core: Rc<Core>) {
+    while core.failure().is_none() && !core.closing.get() {
+        core.runtime.sleep(Duration::from_millis(3)).await;
+        core.checkpoint().await.ok();
     }
 }
 

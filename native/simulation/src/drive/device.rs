@@ -38,6 +38,7 @@ impl Device {
                 adoption: Adoption::FormatNew,
                 capacity_bytes: Some(plan.capacity_bytes),
                 cache_bytes: plan.cache_bytes,
+                index_bytes: plan.index_bytes,
                 boot_at_least: 0,
             },
             plan: plan.clone(),

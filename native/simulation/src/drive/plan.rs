@@ -80,6 +80,7 @@ pub struct DrivePlan {
     pub tuning: Tuning,
     pub capacity_bytes: u64,
     pub cache_bytes: u64,
+    pub index_bytes: u64,
     pub load: Load,
     pub lives: u64,
     /// Most events of the world in a life under load.
@@ -112,9 +113,11 @@ impl DrivePlan {
             world,
             tuning: Tuning {
                 segment_bytes: Some(segment_bytes),
+                ..tuning(&mut random)
             },
             capacity_bytes,
             cache_bytes: if random.percent(30) { 0 } else { random.below(2 << 20) },
+            index_bytes: if random.percent(60) { random.between(4 << 10, 64 << 10) } else { 1 << 20 },
             load: load(&mut random, segment_bytes),
             lives: random.between(2, 7),
             life_events: if random.percent(50) { 300 } else { 3_000 },
@@ -134,6 +137,14 @@ impl DrivePlan {
     /// Whether nothing goes wrong but ends.
     pub fn is_sound(&self) -> bool {
         self.trouble == Trouble::None
+    }
+}
+
+/// A drive in a hurry: what it does once in a long while elsewhere, it does all the time.
+fn tuning(random: &mut Random) -> Tuning {
+    Tuning {
+        log_bytes_between_checkpoints: random.percent(70).then(|| random.between(16 << 10, 2 << 20)),
+        ..Tuning::default()
     }
 }
 

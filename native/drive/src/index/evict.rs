@@ -1,0 +1,65 @@
+//! Letting go of rows that the runs have, when memory is short: CLOCK over the keys in their order.
+
+use super::resident::{Index, standing};
+use super::slot::Standing;
+use crate::Key;
+use crate::sabotage::{Sabotage, is_planted};
+use std::ops::Bound;
+
+/// Rows looked at by one call: more than one call can have brought in, so that memory shrinks, yet no pause for anybody.
+const STEP_ROWS: usize = 128;
+
+impl Index {
+    /// Memory in use: rows, filters, fences, cached blocks; all of it estimated.
+    pub fn used_bytes(&self) -> usize {
+        self.resident_bytes + self.pinned_bytes + self.blocks.held_bytes()
+    }
+    /// What it shall take.
+    pub fn limit_bytes(&self) -> usize {
+        self.limit_bytes
+    }
+    /// Changes what it shall take.
+    pub fn set_limit(&mut self, limit_bytes: usize) {
+        self.limit_bytes = limit_bytes;
+    }
+    /// Lets go of clean rows if there are too many, but never of `kept`, which somebody is about to use.
+    pub fn evict(&mut self, kept: Option<&Key>) {
+        self.weigh();
+        let used = self.used_bytes();
+        if used <= self.limit_bytes.max(self.evict_at) {
+            return;
+        }
+        let mut surplus = used - self.limit_bytes;
+        let mut victims = Vec::new();
+        let start = self.hand.take().map_or(Bound::Unbounded, Bound::Excluded);
+        let mut seen = 0;
+        for key in self.order.range((start, Bound::Unbounded)).take(STEP_ROWS) {
+            seen += 1;
+            self.hand = Some(key.clone());
+            let Some(slot) = self.rows.get(key) else { continue };
+            let clean = standing(slot.epoch, self.frozen, self.installed) == Standing::Clean || is_planted(Sabotage::EvictDirty);
+            if clean && slot.is_idle() && Some(key) != kept && (!slot.used.replace(false) || self.limit_bytes == 0) {
+                surplus = surplus.saturating_sub(slot.bytes);
+                victims.push(key.clone());
+                if surplus == 0 {
+                    break;
+                }
+            }
+        }
+        if seen < STEP_ROWS && surplus > 0 {
+            self.hand = None;
+        }
+        // Where nearly all is pinned, not every caller looks in vain.
+        self.evict_at = if victims.is_empty() { used + self.limit_bytes / 256 } else { 0 };
+        victims.iter().for_each(|key| self.let_go(key));
+    }
+    fn let_go(&mut self, key: &Key) {
+        if let Some(slot) = self.rows.remove(key) {
+            self.resident_bytes = self.resident_bytes.saturating_sub(slot.bytes);
+            self.order.remove(key);
+            if slot.row.is_empty() {
+                self.forget_key();
+            }
+        }
+    }
+}

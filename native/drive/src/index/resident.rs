@@ -1,0 +1,278 @@
+//! The rows in memory, and the list of runs that hold all others.
+//!
+//! A hash table answers for single keys, which is what nearly all requests ask; an ordered set of the keys serves scans, checkpoints
+//! and eviction. A change stamps its row with the current epoch; a freeze ends the epoch, and installing the frozen rows' run makes
+//! everything up to it clean. So no step touches more rows than it changes.
+
+use super::block::Block;
+use super::run::Run;
+use super::slot::{Image, Slot, Standing};
+use crate::cache::Cache;
+use crate::row::Row;
+use crate::{Key, Space as NameSpace};
+use bytes::Bytes;
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Bound;
+use std::rc::Rc;
+
+/// Of the budget, the share that cached blocks of runs may take.
+const BLOCKS_SHARE: u64 = 4;
+
+/// A block of a run: the run's id, the block's number.
+pub(crate) type BlockName = (u64, usize);
+
+/// The index of one drive.
+pub(crate) struct Index {
+    pub(super) rows: HashMap<Key, Slot>,
+    pub(super) order: BTreeSet<Key>,
+    /// Stamped on what changes now.
+    pub(super) epoch: u64,
+    /// Everything stamped up to here is in the runs.
+    pub(super) installed: u64,
+    /// A checkpoint writes what is stamped up to here.
+    pub(super) frozen: Option<u64>,
+    /// Frozen rows that changed before they were encoded, as they were.
+    pub(super) images: HashMap<Key, Option<Image>>,
+    /// Changed last; its memory is estimated anew when something else happens.
+    pub(super) unweighed: Option<Key>,
+    pub(super) resident_bytes: usize,
+    pub(super) dirty_bytes: usize,
+    pub(super) dirty_rows: u64,
+    pub(super) frozen_rows: u64,
+    /// Where eviction goes on.
+    pub(super) hand: Option<Key>,
+    /// It found nothing to let go; it tries again when so much memory is used.
+    pub(super) evict_at: usize,
+    /// Newest first.
+    pub(super) runs: Rc<Vec<Rc<Run>>>,
+    /// Memory of their filters and fences.
+    pub(super) pinned_bytes: usize,
+    /// Replaced by a merge, but still named by the last root.
+    pub(super) retired: Vec<Rc<Run>>,
+    pub(super) generation: u64,
+    pub(super) blocks: Cache<BlockName>,
+    pub(super) limit_bytes: usize,
+    keys: u64,
+}
+
+impl Index {
+    /// An empty index that shall take about `limit_bytes` of memory. Rows that no checkpoint has taken up are kept whatever it says.
+    pub fn new(limit_bytes: u64) -> Index {
+        Index {
+            rows: HashMap::new(),
+            order: BTreeSet::new(),
+            epoch: 1,
+            installed: 0,
+            frozen: None,
+            images: HashMap::new(),
+            unweighed: None,
+            resident_bytes: 0,
+            dirty_bytes: 0,
+            dirty_rows: 0,
+            frozen_rows: 0,
+            hand: None,
+            evict_at: 0,
+            runs: Rc::default(),
+            pinned_bytes: 0,
+            retired: Vec::new(),
+            generation: 0,
+            blocks: Cache::new(limit_bytes / BLOCKS_SHARE),
+            limit_bytes: usize::try_from(limit_bytes).unwrap_or(usize::MAX),
+            keys: 0,
+        }
+    }
+    /// The row of a key that is in memory. After `Core::load`, until the next await, `None` means that there is none.
+    pub fn get(&self, key: &Key) -> Option<&Row> {
+        let slot = self.rows.get(key)?;
+        slot.used.set(true);
+        Some(&slot.row).filter(|row| !row.is_empty())
+    }
+    /// Whether memory alone answers for a key.
+    pub fn is_resident(&self, key: &Key) -> bool {
+        self.runs.is_empty() || self.rows.contains_key(key)
+    }
+    /// The row of a key, to be changed; load it first.
+    pub fn change(&mut self, key: &Key) -> Option<&mut Row> {
+        self.weigh();
+        let slot = self.rows.get_mut(key)?;
+        stamp(
+            slot,
+            key,
+            self.epoch,
+            self.frozen,
+            self.installed,
+            &mut self.images,
+            &mut self.dirty_rows,
+            &mut self.dirty_bytes,
+        );
+        self.unweighed = Some(key.clone());
+        Some(&mut slot.row)
+    }
+    /// The row of a key, made if missing, to be changed; load it first. `key` must not pin a request's memory: see
+    /// [`Index::own_key`].
+    pub fn get_or_insert(&mut self, key: Key) -> &mut Row {
+        self.weigh();
+        let (order, keys, epoch) = (&mut self.order, &mut self.keys, self.epoch);
+        let slot = self.rows.entry(key.clone()).or_insert_with_key(|key| {
+            order.insert(key.clone());
+            *keys += 1;
+            Slot::new(Row::default(), 0)
+        });
+        stamp(
+            slot,
+            &key,
+            epoch,
+            self.frozen,
+            self.installed,
+            &mut self.images,
+            &mut self.dirty_rows,
+            &mut self.dirty_bytes,
+        );
+        self.unweighed = Some(key);
+        &mut slot.row
+    }
+    /// Whether the row of a key is in memory, even if it says nothing.
+    pub fn holds(&self, key: &Key) -> bool {
+        self.rows.contains_key(key)
+    }
+    /// Takes in a row as the runs have it.
+    pub(super) fn insert_clean(&mut self, key: Key, row: Row) {
+        let mut slot = Slot::new(row, 0);
+        slot.bytes = slot.estimate(&key);
+        self.resident_bytes += slot.bytes;
+        self.order.insert(key.clone());
+        self.rows.insert(key, slot);
+    }
+    /// As [`Index::insert_clean`], and others go if memory is short; this one stays until the caller lets others work.
+    pub fn take_in(&mut self, key: Key, row: Row) {
+        self.insert_clean(key.clone(), row);
+        self.evict(Some(&key));
+    }
+    /// A block read before.
+    pub fn cached_block(&mut self, name: BlockName) -> Option<Block> {
+        self.blocks.get(name).and_then(Block::parse)
+    }
+    /// Keeps a block for later.
+    pub fn keep_block(&mut self, name: BlockName, block: &Block) {
+        if self.blocks.takes(block.bytes().len()) {
+            self.blocks.insert(name, Bytes::copy_from_slice(block.bytes()));
+        }
+    }
+    /// The key as the index holds it, or a copy of it.
+    pub fn own_key(&self, key: &Key) -> Key {
+        let copied = || Key {
+            bucket: key.bucket,
+            space: key.space,
+            name: Bytes::copy_from_slice(&key.name),
+        };
+        self.rows.get_key_value(key).map_or_else(copied, |(own, _)| own.clone())
+    }
+    /// Brings the account of the row changed last up to date.
+    pub(super) fn weigh(&mut self) {
+        let Some(key) = self.unweighed.take() else { return };
+        let standing = |slot: &Slot| standing(slot.epoch, self.frozen, self.installed);
+        if let Some(slot) = self.rows.get_mut(&key) {
+            let bytes = slot.estimate(&key);
+            let before = std::mem::replace(&mut slot.bytes, bytes);
+            self.resident_bytes = self.resident_bytes.saturating_sub(before) + bytes;
+            if standing(slot) == Standing::Dirty {
+                self.dirty_bytes = self.dirty_bytes.saturating_sub(before) + bytes;
+            }
+        }
+    }
+    /// Number of keys, those in runs included; about, after an unclean end.
+    pub fn keys(&self) -> u64 {
+        self.keys
+    }
+    /// The number as a checkpoint remembered it.
+    pub fn set_keys(&mut self, keys: u64) {
+        self.keys = keys;
+    }
+    pub(super) fn forget_key(&mut self) {
+        self.keys = self.keys.saturating_sub(1);
+    }
+    /// Rows in memory of one space of a bucket from a name (inclusive) on, in order; those of removed keys too.
+    pub fn range(&self, bucket: u64, space: NameSpace, from: &Bytes) -> impl Iterator<Item = (&Key, &Row)> {
+        let start = Key {
+            bucket,
+            space,
+            name: from.clone(),
+        };
+        let keys = self.order.range((Bound::Included(start), Bound::Unbounded));
+        let same = move |key: &&Key| key.bucket == bucket && key.space == space;
+        keys.take_while(same)
+            .filter_map(|key| self.rows.get(key).map(|slot| (key, &slot.row)))
+    }
+    /// Every row in memory, in order: that of a hash table differs from run to run, and a simulation must not.
+    pub fn rows(&self) -> impl Iterator<Item = (&Key, &Row)> {
+        self.order.iter().filter_map(|key| self.rows.get(key).map(|slot| (key, &slot.row)))
+    }
+    /// Every version in memory, in order.
+    pub fn entries(&self) -> impl Iterator<Item = (&Key, &Rc<crate::entry::Entry>)> {
+        self.rows()
+            .flat_map(|(key, row)| row.entries().iter().map(move |entry| (key, entry)))
+    }
+    /// The runs, newest first.
+    pub fn runs(&self) -> Rc<Vec<Rc<Run>>> {
+        self.runs.clone()
+    }
+    /// Changes whenever a checkpoint's run is installed: what was read from the runs before may be old. (A merge changes nothing.)
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+    /// The runs that a start found, newest first.
+    pub fn set_runs(&mut self, runs: Vec<Rc<Run>>) {
+        self.put_runs(runs);
+        self.generation += 1;
+    }
+    pub(super) fn put_runs(&mut self, runs: Vec<Rc<Run>>) {
+        self.pinned_bytes = runs.iter().map(|run| run.memory_bytes()).sum();
+        self.runs = Rc::new(runs);
+    }
+    /// A run says of this key, which is in memory, that it is unsettled.
+    pub fn set_marked(&mut self, key: &Key) {
+        if let Some(slot) = self.rows.get_mut(key) {
+            slot.marked = true;
+        }
+    }
+}
+
+/// How a row stamped `epoch` stands.
+pub(super) fn standing(epoch: u64, frozen: Option<u64>, installed: u64) -> Standing {
+    if epoch <= installed {
+        Standing::Clean
+    } else if frozen.is_some_and(|frozen| epoch <= frozen) {
+        Standing::Frozen
+    } else {
+        Standing::Dirty
+    }
+}
+
+/// Notes that a row is about to change: an image of it first, if a checkpoint still has to write it.
+#[expect(clippy::too_many_arguments, reason = "parts of the index that is borrowed in parts")]
+fn stamp(
+    slot: &mut Slot,
+    key: &Key,
+    epoch: u64,
+    frozen: Option<u64>,
+    installed: u64,
+    images: &mut HashMap<Key, Option<Image>>,
+    dirty_rows: &mut u64,
+    dirty_bytes: &mut usize,
+) {
+    slot.used.set(true);
+    let before = standing(slot.epoch, frozen, installed);
+    if before == Standing::Frozen
+        && let Some(freeze) = frozen
+        && slot.encoded != freeze
+    {
+        let copy = !crate::sabotage::is_planted(crate::sabotage::Sabotage::FreezeWithoutCopy);
+        images.insert(key.clone(), copy.then(|| slot.image()));
+        slot.encoded = freeze;
+    }
+    if before != Standing::Dirty {
+        *dirty_rows += 1;
+        *dirty_bytes += slot.bytes;
+    }
+    slot.epoch = epoch;
+}

@@ -1,0 +1,146 @@
+//! A finished run: its filter and fences in memory, its blocks on the drive.
+
+use super::block::{Block, RunSeed};
+use super::fences::Fences;
+use super::filter::{Filter, KeyHash};
+use super::run_encoder::EncodedRun;
+use super::run_footer::RunFooter;
+use crate::blob::Blob;
+use crate::format::PAGE_BYTES;
+use crate::medium::Medium;
+use std::fmt;
+use std::io;
+
+/// Why a run cannot be used.
+#[derive(Debug)]
+pub(crate) enum RunError {
+    /// The device did not give its bytes.
+    Unreadable(io::Error),
+    /// It gave others than were written; what and where.
+    Damaged(String),
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RunError::Unreadable(error) => write!(formatter, "a run of the index is unreadable: {error}"),
+            RunError::Damaged(text) => write!(formatter, "a run of the index is damaged: {text}"),
+        }
+    }
+}
+
+impl From<io::Error> for RunError {
+    fn from(error: io::Error) -> RunError {
+        RunError::Unreadable(error)
+    }
+}
+
+/// An immutable run. Its space is given back when the last holder is gone: running reads count.
+pub(crate) struct Run {
+    pub blob: Blob,
+    /// How many merges lie behind it: 0 for one that a checkpoint wrote.
+    pub level: u8,
+    seed: RunSeed,
+    entries: u64,
+    fences: Fences,
+    filter: Filter,
+}
+
+impl Run {
+    /// A run that was just written to `blob`.
+    pub fn written(blob: Blob, level: u8, salt: u64, encoded: EncodedRun) -> Run {
+        let seed = RunSeed {
+            salt,
+            run: encoded.footer.run,
+        };
+        Run {
+            blob,
+            level,
+            seed,
+            entries: encoded.footer.entries,
+            fences: encoded.fences,
+            filter: encoded.filter,
+        }
+    }
+    /// Reads footer, fences and filter of a run.
+    pub async fn open(medium: &Medium, salt: u64, blob: Blob, level: u8) -> Result<Run, RunError> {
+        let damaged = |what: &str| RunError::Damaged(format!("{what} of a run of {} bytes", blob.length));
+        let last = blob.length.checked_sub(PAGE_BYTES as u64).ok_or_else(|| damaged("the footer"))?;
+        let page = blob.read_at(medium, last, PAGE_BYTES).await?;
+        let footer = RunFooter::decode(&page, salt, blob.length).ok_or_else(|| damaged("the footer"))?;
+        let seed = RunSeed { salt, run: footer.run };
+        let (fences_at, filter_at) = (footer.data_bytes, footer.data_bytes + footer.fences_bytes);
+        let bytes = blob.read_at(medium, fences_at, footer.fences_bytes as usize).await?;
+        let fences = (seed.checksum(fences_at, &bytes) == footer.fences_crc)
+            .then(|| Fences::decode(&bytes, footer.blocks, footer.data_bytes))
+            .flatten()
+            .ok_or_else(|| damaged("the fences"))?;
+        let bytes = blob.read_at(medium, filter_at, footer.filter_bytes as usize).await?;
+        let filter = (seed.checksum(filter_at, &bytes) == footer.filter_crc)
+            .then(|| Filter::decode(&bytes))
+            .flatten()
+            .ok_or_else(|| damaged("the filter"))?;
+        Ok(Run {
+            blob,
+            level,
+            seed,
+            entries: footer.entries,
+            fences,
+            filter,
+        })
+    }
+    /// Its random number.
+    pub fn id(&self) -> u64 {
+        self.seed.run
+    }
+    /// Entries, those of removed keys included.
+    pub fn entries(&self) -> u64 {
+        self.entries
+    }
+    /// Bytes of filter and fences.
+    pub fn memory_bytes(&self) -> usize {
+        self.filter.bytes() + self.fences.memory_bytes()
+    }
+    /// Number of blocks.
+    pub fn blocks(&self) -> usize {
+        self.fences.len()
+    }
+    /// The one block that may hold a key; `None` when the run certainly lacks it.
+    pub fn block_for(&self, key: &[u8], hash: KeyHash) -> Option<usize> {
+        if !self.filter.may_hold(hash) {
+            return None;
+        }
+        self.fences.find(key)
+    }
+    /// The first block to look at for keys from `key` on.
+    pub fn block_from(&self, key: &[u8]) -> usize {
+        self.fences.find(key).unwrap_or(0)
+    }
+    /// Reads blocks from `first` on with one read: as many as `limit_bytes` holds, at least one; none behind the last.
+    pub async fn read_blocks(&self, medium: &Medium, first: usize, limit_bytes: usize) -> Result<Vec<Block>, RunError> {
+        let Some((start, _)) = self.fences.block(first) else {
+            return Ok(Vec::new());
+        };
+        let mut spans = Vec::new();
+        let mut bytes = 0;
+        while let Some((offset, length)) = self.fences.block(first + spans.len()) {
+            if !spans.is_empty() && bytes + length > limit_bytes {
+                break;
+            }
+            spans.push((offset, length));
+            bytes += length;
+        }
+        let mut read = self.blob.read_at(medium, start, bytes).await?;
+        let mut blocks = Vec::with_capacity(spans.len());
+        for (number, (offset, length)) in spans.into_iter().enumerate() {
+            let block = Block::verify(read.split_to(length.min(read.len())), self.seed, offset);
+            blocks.push(block.ok_or_else(|| self.damaged(first + number))?);
+        }
+        Ok(blocks)
+    }
+    /// The error of a block that makes no sense.
+    pub fn damaged(&self, block: usize) -> RunError {
+        let (run, blocks) = (self.id(), self.blocks());
+        RunError::Damaged(format!("block {block} of {blocks} of run {run:016x}"))
+    }
+}

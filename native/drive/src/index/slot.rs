@@ -1,0 +1,77 @@
+//! A row in memory, and how it stands to the runs.
+
+use super::row_codec::encode_row;
+use crate::Key;
+use crate::row::Row;
+use std::cell::Cell;
+use std::rc::Rc;
+
+/// Counted for each row beside its versions: key and slot in the table, key in the order, their overheads.
+const SLOT_OVERHEAD_BYTES: usize = 320;
+
+/// One row of the table.
+pub(super) struct Slot {
+    pub row: Row,
+    /// Epoch of the last change; 0: as the runs have it.
+    pub epoch: u64,
+    /// The freeze that has encoded it already, or keeps an image of it.
+    pub encoded: u64,
+    /// Asked for since the eviction's hand passed.
+    pub used: Cell<bool>,
+    /// A run calls the key unsettled.
+    pub marked: bool,
+    /// Memory as last estimated.
+    pub bytes: usize,
+}
+
+/// What of a row is in the runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// All of it.
+    Clean,
+    /// A checkpoint is writing it.
+    Frozen,
+    /// Changes that no checkpoint has taken up.
+    Dirty,
+}
+
+impl Slot {
+    pub fn new(row: Row, epoch: u64) -> Slot {
+        Slot {
+            row,
+            epoch,
+            encoded: 0,
+            used: Cell::new(true),
+            marked: false,
+            bytes: 0,
+        }
+    }
+    /// Whether nothing but the table refers to what it holds, and nobody waits for it.
+    pub fn is_idle(&self) -> bool {
+        let row = &self.row;
+        let settled = match row.entries().last() {
+            // A floor without a version is a promise, and lives here only.
+            None => row.is_empty(),
+            Some(newest) => row.stable() == Some(newest.head.ballot),
+        };
+        settled && row.entries().iter().all(|entry| entry.is_durable() && Rc::strong_count(entry) == 1)
+    }
+    /// Memory of the row, estimated.
+    pub fn estimate(&self, key: &Key) -> usize {
+        SLOT_OVERHEAD_BYTES + key.name.len() + self.row.memory_bytes()
+    }
+    /// The row as a checkpoint writes it.
+    pub fn image(&self) -> Image {
+        Image {
+            value: encode_row(&self.row),
+            unsettled: self.row.newest().is_some_and(|newest| Some(newest.head.ballot) > self.row.stable()),
+        }
+    }
+}
+
+/// A frozen row, encoded.
+pub(super) struct Image {
+    pub value: Vec<u8>,
+    /// Its newest version was not known complete.
+    pub unsettled: bool,
+}

@@ -1,0 +1,190 @@
+//! From roots to the state of a drive: the newest checkpoint that is whole and the log behind it, or, without one, everything the
+//! log ever said.
+
+use crate::blob::Blob;
+use crate::checkpoint::RootBase;
+use crate::core::Core;
+use crate::format::{AcceptorState, Manifest, ManifestPlace, Root};
+use crate::index::{Index, MergeCursor, Run, SpecialKey, decode_special_key, special_range_start};
+use crate::log::{LogStart, Recovered, recover};
+use crate::rebuild::rebuild;
+use crate::replay::{Follower, load_rows};
+use crate::space::{BitmapImage, Extent, Space};
+use crate::Key;
+use openlake_checksum::crc64;
+use std::rc::Rc;
+
+/// Reads of the runs at a start.
+const SCAN_BYTES: usize = 256 << 10;
+/// Rows loaded at once.
+const LOADS: usize = 64;
+
+/// How a drive was recovered.
+pub(crate) struct RecoveredDrive {
+    pub log: Recovered,
+    /// Why not from the newest checkpoint, if so.
+    pub refused: Vec<String>,
+    /// No checkpoint was of use: one must be made before anything is promised.
+    pub rebuilt: bool,
+}
+
+/// Recovers rows, space and checkpoints of a fresh `core`, whose log is not touched. `roots`: newest first, at least one. In words,
+/// why nothing could be recovered.
+pub(crate) async fn recover_drive(core: &Rc<Core>, roots: &[Root]) -> Result<RecoveredDrive, String> {
+    let mut refused = Vec::new();
+    let Some(newest) = roots.first() else {
+        return Err("no root is readable".to_owned());
+    };
+    let ends_early = |log: &Recovered| {
+        let last = log.head.sequence;
+        (last < newest.last_sequence).then(|| format!("the log ends with batch {last}, but batch {} was durable", newest.last_sequence))
+    };
+    let mut tried: Vec<&Option<ManifestPlace>> = Vec::new();
+    if newest.rebuild {
+        refused.push("some of the index could not be read".to_owned());
+    } else {
+        for root in roots {
+            if tried.contains(&&root.manifest) {
+                continue;
+            }
+            tried.push(&root.manifest);
+            core.forget_recovered();
+            match from_root(core, root).await {
+                Ok(log) => match ends_early(&log) {
+                    None => {
+                        let rebuilt = false;
+                        return Ok(RecoveredDrive { log, refused, rebuilt });
+                    }
+                    Some(text) => refused.push(text),
+                },
+                Err(text) => refused.push(text),
+            }
+        }
+    }
+    core.forget_recovered();
+    let mut log = rebuild(core, newest.state).await?;
+    if log.segments == 0 && newest.last_sequence > 0 {
+        return Err(format!("the log is gone; batch {} had been written", newest.last_sequence));
+    }
+    log.damage.extend(ends_early(&log));
+    Ok(RecoveredDrive {
+        log,
+        refused,
+        rebuilt: true,
+    })
+}
+
+impl Core {
+    /// Back to knowing nothing of rows and space.
+    pub fn forget_recovered(&self) {
+        self.checkpoints.forget();
+        let limit_bytes = self.index.borrow().limit_bytes() as u64;
+        drop(self.index.replace(Index::new(limit_bytes)));
+        self.extents.take_returned();
+        self.extents.take_changed();
+        *self.space.borrow_mut() = Space::new(*self.medium.geometry(), self.medium.made_segments());
+    }
+}
+
+/// One checkpoint and the log behind it.
+async fn from_root(core: &Rc<Core>, root: &Root) -> Result<Recovered, String> {
+    let base = RootBase {
+        log_start: root.log_start,
+        log_start_generation: root.log_start_generation,
+        manifest: root.manifest.clone(),
+    };
+    let start = match &root.manifest {
+        None => {
+            core.checkpoints.begin(base, 0, 0, Vec::new(), None);
+            LogStart::Segment {
+                segment: root.log_start.segment(),
+                generation: root.log_start_generation,
+            }
+        }
+        Some(place) => {
+            let manifest = take_in(core, place, base).await?;
+            LogStart::Behind(manifest.log)
+        }
+    };
+    let mut follower = Follower::new(core);
+    let mut recovered = recover(&core.medium, core.seed, start, root.state, &mut follower).await?;
+    recovered.damage.append(&mut follower.conflicts);
+    Ok(recovered)
+}
+
+/// Reads a manifest and what it names; rows stay where they are, but for those that wait to be settled.
+async fn take_in(core: &Rc<Core>, place: &ManifestPlace, base: RootBase) -> Result<Manifest, String> {
+    let (manifest, blob) = read_manifest(core, place).await?;
+    claim(core, &place.extents, "the manifest")?;
+    let mut runs = Vec::with_capacity(manifest.runs.len());
+    for run in &manifest.runs {
+        claim(core, &run.extents, "a run")?;
+        let blob = Blob::new(run.extents.clone(), run.length, &core.extents);
+        let opened = Run::open(&core.medium, core.seed.salt, blob, run.level).await;
+        runs.push(Rc::new(opened.map_err(|error| error.to_string())?));
+    }
+    for row in &manifest.log_segments {
+        let live = (row.live_bytes, row.live_records);
+        core.space.borrow_mut().restore_log(row.segment, row.generation, live, row.last_sequence);
+    }
+    {
+        let mut index = core.index.borrow_mut();
+        index.set_runs(runs.clone());
+        index.set_keys(manifest.keys);
+    }
+    let (sequence, manifest_extents) = (manifest.log.sequence, Some(blob.extents));
+    core.checkpoints.begin(base, manifest.checkpoint, sequence, runs.clone(), manifest_extents);
+    let unsettled = scan_special(core, &runs).await?;
+    for keys in unsettled.chunks(LOADS) {
+        load_rows(core, keys.iter().cloned()).await?;
+        let mut index = core.index.borrow_mut();
+        keys.iter().for_each(|key| index.set_marked(key));
+    }
+    Ok(manifest)
+}
+
+/// Reads and verifies a manifest.
+pub(crate) async fn read_manifest(core: &Rc<Core>, place: &ManifestPlace) -> Result<(Manifest, Blob), String> {
+    let blob = Blob::new(place.extents.clone(), place.length, &core.extents);
+    let length = usize::try_from(place.length).map_err(|_| "the manifest's length makes no sense".to_owned())?;
+    let bytes = blob.read_at(&core.medium, 0, length).await;
+    let bytes = bytes.map_err(|error| format!("the manifest is unreadable: {error}"))?;
+    let manifest = (crc64(&bytes) == place.crc).then(|| Manifest::decode(&bytes)).flatten();
+    Ok((manifest.ok_or_else(|| "the manifest is damaged".to_owned())?, blob))
+}
+
+/// Restores the bitmaps; returns the keys whose newest record nobody said to be complete.
+async fn scan_special(core: &Rc<Core>, runs: &[Rc<Run>]) -> Result<Vec<Key>, String> {
+    let mut unsettled = Vec::new();
+    let in_words = |error: crate::index::RunError| error.to_string();
+    let mut cursor = MergeCursor::seek(runs, &core.medium, &special_range_start(), SCAN_BYTES)
+        .await
+        .map_err(in_words)?;
+    while let Some(key) = cursor.key() {
+        let value = cursor.value();
+        match decode_special_key(key).filter(|_| !value.is_empty()) {
+            Some(SpecialKey::Bitmap(segment)) => {
+                let words = value.chunks_exact(8).filter_map(|word| word.first_chunk());
+                let words = words.map(|word| u64::from_le_bytes(*word)).collect();
+                if !core.space.borrow_mut().restore_bitmap(&BitmapImage { segment, words }) {
+                    return Err(format!("the bitmap of segment {segment} does not fit what else is known of it"));
+                }
+            }
+            Some(SpecialKey::Unsettled(key)) => unsettled.push(key),
+            None => {}
+        }
+        cursor.advance(&core.medium).await.map_err(in_words)?;
+    }
+    Ok(unsettled)
+}
+
+fn claim(core: &Core, extents: &[Extent], what: &str) -> Result<(), String> {
+    let mut space = core.space.borrow_mut();
+    let fits = extents.iter().all(|extent| space.claim_extent(*extent));
+    fits.then_some(()).ok_or_else(|| format!("{what} lies where something else is"))
+}
+
+/// What the newest roots know of the acceptor, whatever the log says.
+pub(crate) fn known_state(roots: &[Root]) -> AcceptorState {
+    roots.first().map(|root| root.state).unwrap_or_default()
+}
