@@ -9,7 +9,7 @@ use super::worker::{Shift, Worker};
 use crate::history::History;
 use crate::random::Random;
 use crate::simulation::Report;
-use openlake_drive::{Drive, OpenError};
+use openlake_drive::{Drive, DriveState, OpenError};
 use openlake_io::{Instant, Runtime};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -43,6 +43,7 @@ pub fn run(plan: &DrivePlan, verbose: bool) -> Report {
         model: Rc::default(),
         boot: 0,
         contents: None,
+        only_closed: true,
     };
     history.event(device.now(), &format!("{plan:?}"));
     if run.live(&device).is_none() {
@@ -68,6 +69,8 @@ struct Run<'plan> {
     boot: u32,
     /// What the drive held when it was closed in peace.
     contents: Option<Contents>,
+    /// All lives so far ended in peace.
+    only_closed: bool,
 }
 
 impl Run<'_> {
@@ -108,6 +111,7 @@ impl Run<'_> {
             model: self.model.clone(),
             history: self.history.clone(),
             plan: self.plan.clone(),
+            counts_exactly: self.only_closed,
             stop: Cell::new(false),
             closing: Cell::new(false),
             was_full: Cell::new(false),
@@ -153,6 +157,7 @@ impl Run<'_> {
             device.world.stop_node(NODE);
         }
         self.contents = None;
+        self.only_closed = false;
         self.history.count("ends while opening");
     }
 
@@ -178,6 +183,7 @@ impl Run<'_> {
             device.step_writes(last.saturating_sub(device.writes()), self.plan.life_events * 10);
         }
         self.history.event(device.now(), "PowerCut");
+        self.only_closed = false;
         device.world.crash_node(NODE);
         self.history.count("power cuts");
         self.model.borrow_mut().keys_mut().for_each(|key| key.end_life(None));
@@ -230,6 +236,11 @@ impl Run<'_> {
             self.calm(device, shift)?;
         }
         self.history.event(device.now(), &format!("{end:?}"));
+        let state = shift.drive.status().state;
+        if state != DriveState::Healthy && self.plan.is_sound() && !self.model.borrow().was_damaged {
+            let text = format!("a drive whose device never failed: {state:?}");
+            self.history.problem(device.now(), text);
+        }
         if end == End::Peace && self.plan.is_sound() && !shift.was_full.get() {
             let reading = shift.clone();
             self.contents = device.run(&shift.runtime, async move { read_all(&reading).await }, PATIENCE);
@@ -244,6 +255,7 @@ impl Run<'_> {
             }
         }
         let now = device.now();
+        self.only_closed &= end == End::Peace;
         if end == End::PowerCut {
             device.world.crash_node(NODE);
             self.history.count("power cuts");

@@ -23,6 +23,8 @@ pub struct Shift {
     pub model: Rc<RefCell<Model>>,
     pub history: History,
     pub plan: DrivePlan,
+    /// The drive's count of keys is exact: all its lives so far ended in peace.
+    pub counts_exactly: bool,
     /// No new requests are to be made.
     pub stop: Cell<bool>,
     /// The drive was told to close: it may answer so.
