@@ -1,7 +1,9 @@
-//! A bounded cache of what follows a record's head (block checksums, inline payload), by place; also of blocks of the index. CLOCK: one bit of memory per item,
-//! no list to relink on a hit.
+//! A bounded cache: of what follows a record's head (block checksums, inline payload), and of blocks of the index. CLOCK: one bit of
+//! memory per item, no list to relink on a hit.
+//!
+//! Records are known by the generation of their segment and the offset in it, which no other record ever has: when the segment is used
+//! again, what is left of it here is not found any more and goes in its turn.
 
-use crate::space::Place;
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -9,18 +11,21 @@ use std::hash::Hash;
 /// Counted for each item beside its bytes: table slot, ring slot, allocation.
 const ITEM_OVERHEAD_BYTES: usize = 128;
 
+/// Generation of the segment, offset in it.
+pub(crate) type RecordKey = (u64, u32);
+
 struct Slot<K> {
-    place: K,
+    key: K,
     bytes: Bytes,
     used: bool,
 }
 
 /// The cache. Its bytes were verified before they came in.
-pub(crate) struct Cache<K = Place> {
+pub(crate) struct Cache<K = RecordKey> {
     limit_bytes: usize,
     held_bytes: usize,
     slots: Vec<Slot<K>>,
-    by_place: HashMap<K, usize>,
+    by_key: HashMap<K, usize>,
     hand: usize,
 }
 
@@ -32,7 +37,7 @@ impl<K: Copy + Eq + Hash> Cache<K> {
             limit_bytes,
             held_bytes: 0,
             slots: Vec::new(),
-            by_place: HashMap::new(),
+            by_key: HashMap::new(),
             hand: 0,
         }
     }
@@ -44,27 +49,27 @@ impl<K: Copy + Eq + Hash> Cache<K> {
     pub fn takes(&self, bytes: usize) -> bool {
         bytes + ITEM_OVERHEAD_BYTES <= self.limit_bytes / 8
     }
-    /// The bytes of a place.
-    pub fn get(&mut self, place: K) -> Option<Bytes> {
-        let slot = self.slots.get_mut(*self.by_place.get(&place)?)?;
+    /// The bytes of a key.
+    pub fn get(&mut self, key: K) -> Option<Bytes> {
+        let slot = self.slots.get_mut(*self.by_key.get(&key)?)?;
         slot.used = true;
         Some(slot.bytes.clone())
     }
     /// Takes verified bytes in. `bytes` must own its memory alone.
-    pub fn insert(&mut self, place: K, bytes: Bytes) {
-        if !self.takes(bytes.len()) || self.by_place.contains_key(&place) {
+    pub fn insert(&mut self, key: K, bytes: Bytes) {
+        if !self.takes(bytes.len()) || self.by_key.contains_key(&key) {
             return;
         }
         self.held_bytes += bytes.len() + ITEM_OVERHEAD_BYTES;
-        self.by_place.insert(place, self.slots.len());
-        self.slots.push(Slot { place, bytes, used: false });
+        self.by_key.insert(key, self.slots.len());
+        self.slots.push(Slot { key, bytes, used: false });
         while self.held_bytes > self.limit_bytes {
             self.evict();
         }
     }
-    /// Forgets a place.
-    pub fn remove(&mut self, place: K) {
-        if let Some(at) = self.by_place.get(&place).copied() {
+    /// Forgets a key.
+    pub fn remove(&mut self, key: K) {
+        if let Some(at) = self.by_key.get(&key).copied() {
             self.take_out(at);
         }
     }
@@ -84,10 +89,10 @@ impl<K: Copy + Eq + Hash> Cache<K> {
     }
     fn take_out(&mut self, at: usize) {
         let slot = self.slots.swap_remove(at);
-        self.by_place.remove(&slot.place);
+        self.by_key.remove(&slot.key);
         self.held_bytes -= slot.bytes.len() + ITEM_OVERHEAD_BYTES;
         if let Some(moved) = self.slots.get(at) {
-            self.by_place.insert(moved.place, at);
+            self.by_key.insert(moved.key, at);
         }
     }
 }

@@ -112,13 +112,12 @@ impl Core {
         self.checkpoints.durable.get()
     }
     /// A log segment of which nothing is needed any more: all that lived in it was moved, durably, and nobody reads it. It is used
-    /// again when no checkpoint that a start could go back to needs it.
+    /// again when no checkpoint that a start could go back to needs it: ask for one when that is worth it.
     pub fn retire_log(&self, segment: u32) {
         self.space.borrow_mut().retire_log(segment);
         if is_planted(Sabotage::EarlyReuse) {
             self.space.borrow_mut().free_log(segment);
         }
-        self.request_checkpoint();
     }
     /// Makes checkpoints as long as the drive is open.
     pub async fn run_checkpoints(self: Rc<Core>) {

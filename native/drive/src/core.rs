@@ -1,18 +1,20 @@
 //! The state of an open drive, shared by the handles and tasks of one core.
 
-use crate::cache::Cache;
+use crate::cache::{Cache, RecordKey};
 use crate::checkpoint::Checkpoints;
+use crate::cleaner::{Cleaner, Move, TraceMove};
 use crate::counters::Counters;
 use crate::departed::Departed;
 use crate::entry::Entry;
 use crate::flush_gate::FlushGate;
 use crate::format::{AcceptorState, DriveSeed};
 use crate::index::Index;
+use crate::lease::Leases;
 use crate::log::Log;
 use crate::medium::Medium;
 use crate::roots::Roots;
 use crate::signal::Signal;
-use crate::space::{ExtentRegistry, Space};
+use crate::space::{ExtentRegistry, Place, Space};
 use crate::stage::StageTable;
 use crate::{Ballot, DriveState, Identity, Key};
 use openlake_io::{File, Instant, Runtime};
@@ -26,6 +28,14 @@ pub(crate) enum Effect {
     Accepted(Rc<Entry>),
     /// The mark lies in the log; what it dropped is not needed any more.
     Settled(Mark),
+    /// This tombstone was collected.
+    Dropped(Rc<Entry>),
+    /// The cleaner's copy of a version may be read instead of the original.
+    Moved(Move),
+    /// The cleaner's copy of a mark counts instead of the original.
+    MarkMoved(Move),
+    /// The same for the trace of a collected tombstone.
+    TraceMoved(TraceMove),
     /// Promises up to this clock need no write.
     Bound(u64),
 }
@@ -87,6 +97,8 @@ pub(crate) struct Core {
     pub staged: RefCell<StageTable>,
     pub flush_gate: FlushGate,
     pub cache: RefCell<Cache>,
+    pub leases: Rc<Leases>,
+    pub cleaner: Cleaner,
     pub marks: RefCell<Marks>,
     /// Records by the time they became durable here; those settled meanwhile are skipped.
     pub unsettled: RefCell<VecDeque<Weak<Entry>>>,
@@ -131,6 +143,10 @@ impl Core {
         if !matches!(&*health, DriveState::Failed(_)) {
             *health = DriveState::Suspect(text);
         }
+    }
+    /// What the cache knows a record at `place` by, while a record lives there or a lease keeps it.
+    pub fn cache_key(&self, place: Place) -> RecordKey {
+        (self.space.borrow().generation(place.segment()), place.offset())
     }
     /// The floor of a key: promised or accepted, for it or for the drive.
     pub fn floor(&self, key: &Key) -> Ballot {

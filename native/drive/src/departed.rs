@@ -2,6 +2,7 @@
 
 use crate::WriteId;
 use crate::entry::Entry;
+use crate::lease::{Lease, Leases};
 use openlake_io::Instant;
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
@@ -13,17 +14,19 @@ const GRACE: Duration = Duration::from_secs(60);
 /// The versions in their grace.
 #[derive(Default)]
 pub(crate) struct Departed {
-    by_time: VecDeque<(Instant, Rc<Entry>)>,
+    /// With a lease on the segment of the record: block checksums are read from there.
+    by_time: VecDeque<(Instant, Rc<Entry>, Option<Lease>)>,
     by_write_id: HashMap<WriteId, Rc<Entry>>,
 }
 
 impl Departed {
     /// Takes in versions that leave the index, in that very step: a GET must find them in one of the two. Inline ones are let go:
     /// their bytes were read with their head.
-    pub fn add(&mut self, entries: &[Rc<Entry>], now: Instant) {
+    pub fn add(&mut self, entries: &[Rc<Entry>], leases: &Rc<Leases>, now: Instant) {
         for entry in entries.iter().filter(|entry| entry.extents.is_some()) {
             self.by_write_id.insert(entry.head.write_id, entry.clone());
-            self.by_time.push_back((now, entry.clone()));
+            let lease = entry.place().map(|place| leases.take(place.segment()));
+            self.by_time.push_back((now, entry.clone(), lease));
         }
     }
     /// A version by its write id.
@@ -32,11 +35,11 @@ impl Departed {
     }
     /// Lets go of those whose grace is over, or, with `all`, of every one: space is short.
     pub fn expire(&mut self, now: Instant, all: bool) {
-        while let Some((since, _)) = self.by_time.front() {
+        while let Some((since, ..)) = self.by_time.front() {
             if !all && now.0.saturating_sub(since.0) < GRACE.as_nanos() as u64 {
                 break;
             }
-            if let Some((_, entry)) = self.by_time.pop_front()
+            if let Some((_, entry, _lease)) = self.by_time.pop_front()
                 && self
                     .by_write_id
                     .get(&entry.head.write_id)

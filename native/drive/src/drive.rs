@@ -182,6 +182,7 @@ impl Drive {
                 core.start_mark_timer();
                 Answer::Nothing
             }
+            Request::Drop { key, ballot } => core.drop_key(key, ballot).await,
             Request::Scan {
                 bucket,
                 space,

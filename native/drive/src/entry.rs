@@ -76,6 +76,10 @@ impl Entry {
             extents.withdraw();
         }
     }
+    /// A copy of the record is durable at `place`; the original is not needed any more.
+    pub fn move_to(&self, place: Place) {
+        self.place.set(place);
+    }
     /// Whether it is durable.
     pub fn is_durable(&self) -> bool {
         self.place.get() != Place::PENDING

@@ -19,7 +19,7 @@ pub(crate) use mark_record::{MarkKind, MarkParts, StoredMark, mark_bytes};
 pub(crate) use record::{RecordParts, RecordType, StoredRecord, block_count, peek_record};
 pub(crate) use manifest::{Manifest, ManifestRun};
 pub(crate) use root::{MANIFEST_EXTENTS_LIMIT, ManifestPlace, ROOT_BYTES, ROOT_SLOTS, Root};
-pub(crate) use segment_open::{Predecessor, SEGMENT_OPEN_BYTES, SegmentOpen};
+pub(crate) use segment_open::{Predecessor, SEGMENT_OPEN_BYTES, SEGMENT_OPEN_TYPE, SegmentOpen};
 pub(crate) use state::AcceptorState;
 pub(crate) use state_record::{STATE_RECORD_BYTES, STATE_RECORD_TYPE, decode_state_record, encode_state_record};
 pub(crate) use superblock::{SUPERBLOCK_BYTES, Superblock, SuperblockError};

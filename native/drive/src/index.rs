@@ -24,7 +24,7 @@ pub(crate) use filter::{Filter, KeyHash};
 pub(crate) use freeze::FrozenRows;
 pub(crate) use merge_cursor::MergeCursor;
 pub(crate) use resident::Index;
-pub(crate) use row_codec::{decode_row, decode_state, encode_row};
+pub(crate) use row_codec::{decode_row, decode_state, encode_row, shared_extents};
 pub(crate) use run::{Run, RunError};
 pub(crate) use run_key::{SpecialKey, bitmap_key, decode_key, decode_special_key, encode_key, name_in, special_range_start};
 pub(crate) use run_writer::RunWriter;

@@ -11,5 +11,6 @@ mod salvage;
 pub(crate) use append::{Log, LogFailed, LogWrite};
 pub(crate) use batch::SealedBatch;
 pub(crate) use head::Head;
+pub(crate) use reader::SegmentReader;
 pub(crate) use recover::{Found, LogStart, Recovered, Replay, recover};
 pub(crate) use salvage::{Salvaged, salvage};

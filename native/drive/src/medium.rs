@@ -3,6 +3,7 @@
 //! Nothing above knows files; a raw device would map the same places to fixed offsets.
 
 use crate::counters::Counters;
+use crate::format::PAGE_BYTES;
 use crate::space::{Geometry, Place};
 use bytes::Bytes;
 use openlake_io::{AlignedBuffer, Durability, File, OpenOptions, Runtime};
@@ -24,7 +25,7 @@ pub(crate) struct Medium {
     directory: PathBuf,
     geometry: Geometry,
     containers: RefCell<Vec<File>>,
-    /// Containers written since their last flush began.
+    /// Containers written since their last flush began; at first all, as nobody knows what the process before left unflushed.
     dirty: RefCell<Vec<bool>>,
     grown: Cell<bool>,
     counters: Rc<Counters>,
@@ -67,7 +68,7 @@ impl Medium {
                 Err(error) => return Err(error),
             }
         }
-        let dirty = RefCell::new(vec![false; containers.len()]);
+        let dirty = RefCell::new(vec![true; containers.len()]);
         let (runtime, directory) = (runtime.clone(), directory.to_owned());
         Ok(Medium {
             runtime,
@@ -173,6 +174,12 @@ impl Medium {
         };
         self.counters.flushes.add(written.len() as u64);
         futures_util::future::try_join_all(written.iter().map(File::flush)).await.map(drop)
+    }
+    /// Writes zeros durably over the first page of a segment.
+    pub async fn write_zero_page(&self, segment: u32) -> io::Result<()> {
+        let mut zeros = AlignedBuffer::with_capacity(PAGE_BYTES);
+        zeros.set_len(PAGE_BYTES);
+        self.write(Place::new(segment, 0), vec![zeros.freeze()], Durability::Sync).await
     }
     /// Writes zeros durably from `offset` of a segment on, one write; returns how many bytes.
     pub async fn write_zeros(&self, segment: u32, offset: u32) -> io::Result<u32> {

@@ -53,6 +53,11 @@ pub enum Request {
         key: Key,
         ballot: Ballot,
     },
+    /// Collects the tombstone `ballot`: every slot of the set said that it holds nothing else of the key, and that stable.
+    Drop {
+        key: Key,
+        ballot: Ballot,
+    },
     /// Keys of one space in order, from `from` (inclusive), names starting with `prefix`, at most `limit` rows, tombstones included.
     Scan {
         bucket: u64,

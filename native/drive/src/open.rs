@@ -2,6 +2,7 @@
 
 use crate::blank::{self, names};
 use crate::cache::Cache;
+use crate::cleaner::Cleaner;
 use crate::checkpoint::{Checkpoints, LOG_BYTES_BETWEEN};
 use crate::core::Core;
 use crate::counters::Counters;
@@ -28,6 +29,8 @@ use std::rc::Rc;
 pub struct Tuning {
     /// Segment size of a drive to be formatted, instead of the one that its capacity asks for.
     pub segment_bytes: Option<u32>,
+    /// The cleaner works without pause and whatever it gains.
+    pub clean_always: Option<bool>,
     /// A checkpoint is made when so much log was written since the one before.
     pub log_bytes_between_checkpoints: Option<u64>,
 }
@@ -35,6 +38,9 @@ pub struct Tuning {
 /// Opens or formats, recovers, and starts the drive's tasks.
 pub(crate) async fn open(runtime: &Runtime, options: DriveOptions, tuning: Tuning) -> Result<Rc<Core>, OpenError> {
     let (core, recovered, known) = recovered(runtime, &options, tuning).await?;
+    // What was read may lie in the device's cache alone: a write that failed, or whose writer died before it was told. The log goes on
+    // behind it, so it must not go away any more.
+    core.medium.flush().await.map_err(|error| opening(&options.path, &error))?;
     *core.health.borrow_mut() = judge(&recovered);
     let acceptor = next_state(runtime, &recovered.log, known, &options, !recovered.log.damage.is_empty());
     core.acceptor.set(acceptor);
@@ -131,6 +137,8 @@ fn unopened(
         staged: RefCell::default(),
         flush_gate: FlushGate::default(),
         cache: RefCell::new(Cache::new(options.cache_bytes)),
+        leases: Default::default(),
+        cleaner: Cleaner::new(tuning.clean_always.unwrap_or(false)),
         marks: RefCell::default(),
         unsettled: RefCell::default(),
         sweep_at: Cell::new(SWEEP_LENGTH),
@@ -193,6 +201,7 @@ async fn start(core: &Rc<Core>, path: &Path, recovered: &RecoveredDrive) -> Resu
         core.write_root(false).await.map_err(|error| opening(path, &error))?;
     }
     core.runtime.spawn(core.clone().run_checkpoints());
+    core.runtime.spawn(core.clone().run_cleaner());
     Ok(())
 }
 

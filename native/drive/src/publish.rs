@@ -5,7 +5,7 @@ use crate::entry::Entry;
 use crate::format::{RecordParts, RecordType};
 use crate::row::{Row, Verdict};
 use crate::sabotage::{Sabotage, is_planted};
-use crate::space::ExtentSet;
+use crate::space::{Claim, ExtentSet};
 use crate::{Answer, Head, Key, Kind, Record, Shard};
 use bytes::Bytes;
 use openlake_checksum::crc64;
@@ -66,8 +66,12 @@ impl Core {
                 }
             }
             let Some(bytes) = &bytewise else { return Answer::NotStaged };
-            if !self.has_room_for(bytes) {
-                return Answer::Full;
+            let claim = claim_of(bytes);
+            if !self.has_room_for(claim) {
+                match self.await_room_for(claim).await {
+                    Ok(()) => continue,
+                    Err(answer) => return answer,
+                }
             }
             match self.append_record(&key, &record, bytes) {
                 Err(needed) if needed > self.log.borrow().record_limit_bytes() => {
@@ -87,20 +91,6 @@ impl Core {
                 }
             }
         }
-    }
-
-    /// Data needs space beyond the reserve; records of bulk that has its space already may use half of it, tombstones all.
-    fn has_room_for(&self, bytes: &Bytewise) -> bool {
-        let has_room = || match (&bytes.extents, bytes.shard_length) {
-            (_, 0) => true,
-            (Some(_), _) => self.space.borrow().has_room_for_records(),
-            (None, _) => self.space.borrow().has_room_for_data(),
-        };
-        if has_room() {
-            return true;
-        }
-        self.take_back_space(true);
-        has_room()
     }
 
     fn judge(&self, key: &Key, record: &Record) -> Verdict {
@@ -153,7 +143,7 @@ impl Core {
                 extents: None,
             });
         }
-        let cached = held.place().and_then(|place| self.cache.borrow_mut().get(place));
+        let cached = held.place().and_then(|place| self.cache.borrow_mut().get(self.cache_key(place)));
         let tail = match cached {
             Some(tail) => tail,
             None => {
@@ -232,6 +222,15 @@ impl Core {
         }
         index.evict(Some(&key));
         Ok(ordinal)
+    }
+}
+
+/// What a record wants of the space.
+fn claim_of(bytes: &Bytewise) -> Claim {
+    match (&bytes.extents, bytes.shard_length) {
+        (_, 0) => Claim::Removal,
+        (Some(_), _) => Claim::Record,
+        (None, _) => Claim::Data,
     }
 }
 

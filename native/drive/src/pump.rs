@@ -4,7 +4,7 @@ use crate::Answer;
 use crate::core::{Core, Effect};
 use crate::format::{BatchKind, STATE_RECORD_BYTES, encode_state_record};
 use crate::log::{LogFailed, LogWrite, SealedBatch};
-use crate::space::Place;
+use crate::space::{Claim, Place};
 use bytes::Bytes;
 use openlake_io::Durability;
 use std::future::poll_fn;
@@ -110,7 +110,8 @@ impl Core {
                     let tail_bytes = entry.tail_bytes();
                     let mut cache = self.cache.borrow_mut();
                     if tail_bytes > 0 && cache.takes(tail_bytes) {
-                        cache.insert(place, Bytes::copy_from_slice(&batch.bytes[tail..tail + tail_bytes]));
+                        let key = (batch.generation, place.offset());
+                        cache.insert(key, Bytes::copy_from_slice(&batch.bytes[tail..tail + tail_bytes]));
                     }
                     drop(cache);
                     if entry.stable_early.get() {
@@ -121,6 +122,10 @@ impl Core {
                 }
                 // What no reader needs any more gives its space back.
                 Effect::Settled(mark) => self.note_mark(&mark.entry, place, batch.sequence),
+                Effect::Dropped(entry) => self.note_dropped(&entry, place, batch.generation, batch.sequence),
+                Effect::Moved(moved) => self.note_moved(&moved, place, batch.sequence),
+                Effect::MarkMoved(moved) => self.note_mark_moved(&moved, place, batch.sequence),
+                Effect::TraceMoved(moved) => self.note_trace_moved(&moved, place, batch.sequence),
                 Effect::Bound(clock) => self.durable_bound.set(clock),
             }
         }
@@ -131,6 +136,8 @@ impl Core {
         self.log_changed
             .until(|| match (self.log.borrow().has_room(bytes), self.exhausted.get()) {
                 (true, _) => Some(Ok(())),
+                // The cleaner makes room, where there is any to make.
+                (false, true) if self.may_gain_room(Claim::Removal) => None,
                 (false, true) => Some(Err(Answer::Full)),
                 (false, false) => None,
             })

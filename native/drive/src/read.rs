@@ -3,6 +3,7 @@
 use crate::core::Core;
 use crate::entry::Entry;
 use crate::format::{PAGE_BYTES, StoredRecord};
+use crate::sabotage::{Sabotage, is_planted};
 use crate::space::{Place, pieces};
 use crate::{Answer, Block, Key, KeyState, Kind, ShardBytes, Want, WriteId};
 use bytes::{Bytes, BytesMut};
@@ -99,20 +100,24 @@ impl Core {
     /// Checksums and inline payload of a record, from memory or the device.
     async fn tail(&self, entry: &Entry) -> Option<Bytes> {
         let place = entry.place()?;
-        if let Some(tail) = self.cache.borrow_mut().get(place) {
+        // Until the tail is in the cache: the key stands for this record only as long as the segment is not used again.
+        let _lease = (!is_planted(Sabotage::LeaseIgnored)).then(|| self.leases.take(place.segment()));
+        let key = self.cache_key(place);
+        if let Some(tail) = self.cache.borrow_mut().get(key) {
             self.counters.cache_hits.add(1);
             return Some(tail);
         }
         self.counters.cache_misses.add(1);
         let tail = self.read_tail(entry).await?;
         if self.cache.borrow().takes(tail.len()) && intact(entry, &tail) {
-            self.cache.borrow_mut().insert(place, Bytes::copy_from_slice(&tail));
+            self.cache.borrow_mut().insert(key, Bytes::copy_from_slice(&tail));
         }
         Some(tail)
     }
     /// The same from the device; `None` when the record cannot be read or is damaged outside its payload.
     pub async fn read_tail(&self, entry: &Entry) -> Option<Bytes> {
         let place = entry.place()?;
+        let _lease = (!is_planted(Sabotage::LeaseIgnored)).then(|| self.leases.take(place.segment()));
         let start = place.offset() as usize / PAGE_BYTES * PAGE_BYTES;
         let end = (place.offset() as usize + entry.total as usize).next_multiple_of(PAGE_BYTES);
         let read = self.medium.read(Place::new(place.segment(), start as u32), end - start).await;

@@ -3,7 +3,7 @@
 use crate::core::Core;
 use crate::entry::Entry;
 use crate::format::{AcceptorState, LogRecord, MarkKind, RecordType, StoredMark, StoredRecord, mark_bytes};
-use crate::index::Index;
+use crate::index::{Index, shared_extents};
 use crate::log::{Found, Recovered, Replay};
 use crate::row::{CLOCK_LIMIT_MS, Row};
 use crate::sabotage::{Sabotage, is_planted};
@@ -112,7 +112,7 @@ fn apply_version(
     let mut head = record.head;
     head.metadata = Bytes::copy_from_slice(record.metadata);
     let mut claimed = Vec::new();
-    let shared = row.of_write_id(head.write_id).and_then(|entry| entry.extents.clone());
+    let shared = shared_extents(row.entries(), head.write_id, &record.extents);
     let bulk = (record.kind == RecordType::Bulk).then(|| {
         shared.unwrap_or_else(|| {
             claimed.clone_from(&record.extents);
@@ -145,7 +145,9 @@ fn apply_mark(index: &mut Index, ledger: &mut Ledger, mark: StoredMark<'_>, foun
     });
     let row = index.get_or_insert(key.clone());
     row.note_generation(found.generation);
-    row.raise_floor(mark.floor);
+    if mark.kind == MarkKind::Settled {
+        row.raise_floor(mark.floor);
+    }
     match mark.kind {
         MarkKind::Settled => {
             let dropped = row.settle(mark.ballot).unwrap_or_default();
@@ -155,7 +157,18 @@ fn apply_mark(index: &mut Index, ledger: &mut Ledger, mark: StoredMark<'_>, foun
                 set_mark(row, ledger, Some(found.place), mark.total as u64);
             }
         }
-        MarkKind::Drop => {}
+        MarkKind::Drop => {
+            let traced = row.trace();
+            let Some((dropped, superseded)) = row.drop_up_to(mark.ballot) else { return };
+            forget(ledger, &dropped);
+            if let Some(superseded) = superseded {
+                ledger.remove(superseded, mark.total as u64);
+            }
+            ledger.add(found.place, mark.total as u64, found.sequence);
+            // A moved copy is kept for the same segments as the original.
+            row.leave_trace(found.place, traced.map_or(found.generation, |traced| *traced.end()));
+            row.take_promise();
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use crate::entry::Entry;
 use crate::sabotage::{Sabotage, is_planted};
 use crate::space::Place;
 use crate::{Ballot, KeyState, WriteId};
+use std::ops::RangeInclusive;
 use std::rc::Rc;
 
 /// Unstable records that a key may gather before it must be settled.
@@ -28,6 +29,8 @@ pub(crate) struct Row {
     mark: Option<Place>,
     /// No log segment of a lower generation holds a record of this key; 0: not known.
     oldest: u64,
+    /// Not 0: `mark` is the trace of a collected tombstone, needed while segments of generations `oldest` to this one are left.
+    collected: u64,
 }
 
 /// What a drive does with a record to be published.
@@ -42,7 +45,13 @@ pub(crate) enum Verdict {
 
 impl Row {
     /// A row as a run has it: durable entries, ascending by ballot.
-    pub fn restored(entries: Vec<Rc<Entry>>, stable: Option<Ballot>, floor: Ballot, mark: Option<Place>, oldest: u64) -> Row {
+    pub fn restored(
+        entries: Vec<Rc<Entry>>,
+        stable: Option<Ballot>,
+        floor: Ballot,
+        mark: Option<Place>,
+        (oldest, collected): (u64, u64),
+    ) -> Row {
         for entry in entries.iter().filter(|entry| Some(entry.head.ballot) <= stable) {
             entry.settled.set(true);
         }
@@ -52,11 +61,12 @@ impl Row {
             floor,
             mark,
             oldest,
+            collected,
         }
     }
     /// Whether it says nothing: as good as no row.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.floor == Ballot::ZERO
+        self.entries.is_empty() && self.floor == Ballot::ZERO && self.collected == 0
     }
     /// Memory of its versions, estimated.
     pub fn memory_bytes(&self) -> usize {
@@ -82,7 +92,43 @@ impl Row {
     }
     /// Notes where the mark of `stable` lies, or that none is needed any more; gives the place of the one before, dead from now on.
     pub fn set_mark(&mut self, mark: Option<Place>) -> Option<Place> {
+        self.collected = 0;
         std::mem::replace(&mut self.mark, mark)
+    }
+    /// Moves the mark: a copy of the same lies at `to`.
+    pub fn move_mark(&mut self, to: Place) {
+        self.mark = Some(to);
+    }
+    /// Generations of the segments for which the trace of a collected tombstone is kept, if it is one that `mark` names.
+    pub fn trace(&self) -> Option<RangeInclusive<u64>> {
+        (self.collected > 0).then_some(self.oldest..=self.collected)
+    }
+    /// Takes out all records up to `ballot`, a collected tombstone, and the mark about it.
+    pub fn drop_up_to(&mut self, ballot: Ballot) -> Option<(Vec<Rc<Entry>>, Option<Place>)> {
+        if self.stable.is_some_and(|stable| stable > ballot) {
+            return None;
+        }
+        let count = self.entries.partition_point(|entry| entry.head.ballot <= ballot);
+        let dropped: Vec<_> = self.entries.drain(..count).collect();
+        for entry in &dropped {
+            entry.settled.set(true);
+            entry.leave_row();
+        }
+        self.stable = None;
+        Some((dropped, self.set_mark(None)))
+    }
+    /// The mark at `place` keeps a rebuild from finding older records of this key, all of them in segments up to `generation`.
+    pub fn leave_trace(&mut self, place: Place, generation: u64) {
+        self.mark = Some(place);
+        self.collected = generation;
+    }
+    /// Takes the floor out of a row without versions; `None` where it has any.
+    pub fn take_promise(&mut self) -> Option<Ballot> {
+        self.entries.is_empty().then(|| std::mem::take(&mut self.floor))
+    }
+    /// No trace is needed any more.
+    pub fn forget_trace(&mut self) {
+        (self.mark, self.collected, self.oldest) = (None, 0, 0);
     }
     /// Lowest generation of a log segment that may hold a record of this key, superseded ones included; 0: not known.
     pub fn oldest(&self) -> u64 {

@@ -26,6 +26,12 @@ pub enum Sabotage {
     EvictDirty,
     /// A row changed while a checkpoint runs is written as it is then, not as it was at the freeze.
     FreezeWithoutCopy,
+    /// The cleaner points the index at its copy of a version although that was superseded meanwhile.
+    MoveOverNewer,
+    /// A segment of the log is used again although somebody reads from it.
+    LeaseIgnored,
+    /// A collected tombstone is forgotten although the log holds older records of its key.
+    TombstoneDroppedEarly,
     /// A root names a run before the run is flushed.
     EarlyRoot,
     /// A checkpoint says that the log is in the index up to records that are not durable yet.
@@ -36,7 +42,7 @@ pub enum Sabotage {
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Sabotage; 14] = [
+    pub const ALL: [Sabotage; 17] = [
         Sabotage::NoWriteBack,
         Sabotage::BlindRetry,
         Sabotage::EarlySuccess,
@@ -48,6 +54,9 @@ impl Sabotage {
         Sabotage::BlindFilter,
         Sabotage::EvictDirty,
         Sabotage::FreezeWithoutCopy,
+        Sabotage::MoveOverNewer,
+        Sabotage::LeaseIgnored,
+        Sabotage::TombstoneDroppedEarly,
         Sabotage::EarlyRoot,
         Sabotage::CheckpointAhead,
         Sabotage::EarlyReuse,

@@ -40,11 +40,11 @@ impl Core {
         for entry in dropped.iter() {
             if let Some(place) = entry.place() {
                 self.space.borrow_mut().remove_live(place.segment(), u64::from(entry.total));
-                self.cache.borrow_mut().remove(place);
+                self.cache.borrow_mut().remove(self.cache_key(place));
             }
         }
         // Readers find them there from now on; the mark keeps their space until the log has it, however short the grace.
-        self.departed.borrow_mut().add(&dropped, self.runtime.now());
+        self.departed.borrow_mut().add(&dropped, &self.leases, self.runtime.now());
         self.marks.borrow_mut().queue.push_back(Mark { entry, floor, dropped });
     }
     /// Makes sure that marks do not wait for traffic that never comes.

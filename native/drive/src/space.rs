@@ -7,6 +7,7 @@ mod geometry;
 mod image;
 mod ledger;
 mod place;
+mod rules;
 
 pub(crate) use allocator::{Segment, SegmentClass, Space};
 pub(crate) use extent::{Extent, pieces};
@@ -15,3 +16,4 @@ pub(crate) use geometry::Geometry;
 pub(crate) use image::{BitmapImage, LogSegmentImage, SpaceImage};
 pub(crate) use ledger::Ledger;
 pub(crate) use place::Place;
+pub(crate) use rules::{Claim, PACKED_PERCENT};

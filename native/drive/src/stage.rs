@@ -182,7 +182,10 @@ impl Core {
                 staged.extents.extend(extents);
                 return Ok(staged);
             }
-            self.grow().await?;
+            match self.grow().await {
+                Err(Answer::Full) => self.await_bulk(wanted - held).await?,
+                other => other?,
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod basics;
 mod capacity;
+mod cleaning;
 mod checkpoints;
 mod crash;
 mod damage;

@@ -124,7 +124,7 @@ impl Core {
         Ok((blob, ManifestPlace { extents, length, crc }))
     }
     /// The root is durable: the run counts, and what only older checkpoints needed is free.
-    fn install(&self, run: Option<Rc<Run>>, kept: Kept, base: RootBase, frozen: &Frozen) {
+    fn install(self: &Rc<Core>, run: Option<Rc<Run>>, kept: Kept, base: RootBase, frozen: &Frozen) {
         let state = &self.checkpoints;
         *state.base.borrow_mut() = Some(base);
         state.number.set(state.number.get() + 1);
@@ -146,8 +146,8 @@ impl Core {
             None => Vec::new(),
         };
         drop(all);
+        self.free_retired(free);
         let mut space = self.space.borrow_mut();
-        free.into_iter().for_each(|segment| space.free_log(segment));
         self.extents.take_returned().into_iter().for_each(|extent| space.release(extent));
         drop(space);
         self.log_changed.notify();

@@ -2,12 +2,14 @@
 //!
 //! ```text
 //!  row (numbers are varints unless a size is given)
-//!      1 flags                1 stable, 2 stable is the first version's ballot, 4 mark, 8 the floor is the last version's ballot
+//!      1 flags                1 stable, 2 stable is the first version's ballot, 4 mark, 8 the floor is the last version's ballot,
+//!                             16 the mark is the trace of a collected tombstone
 //!        versions             then each, oldest first
 //!        stable               a ballot, if 1 without 2
 //!        floor                a ballot, if not 8
 //!        mark                 segment and offset, if 4
 //!        oldest               generation of the oldest log segment that may hold a record of the key; 0: not known
+//!        collected            generation of the newest log segment that the trace is kept for, if 16
 //!  ballot
 //!      8 clock
 //!        node, boot
@@ -44,6 +46,7 @@ const STABLE: u8 = 1;
 const STABLE_IS_FIRST: u8 = 2;
 const MARK: u8 = 4;
 const FLOOR_IS_LAST: u8 = 8;
+const TRACE: u8 = 16;
 
 const TOMBSTONE: u16 = 1;
 const UNCONDITIONAL: u16 = 2;
@@ -59,21 +62,24 @@ const PAYLOAD_IS_SIZE: u16 = 1024;
 const INLINE_WHOLE: u16 = 2048;
 const NO_ETAG: u16 = 4096;
 
-/// The durable state of a row; empty when it has no durable version.
+/// The durable state of a row; empty when it has no durable version and no trace.
 pub(crate) fn encode_row(row: &Row) -> Vec<u8> {
     let versions: Vec<_> = row.entries().iter().filter(|entry| entry.is_durable()).collect();
-    let (Some(first), Some(last)) = (versions.first(), versions.last()) else {
+    if versions.is_empty() && row.trace().is_none() {
         return Vec::new();
-    };
+    }
     let mut bytes = Vec::with_capacity(96 + versions.iter().map(|entry| entry.head.metadata.len()).sum::<usize>());
     let flag = |set: bool, flag: u8| if set { flag } else { 0 };
-    let stable_is_first = row.stable() == Some(first.head.ballot);
-    let floor_is_last = row.floor() == last.head.ballot;
+    let ballot = |entry: Option<&&Rc<Entry>>| entry.map_or(Ballot::ZERO, |entry| entry.head.ballot);
+    let (first, last) = (ballot(versions.first()), ballot(versions.last()));
+    let stable_is_first = row.stable() == Some(first);
+    let floor_is_last = row.floor() == last;
     bytes.push(
         flag(row.stable().is_some(), STABLE)
             | flag(stable_is_first, STABLE_IS_FIRST)
             | flag(row.mark().is_some(), MARK)
-            | flag(floor_is_last, FLOOR_IS_LAST),
+            | flag(floor_is_last, FLOOR_IS_LAST)
+            | flag(row.trace().is_some(), TRACE),
     );
     put_varint(&mut bytes, versions.len() as u64);
     let mut before: Option<&Rc<Entry>> = None;
@@ -91,6 +97,9 @@ pub(crate) fn encode_row(row: &Row) -> Vec<u8> {
         put_place(&mut bytes, mark);
     }
     put_varint(&mut bytes, row.oldest());
+    if let Some(trace) = row.trace() {
+        put_varint(&mut bytes, *trace.end());
+    }
     bytes
 }
 
@@ -102,20 +111,22 @@ pub(crate) fn decode_row(key: &Key, value: &[u8], registry: &Rc<ExtentRegistry>)
     let own = |bytes: &[u8]| Bytes::copy_from_slice(bytes);
     let stored = take_row(value, own)?;
     let mut entries: Vec<Rc<Entry>> = Vec::with_capacity(stored.versions.len());
-    // How many versions in a row share their extents is known only at the last of them.
-    let mut shared: Option<Rc<ExtentSet>> = None;
-    for at in 0..stored.versions.len() {
-        let version = stored.versions.get(at)?;
+    for version in &stored.versions {
+        let before = entries.last().and_then(|entry| entry.extents.clone());
         let extents = match (version.flags & BULK != 0, version.flags & SAME_EXTENTS != 0) {
             (false, _) => None,
-            (true, true) => shared.clone(),
-            (true, false) => {
-                let more = stored.versions.get(at + 1..).unwrap_or_default();
-                let count = 1 + more.iter().take_while(|version| version.flags & SAME_EXTENTS != 0).count();
-                Some(ExtentSet::with_published(version.extents.clone(), count as u32, registry))
-            }
+            (true, true) => before,
+            // Versions that share are not always neighbours.
+            (true, false) => shared_extents(&entries, version.head.write_id, &version.extents),
         };
-        shared = extents.clone();
+        let extents = match extents {
+            Some(shared) => {
+                shared.publish();
+                Some(shared)
+            }
+            None if version.flags & BULK != 0 => Some(ExtentSet::with_published(version.extents.clone(), 1, registry)),
+            None => None,
+        };
         entries.push(Rc::new(version.to_entry(key, extents)));
     }
     let StoredRow {
@@ -123,9 +134,17 @@ pub(crate) fn decode_row(key: &Key, value: &[u8], registry: &Rc<ExtentRegistry>)
         floor,
         mark,
         oldest,
+        collected,
         ..
     } = stored;
-    Some(Some(Row::restored(entries, stable, floor, mark, oldest)))
+    Some(Some(Row::restored(entries, stable, floor, mark, (oldest, collected))))
+}
+
+/// The set of one of `entries` that holds the same shard at the same place.
+pub(crate) fn shared_extents(entries: &[Rc<Entry>], write_id: WriteId, extents: &[Extent]) -> Option<Rc<ExtentSet>> {
+    let same = entries.iter().filter(|entry| entry.head.write_id == write_id);
+    let mut sets = same.filter_map(|entry| entry.extents.as_ref());
+    sets.find(|set| set.to_vec() == extents).cloned()
 }
 
 /// What an answer says of a row, straight from its bytes; metadata shares their memory. `None` and `Some(None)` as in
@@ -135,6 +154,9 @@ pub(crate) fn decode_state(value: &Bytes, drive_floor: Ballot, dirty: Option<Bal
         return Some(None);
     }
     let stored = take_row(value, |bytes| value.slice_ref(bytes))?;
+    if stored.versions.is_empty() {
+        return Some(None);
+    }
     Some(Some(KeyState {
         records: stored.versions.into_iter().rev().map(|version| version.head).collect(),
         stable: stored.stable,
@@ -221,6 +243,8 @@ struct StoredRow {
     floor: Ballot,
     mark: Option<Place>,
     oldest: u64,
+    /// 0: no trace.
+    collected: u64,
 }
 
 struct StoredVersion {
@@ -251,7 +275,11 @@ fn take_row(value: &[u8], metadata: impl Fn(&[u8]) -> Bytes) -> Option<StoredRow
         let version = take_version(&mut rest, versions.last(), &metadata)?;
         versions.push(version);
     }
-    let (first, last) = (versions.first()?.head.ballot, versions.last()?.head.ballot);
+    if versions.is_empty() && flags & TRACE == 0 {
+        return None;
+    }
+    let ballot = |version: Option<&StoredVersion>| version.map_or(Ballot::ZERO, |version| version.head.ballot);
+    let (first, last) = (ballot(versions.first()), ballot(versions.last()));
     if !versions.is_sorted_by(|earlier, later| earlier.head.ballot < later.head.ballot) {
         return None;
     }
@@ -267,12 +295,14 @@ fn take_row(value: &[u8], metadata: impl Fn(&[u8]) -> Bytes) -> Option<StoredRow
     };
     let mark = if flags & MARK != 0 { Some(take_place(&mut rest)?) } else { None };
     let oldest = take_varint(&mut rest)?;
+    let collected = if flags & TRACE != 0 { take_varint(&mut rest)? } else { 0 };
     rest.is_empty().then_some(StoredRow {
         versions,
         stable,
         floor,
         mark,
         oldest,
+        collected,
     })
 }
 

@@ -51,6 +51,7 @@ impl Slot {
         let row = &self.row;
         let settled = match row.entries().last() {
             // A floor without a version is a promise, and lives here only.
+            // So does the trace of a collected tombstone, until it may go.
             None => row.is_empty(),
             Some(newest) => row.stable() == Some(newest.head.ballot),
         };
@@ -64,7 +65,7 @@ impl Slot {
     pub fn image(&self) -> Image {
         Image {
             value: encode_row(&self.row),
-            unsettled: self.row.newest().is_some_and(|newest| Some(newest.head.ballot) > self.row.stable()),
+            unsettled: self.row.newest().is_some_and(|newest| Some(newest.head.ballot) > self.row.stable()) || self.row.trace().is_some(),
         }
     }
 }
@@ -72,6 +73,6 @@ impl Slot {
 /// A frozen row, encoded.
 pub(super) struct Image {
     pub value: Vec<u8>,
-    /// Its newest version was not known complete.
+    /// Its newest version was not known complete, or it has a trace: a start must know of it.
     pub unsettled: bool,
 }

@@ -20,6 +20,7 @@ pub(crate) struct SegmentReader<'medium> {
     medium: &'medium Medium,
     seed: DriveSeed,
     segment: u32,
+    window_bytes: usize,
     start: usize,
     window: Option<AlignedBuffer>,
 }
@@ -27,7 +28,12 @@ pub(crate) struct SegmentReader<'medium> {
 impl<'medium> SegmentReader<'medium> {
     /// A reader of `segment`; nothing is read yet.
     pub fn new(medium: &'medium Medium, seed: DriveSeed, segment: u32) -> Self {
+        SegmentReader::with_window(medium, seed, segment, WINDOW_BYTES)
+    }
+    /// A reader that reads so many bytes at once, or what a batch takes.
+    pub fn with_window(medium: &'medium Medium, seed: DriveSeed, segment: u32, window_bytes: usize) -> Self {
         SegmentReader {
+            window_bytes,
             medium,
             seed,
             segment,
@@ -55,7 +61,7 @@ impl<'medium> SegmentReader<'medium> {
         let ahead = if offset == 0 {
             length
         } else {
-            length.max(WINDOW_BYTES).min(segment_bytes - offset)
+            length.max(self.window_bytes).min(segment_bytes - offset)
         };
         let window = match self.medium.read(place, ahead).await {
             Ok(window) => window,

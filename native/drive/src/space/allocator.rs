@@ -97,21 +97,25 @@ impl Space {
     pub fn free_segments(&self) -> u32 {
         self.free
     }
-    /// Free segments kept for deletes, marks and the log's own needs.
-    pub fn reserve_segments(&self) -> u32 {
-        (self.geometry.segments / 50).max(4).min(self.geometry.segments / 4)
+    /// Open number of a log segment; it changes when the segment is used again. 0: none.
+    pub fn generation(&self, number: u32) -> u64 {
+        self.segment(number).map_or(0, |segment| segment.generation)
     }
-    /// Whether new data may be taken.
-    pub fn has_room_for_data(&self) -> bool {
-        self.free > self.reserve_segments()
+    /// Bytes of records that live in the log.
+    pub fn live_log_bytes(&self) -> u64 {
+        self.live_log_bytes
     }
-    /// Whether records without data of their own may be taken.
-    pub fn has_room_for_records(&self) -> bool {
-        self.free > self.reserve_segments() / 2
+    /// Bytes of the log's segments.
+    pub fn log_bytes(&self) -> u64 {
+        self.log_segments * u64::from(self.geometry.segment_bytes)
+    }
+    /// Bytes of bulk granules in use.
+    pub fn used_granule_bytes(&self) -> u64 {
+        self.used_granules * u64::from(self.geometry.granule_bytes)
     }
     /// Bytes in use: whole log segments and bulk granules.
     pub fn used_bytes(&self) -> u64 {
-        self.log_segments * u64::from(self.geometry.segment_bytes) + self.used_granules * u64::from(self.geometry.granule_bytes)
+        self.log_bytes() + self.used_granule_bytes()
     }
     /// Marks a segment as part of the log.
     pub fn claim_log(&mut self, number: u32, generation: u64) {
@@ -195,10 +199,14 @@ impl Space {
         let Some(segment) = self.segments.get(extent.segment as usize) else {
             return false;
         };
-        if end > granules || segment.class == SegmentClass::Log {
+        if end > granules || (segment.class == SegmentClass::Log && segment.live_records > 0) {
             return false;
         }
-        if segment.class == SegmentClass::Free {
+        if segment.class == SegmentClass::Log {
+            // Retired when the checkpoint was made, used again behind it.
+            self.free_log(extent.segment);
+        }
+        if self.segments[extent.segment as usize].class == SegmentClass::Free {
             self.open_bulk(extent.segment);
         }
         let segment = &mut self.segments[extent.segment as usize];
@@ -224,6 +232,9 @@ impl Space {
     /// Allocates at least `bytes` in as few extents as the space allows; `None` (nothing taken) when existing containers lack it or
     /// only the reserve is left.
     pub fn allocate(&mut self, bytes: u64) -> Option<Vec<Extent>> {
+        if self.is_full_with(bytes) {
+            return None;
+        }
         self.allocate_keeping(bytes, self.reserve_segments())
     }
     /// As [`Space::allocate`], down to the last segment: for what the drive needs to give space back.

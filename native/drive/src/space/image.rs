@@ -39,7 +39,7 @@ impl Space {
         // What is left out today must be looked at again next time: it may be published by then.
         self.changed.extend(unpublished.iter().map(|extent| extent.segment));
         let bitmaps = numbers.into_iter().map(|segment| self.bitmap_image(segment, unpublished)).collect();
-        let in_use = |segment: &Segment| segment.class == SegmentClass::Log && segment.generation > 0 && !segment.retired;
+        let in_use = |segment: &Segment| segment.class == SegmentClass::Log && segment.generation > 0;
         let log = self
             .segments()
             .filter(|(_, segment)| in_use(segment))

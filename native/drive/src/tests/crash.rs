@@ -3,6 +3,7 @@
 
 use super::harness::*;
 use super::model::Model;
+use crate::verify::verify;
 use crate::{Answer, Ballot, Drive, DriveState, KeyState, Kind, Request, Shard, Want};
 use bytes::Bytes;
 use openlake_io::{DurabilityClass, Runtime, SimOptions, SimWorld};
@@ -177,6 +178,8 @@ async fn check(drive: Drive, model: Rc<RefCell<Model>>) {
         assert_eq!(shard.map(|shard| shard.write_id), newest.map(|head| head.write_id));
     }
     assert_eq!(drive.status().corrupt_blocks, 0);
+    let found = verify(drive.core()).await.expect("a readable drive");
+    assert_eq!(found.errors, [""; 0]);
 }
 
 async fn work(runtime: Runtime, drive: Drive, model: Rc<RefCell<Model>>, dice: Dice, worker: u64) {

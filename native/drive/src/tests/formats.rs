@@ -330,7 +330,7 @@ fn golden_bytes_stay() {
     ];
     let expected = [
         0xab60_2fdc_dce8_f10e,
-        0xce49_13af_443d_018c,
+        0xc71a_f00d_ed8a_478b,
         0x1155_aa74_f5d9_f64a,
         0x94f8_0155_c03e_8b00,
         0xb0ca_2dd8_aecb_381e,

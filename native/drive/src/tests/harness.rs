@@ -60,6 +60,7 @@ pub fn runtime() -> Runtime {
 pub const TINY: Tuning = Tuning {
     segment_bytes: Some(256 << 10),
     log_bytes_between_checkpoints: Some(96 << 10),
+    clean_always: None,
 };
 
 pub fn options(path: &Path) -> DriveOptions {

@@ -111,6 +111,10 @@ impl Acceptor {
                 }
                 Answer::Nothing
             }
+            Request::Drop { key, ballot } => Answer::Refuse {
+                floor: self.floor(&key),
+                stable: Some(ballot),
+            },
             Request::Scan {
                 bucket,
                 space,

@@ -303,6 +303,7 @@ fn describe_request(request: &Request) -> String {
         }
         Request::Prepare { ballot, .. } => format!("prepare {ballot}"),
         Request::Stable { ballot, .. } => format!("stable {ballot}"),
+        Request::Drop { ballot, .. } => format!("drop {ballot}"),
         Request::Read { .. } => "read".to_owned(),
         Request::Blocks { write_id, .. } => format!("blocks of {:02x}", write_id.0[0]),
         Request::Stage { write_id, .. } => format!("stage {:02x}", write_id.0[0]),

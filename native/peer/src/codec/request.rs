@@ -9,6 +9,7 @@
 //! 6 publish   key, record
 //! 7 stable    key, ballot 16
 //! 8 scan      bucket u64, space u8, prefix bytes, from bytes, limit u32
+//! 9 drop      key, ballot 16
 //! ```
 
 use super::record::decode_space;
@@ -98,6 +99,11 @@ impl Wire for Request {
                 key.encode(writer);
                 ballot.encode(writer);
             }
+            Request::Drop { key, ballot } => {
+                writer.u8(9);
+                key.encode(writer);
+                ballot.encode(writer);
+            }
             Request::Scan {
                 bucket,
                 space,
@@ -155,6 +161,10 @@ impl Wire for Request {
                 prefix: cursor.bytes()?,
                 from: cursor.bytes()?,
                 limit: cursor.u32()?,
+            },
+            9 => Request::Drop {
+                key: Wire::decode(cursor)?,
+                ballot: Wire::decode(cursor)?,
             },
             value => {
                 return Err(DecodeError::Unknown {

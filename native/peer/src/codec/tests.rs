@@ -136,6 +136,7 @@ fn request() -> impl Strategy<Value = Request> {
         (key(), ballot()).prop_map(|(key, ballot)| Request::Prepare { key, ballot }),
         (key(), record()).prop_map(|(key, record)| Request::Publish { key, record }),
         (key(), ballot()).prop_map(|(key, ballot)| Request::Stable { key, ballot }),
+        (key(), ballot()).prop_map(|(key, ballot)| Request::Drop { key, ballot }),
         (any::<u64>(), space(), name(), name(), any::<u32>()).prop_map(|(bucket, space, prefix, from, limit)| Request::Scan {
             bucket,
             space,

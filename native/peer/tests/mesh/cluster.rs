@@ -47,6 +47,7 @@ impl SlotServer for Slot {
                     runtime.sleep(Duration::from_millis(5)).await;
                     Answer::Ack
                 }
+                Request::Drop { .. } => Answer::Ack,
                 Request::Scan { limit, .. } => {
                     let row = |index: u32| ScanRow {
                         name: Bytes::from(format!("{index:0>1000}")),

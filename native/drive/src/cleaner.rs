@@ -1,0 +1,165 @@
+//! The cleaner: gives segments of the log back whose records are mostly superseded.
+//!
+//! A victim is read from its start; what still lives in it is appended to the log again, and when the copy is durable the index points
+//! there. A segment in which nothing lives any more, which nobody reads and which the log has left for good is *retired*: it is used
+//! again once a checkpoint that began later is durable, as a start then needs nothing of it. A crash at any point leaves two valid
+//! copies, of which the later one wins, or a segment that is simply cleaned again.
+
+mod evacuate;
+mod moving;
+mod pace;
+mod room;
+mod victim;
+
+pub(crate) use moving::{Move, TraceMove};
+
+use crate::core::Core;
+use crate::counters::Counter;
+use crate::{Ballot, Key};
+use futures_util::future::{Either, select};
+use pace::Pace;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+use victim::Candidate;
+
+/// How often an idle drive looks whether there is something to clean; a drive that lacks space does not wait.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// A log with fewer dead bytes than this many segments is left alone: there is hardly anything to gain.
+const WORTH_SEGMENTS: u64 = 2;
+
+/// What the cleaner knows beside the segment table.
+#[derive(Default)]
+pub(crate) struct Cleaner {
+    /// Segments, by generation, in which something lives that cannot be read: left as they are for the scrub.
+    unreadable: RefCell<BTreeMap<u32, u64>>,
+    /// Keys of which the log holds nothing but the trace of a collected tombstone.
+    pub traces: RefCell<BTreeSet<Key>>,
+    /// The drive's floor as it was last made durable for a collection.
+    pub raised_floor: Cell<Ballot>,
+    /// Somebody waits for space.
+    pub waiting: Cell<u32>,
+    /// Always clean, never pause: for tests.
+    pub eager: Cell<bool>,
+    pub moved_records: Counter,
+    pub moved_bytes: Counter,
+    pub cleaned_segments: Counter,
+}
+
+impl Cleaner {
+    /// `eager`: always clean, never pause.
+    pub fn new(eager: bool) -> Cleaner {
+        let cleaner = Cleaner::default();
+        cleaner.eager.set(eager);
+        cleaner
+    }
+}
+
+impl Core {
+    /// Works as long as the drive is open.
+    pub async fn run_cleaner(self: Rc<Core>) {
+        // What it waits for may never come once the drive is closed.
+        let closed = self.provision.until(|| self.closed.get().then_some(()));
+        select(pin!(self.clean()), pin!(closed)).await;
+    }
+    async fn clean(self: &Rc<Core>) {
+        let mut pace = Pace::new(self);
+        self.find_traces();
+        while self.failure().is_none() {
+            self.review_traces();
+            let retired = self.retire_empty();
+            let short = self.is_space_short();
+            // What was emptied must come back before more is spent.
+            let victim = if self.must_wait() { None } else { self.choose_victim(short) };
+            if retired > 0 && (short || victim.is_none()) || self.must_wait() {
+                self.request_checkpoint();
+            }
+            match victim {
+                Some(victim) => {
+                    pace.begin(self);
+                    if !self.evacuate(victim, &mut pace).await {
+                        self.pause(LOOK_AGAIN).await;
+                    }
+                }
+                None => self.pause(LOOK_AGAIN).await,
+            }
+        }
+    }
+    /// Waits a while, or until the drive closes.
+    pub async fn pause(&self, duration: Duration) {
+        let closed = pin!(self.provision.until(|| (self.closed.get() || self.cleaner.waiting.get() > 0).then_some(())));
+        match select(closed, pin!(self.runtime.sleep(duration))).await {
+            Either::Left(_) => self.runtime.yield_now().await,
+            Either::Right(_) => {}
+        }
+    }
+    /// Whether the drive is about to refuse data for want of free segments.
+    pub fn is_space_short(&self) -> bool {
+        let space = self.space.borrow();
+        self.cleaner.eager.get() || self.cleaner.waiting.get() > 0 || space.free_segments() <= space.reserve_segments() * 2
+    }
+    /// Whether emptied segments wait for a checkpoint and hardly any others are free.
+    fn must_wait(&self) -> bool {
+        let space = self.space.borrow();
+        space.free_segments() <= space.reserve_segments() && space.has_retired()
+    }
+    /// Retires segments that nothing lives in; how many.
+    fn retire_empty(&self) -> usize {
+        let current = self.log.borrow().durable_head().generation;
+        let space = self.space.borrow();
+        let empty: Vec<u32> = space
+            .left_segments(current)
+            .filter(|(number, segment)| segment.live_records == 0 && !self.leases.is_leased(*number))
+            .map(|(number, _)| number)
+            .collect();
+        drop(space);
+        for number in &empty {
+            self.retire_log(*number);
+        }
+        self.cleaner.cleaned_segments.add(empty.len() as u64);
+        empty.len()
+    }
+    /// Makes retired segments free, as soon as no rebuild can take them for parts of the log any more: a segment is one by its first
+    /// batch.
+    pub fn free_retired(self: &Rc<Core>, segments: Vec<u32>) {
+        if segments.is_empty() {
+            return;
+        }
+        let core = self.clone();
+        self.runtime.spawn(async move {
+            for segment in segments {
+                if core.medium.write_zero_page(segment).await.is_err() {
+                    // It stays retired; the next start finds it without life and tries again.
+                    core.counters.errors.add(1);
+                    continue;
+                }
+                core.space.borrow_mut().free_log(segment);
+                core.log_changed.notify();
+                core.provision.notify();
+            }
+        });
+    }
+    /// The segment that is best cleaned now, if any is worth it.
+    fn choose_victim(&self, short: bool) -> Option<Candidate> {
+        let current = self.log.borrow().durable_head().generation;
+        let space = self.space.borrow();
+        let segment_bytes = u64::from(space.geometry().segment_bytes);
+        let is_packed = space.dead_log_bytes(current) < segment_bytes * WORTH_SEGMENTS;
+        if is_packed && !self.cleaner.eager.get() {
+            return None;
+        }
+        let unreadable = self.cleaner.unreadable.borrow();
+        let candidates = space.left_segments(current).filter_map(|(number, segment)| {
+            let readable = unreadable.get(&number) != Some(&segment.generation);
+            (readable && segment.live_records > 0).then_some(Candidate {
+                segment: number,
+                generation: segment.generation,
+                live_bytes: segment.live_bytes,
+                age: current - segment.generation,
+            })
+        });
+        victim::best(candidates, segment_bytes, short)
+    }
+}

@@ -1,0 +1,180 @@
+//! Moving one record: a copy at the log's end, and, when that is durable and nothing has changed meanwhile, the index points there.
+
+use crate::{Answer, Key};
+use crate::core::{Core, Effect};
+use crate::entry::Entry;
+use crate::format::{MarkKind, MarkParts, StoredMark, StoredRecord, mark_bytes};
+use crate::sabotage::{Sabotage, is_planted};
+use crate::space::Place;
+use std::rc::Rc;
+
+/// A copy on its way.
+pub(crate) struct Move {
+    /// The version that was copied, or that the copied mark is about. Held, so that its row stays in memory.
+    pub entry: Rc<Entry>,
+    /// Where the original lies.
+    pub from: Place,
+    /// The copy of a version says itself that it is complete.
+    pub stable: bool,
+}
+
+/// A copy of the trace of a collected tombstone on its way. Rows with a trace alone stay in memory.
+pub(crate) struct TraceMove {
+    pub key: Key,
+    pub from: Place,
+}
+
+/// What became of a try to move a record.
+pub(crate) enum Moving {
+    /// It does not live any more, or not here.
+    Dead,
+    Appended,
+    /// So many bytes need room first.
+    NeedsRoom(usize),
+}
+
+impl Core {
+    /// Copies a version that lies at `from`, if it lives there. `source` is the record's bytes. In one step: decided and appended.
+    pub fn move_version(&self, entry: &Rc<Entry>, from: Place, record: &StoredRecord<'_>, source: &[u8]) -> Moving {
+        let index = self.index.borrow();
+        let held = |row: &&crate::row::Row| row.entries().iter().any(|held| Rc::ptr_eq(held, entry));
+        let Some(row) = index.get(&entry.key).filter(held).filter(|_| entry.place() == Some(from)) else {
+            return Moving::Dead;
+        };
+        let stable = row.stable() == Some(entry.head.ballot);
+        let mut log = self.log.borrow_mut();
+        if !log.has_room(source.len()) {
+            return Moving::NeedsRoom(source.len());
+        }
+        let salt = self.seed.salt;
+        let appended = log.append(source.len(), |target| record.copy_moved(source, stable, target, salt));
+        if appended.is_err() {
+            return Moving::NeedsRoom(source.len());
+        }
+        let entry = entry.clone();
+        log.set_last_effect(source.len(), Effect::Moved(Move { entry, from, stable }));
+        self.count_move(source.len());
+        Moving::Appended
+    }
+    /// Copies the mark about `entry` that lies at `from`, if its row needs it there.
+    pub fn move_mark(&self, entry: &Rc<Entry>, from: Place) -> Moving {
+        let index = self.index.borrow();
+        let Some(row) = index.get(&entry.key).filter(|row| row.mark() == Some(from)) else {
+            return Moving::Dead;
+        };
+        let parts = MarkParts {
+            kind: MarkKind::Settled,
+            key: &entry.key,
+            ballot: entry.head.ballot,
+            floor: row.floor(),
+            moved: true,
+        };
+        let bytes = parts.encoded_bytes();
+        let mut log = self.log.borrow_mut();
+        if !log.has_room(bytes) {
+            return Moving::NeedsRoom(bytes);
+        }
+        let salt = self.seed.salt;
+        if log.append(bytes, |target| parts.encode(target, salt)).is_err() {
+            return Moving::NeedsRoom(bytes);
+        }
+        let (entry, stable) = (entry.clone(), true);
+        log.set_last_effect(bytes, Effect::MarkMoved(Move { entry, from, stable }));
+        self.count_move(bytes);
+        Moving::Appended
+    }
+    /// Copies the trace of a collected tombstone that lies at `from`, if it is needed there.
+    pub fn move_trace(&self, key: &Key, mark: &StoredMark<'_>, from: Place) -> Moving {
+        let index = self.index.borrow();
+        if index.get(key).is_none_or(|row| row.mark() != Some(from) || row.trace().is_none()) {
+            return Moving::Dead;
+        }
+        let parts = MarkParts {
+            kind: MarkKind::Drop,
+            key,
+            ballot: mark.ballot,
+            floor: mark.floor,
+            moved: true,
+        };
+        let bytes = parts.encoded_bytes();
+        let mut log = self.log.borrow_mut();
+        if !log.has_room(bytes) {
+            return Moving::NeedsRoom(bytes);
+        }
+        let salt = self.seed.salt;
+        if log.append(bytes, |target| parts.encode(target, salt)).is_err() {
+            return Moving::NeedsRoom(bytes);
+        }
+        let key = index.own_key(key);
+        log.set_last_effect(bytes, Effect::TraceMoved(TraceMove { key, from }));
+        self.count_move(bytes);
+        Moving::Appended
+    }
+    /// Waits for room for a move, which may use all of the reserve; `Full` when only the cleaner itself could make some.
+    pub async fn room_to_move(&self, bytes: usize) -> Result<(), Answer> {
+        self.wake_pump();
+        let check = || match self.log.borrow().has_room(bytes) {
+            true => Some(Ok(())),
+            false if self.exhausted.get() && !self.space.borrow().has_retired() => Some(Err(Answer::Full)),
+            false => None,
+        };
+        self.log_changed.until(check).await
+    }
+    fn count_move(&self, bytes: usize) {
+        self.cleaner.moved_records.add(1);
+        self.cleaner.moved_bytes.add(bytes as u64);
+    }
+
+    /// The copy of a version is durable at `to`.
+    pub fn note_moved(&self, moved: &Move, to: Place, sequence: u64) {
+        let entry = &moved.entry;
+        let mut index = self.index.borrow_mut();
+        let Some(row) = index.change(&entry.key) else { return };
+        let held = row.entries().iter().any(|held| Rc::ptr_eq(held, entry));
+        if !held || entry.place() != Some(moved.from) {
+            // Superseded meanwhile: the copy is dead from birth.
+            if is_planted(Sabotage::MoveOverNewer)
+                && let Some(newest) = row.newest()
+            {
+                newest.move_to(to);
+            }
+            return;
+        }
+        let (old_key, new_key) = (self.cache_key(moved.from), self.cache_key(to));
+        let mut space = self.space.borrow_mut();
+        let bytes = u64::from(entry.total);
+        space.add_live(to.segment(), bytes, sequence);
+        space.remove_live(moved.from.segment(), bytes);
+        entry.move_to(to);
+        if moved.stable
+            && row.stable() == Some(entry.head.ballot)
+            && let Some(mark) = row.set_mark(None)
+        {
+            space.remove_live(mark.segment(), mark_bytes(&entry.key) as u64);
+        }
+        let mut cache = self.cache.borrow_mut();
+        if let Some(tail) = cache.get(old_key) {
+            cache.remove(old_key);
+            cache.insert(new_key, tail);
+        }
+    }
+    /// The copy of a mark is durable at `to`.
+    pub fn note_mark_moved(&self, moved: &Move, to: Place, sequence: u64) {
+        self.note_copied(&moved.entry.key, moved.from, to, sequence);
+    }
+    /// The copy of a trace is durable at `to`.
+    pub fn note_trace_moved(&self, moved: &TraceMove, to: Place, sequence: u64) {
+        self.note_copied(&moved.key, moved.from, to, sequence);
+    }
+    fn note_copied(&self, key: &Key, from: Place, to: Place, sequence: u64) {
+        let mut index = self.index.borrow_mut();
+        let Some(row) = index.change(key).filter(|row| row.mark() == Some(from)) else {
+            return;
+        };
+        let bytes = mark_bytes(key) as u64;
+        let mut space = self.space.borrow_mut();
+        space.add_live(to.segment(), bytes, sequence);
+        space.remove_live(from.segment(), bytes);
+        row.move_mark(to);
+    }
+}

@@ -1,0 +1,187 @@
+//! The cleaner gives space back and loses nothing.
+
+use super::crash::Dice;
+use super::harness::*;
+use crate::open::Tuning;
+use crate::verify::verify;
+use crate::{Answer, Drive, Kind, Request};
+use futures_util::future::join_all;
+use openlake_io::Runtime;
+use std::path::Path;
+use std::time::Duration;
+
+/// Checkpoints are as rare as the cleaner allows.
+const RARE: Tuning = Tuning {
+    log_bytes_between_checkpoints: Some(4 << 20),
+    ..TINY
+};
+const EAGER: Tuning = Tuning {
+    clean_always: Some(true),
+    ..TINY
+};
+
+async fn open_tuned(runtime: &Runtime, path: &Path, tuning: Tuning) -> Drive {
+    let drive = Drive::open_tuned(runtime, options(path), tuning).await;
+    drive.expect("the drive opens")
+}
+
+async fn open(runtime: &Runtime, path: &Path) -> Drive {
+    open_tuned(runtime, path, RARE).await
+}
+
+async fn delete(drive: &Drive, name: &str, ballot: crate::Ballot, id: u64) -> Answer {
+    let mut tombstone = record(ballot, id, b"");
+    tombstone.kind = Kind::Tombstone;
+    let (key, record) = (key(name), tombstone);
+    drive.handle(Request::Publish { key, record }).await
+}
+
+/// Waits until marks are written and the cleaner has nothing to do.
+async fn settle_down(runtime: &Runtime, drive: &Drive) {
+    drive.core().cleaner.eager.set(false);
+    let mut before = (0, 0);
+    loop {
+        runtime.sleep(Duration::from_millis(700)).await;
+        let status = drive.status();
+        let now = (status.records, status.used_bytes);
+        if now == before {
+            break;
+        }
+        before = now;
+    }
+}
+
+/// The drive is what its log says, to the byte.
+async fn audit(drive: &Drive) {
+    let found = verify(drive.core()).await.expect("a readable drive");
+    assert_eq!(found.errors, [""; 0]);
+}
+
+#[test]
+fn overwriting_for_ever_needs_no_more_space_than_a_little() {
+    let (folder, runtime) = (Folder::new("overwriting"), runtime());
+    runtime.run(async {
+        let drive = open(&runtime, folder.path()).await;
+        let now = runtime.wall_ms();
+        // Four times the drive's capacity.
+        let mut versions = [0; 64];
+        for round in 0..40_u64 {
+            let puts = (0..64_u64).map(|at| {
+                let (drive, id) = (drive.clone(), round * 64 + at + 1);
+                async move {
+                    let name = format!("key {at:03}");
+                    let answer = put(&drive, &name, ballot(now, id), id, &pattern(id, 50_000)).await;
+                    assert_eq!(answer, Answer::Ack, "{:?}", drive.status());
+                    stable(&drive, &name, ballot(now, id)).await;
+                    id
+                }
+            });
+            for (version, id) in versions.iter_mut().zip(join_all(puts).await) {
+                *version = id;
+            }
+        }
+        for (at, id) in versions.iter().enumerate() {
+            assert!(read_all(&drive, &format!("key {at:03}")).await == Some(pattern(*id, 50_000)));
+        }
+        settle_down(&runtime, &drive).await;
+        audit(&drive).await;
+        assert!(drive.status().used_bytes < 12 << 20, "{:?}", drive.status());
+        drop(drive);
+        let drive = open(&runtime, folder.path()).await;
+        audit(&drive).await;
+        for (at, id) in versions.iter().enumerate() {
+            assert!(read_all(&drive, &format!("key {at:03}")).await == Some(pattern(*id, 50_000)));
+        }
+    });
+}
+
+#[test]
+fn a_full_drive_takes_data_again_after_deletes() {
+    let (folder, runtime) = (Folder::new("full-again"), runtime());
+    runtime.run(async {
+        let drive = open(&runtime, folder.path()).await;
+        let now = runtime.wall_ms();
+        for round in 0..3_u64 {
+            let mut held = 0;
+            loop {
+                let id = round * 10_000 + held;
+                match put(&drive, &format!("k{held}"), ballot(now, id * 2), id, &pattern(id, 60_000)).await {
+                    Answer::Ack => stable(&drive, &format!("k{held}"), ballot(now, id * 2)).await,
+                    other => break assert_eq!(other, Answer::Full),
+                }
+                held += 1;
+            }
+            assert!(held > 350, "round {round}: {held} of about 450 fit");
+            for at in 0..held {
+                let id = round * 10_000 + at;
+                let name = format!("k{at}");
+                assert!(read_all(&drive, &name).await == Some(pattern(id, 60_000)), "{name}");
+                assert_eq!(delete(&drive, &name, ballot(now, id * 2 + 1), 900_000 + id).await, Answer::Ack);
+                stable(&drive, &name, ballot(now, id * 2 + 1)).await;
+            }
+            settle_down(&runtime, &drive).await;
+            audit(&drive).await;
+        }
+    });
+}
+
+#[test]
+fn lone_records_are_packed_when_nobody_writes() {
+    let (folder, runtime) = (Folder::new("packing"), runtime());
+    runtime.run(async {
+        let drive = open(&runtime, folder.path()).await;
+        let now = runtime.wall_ms();
+        for id in 0..2000 {
+            let name = format!("k{id}");
+            assert_eq!(put(&drive, &name, ballot(now, id), id, &pattern(id, 1000)).await, Answer::Ack);
+            stable(&drive, &name, ballot(now, id)).await;
+        }
+        settle_down(&runtime, &drive).await;
+        // In pages of their own they would take 8 MiB; the segment in use and those ahead of it come on top.
+        let used = drive.status().used_bytes;
+        assert!(used < 2000 * (1000 * 13 / 10 + 200) + (5 * 256 << 10), "{used}");
+        audit(&drive).await;
+        for id in 0..2000 {
+            assert!(read_all(&drive, &format!("k{id}")).await == Some(pattern(id, 1000)));
+        }
+    });
+}
+
+#[test]
+fn cleaning_all_the_time_loses_nothing() {
+    let (folder, runtime) = (Folder::new("always"), runtime());
+    let seed = std::env::var("OPENLAKE_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+    eprintln!("seed {seed}");
+    runtime.run(async {
+        let dice = Dice::new(seed);
+        let now = runtime.wall_ms();
+        let mut held = vec![0_u64; 200];
+        let mut counter = 0;
+        for life in 0..4 {
+            let drive = open_tuned(&runtime, folder.path(), EAGER).await;
+            for _ in 0..1500 {
+                counter += 1;
+                let at = dice.below(held.len() as u64) as usize;
+                let name = format!("k{at}");
+                let expected = (held[at] != 0).then(|| pattern(held[at], 3000));
+                match dice.below(4) {
+                    0 => {
+                        assert_eq!(delete(&drive, &name, ballot(now, counter), counter).await, Answer::Ack);
+                        stable(&drive, &name, ballot(now, counter)).await;
+                        held[at] = 0;
+                    }
+                    1 => assert!(read_all(&drive, &name).await == expected, "life {life} {name}"),
+                    _ => {
+                        let answer = put(&drive, &name, ballot(now, counter), counter, &pattern(counter, 3000)).await;
+                        assert_eq!(answer, Answer::Ack);
+                        stable(&drive, &name, ballot(now, counter)).await;
+                        held[at] = counter;
+                    }
+                }
+            }
+            assert!(drive.core().cleaner.moved_records.get() > 100, "the cleaner did hardly anything");
+            settle_down(&runtime, &drive).await;
+            audit(&drive).await;
+        }
+    });
+}
