@@ -143,6 +143,7 @@ impl DrivePlan {
 /// A drive in a hurry: what it does once in a long while elsewhere, it does all the time.
 fn tuning(random: &mut Random) -> Tuning {
     Tuning {
+        clean_always: random.percent(50).then_some(true),
         log_bytes_between_checkpoints: random.percent(70).then(|| random.between(16 << 10, 2 << 20)),
         ..Tuning::default()
     }
