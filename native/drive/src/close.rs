@@ -21,6 +21,7 @@ impl Core {
         self.closed.set(true);
         self.log_changed.notify();
         self.provision.notify();
+        self.runs_changed.notify();
         self.pump.notify();
         self.checkpoints.wake();
     }

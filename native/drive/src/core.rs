@@ -90,6 +90,8 @@ pub(crate) struct Core {
     pub index: RefCell<Index>,
     /// A part of the index is lost: it has to be rebuilt from the log.
     pub index_damaged: Cell<bool>,
+    /// Wakes the merges.
+    pub runs_changed: Signal,
     pub space: RefCell<Space>,
     pub extents: Rc<ExtentRegistry>,
     pub checkpoints: Checkpoints,
@@ -136,6 +138,7 @@ impl Core {
         *self.health.borrow_mut() = DriveState::Failed(text);
         self.log.borrow_mut().fail();
         self.log_changed.notify();
+        self.runs_changed.notify();
     }
     /// The drive works on, but somebody should look at it.
     pub fn suspect(&self, text: String) {

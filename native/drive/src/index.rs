@@ -7,6 +7,7 @@ mod evict;
 mod fences;
 mod filter;
 mod freeze;
+mod merge_choice;
 mod merge_cursor;
 mod resident;
 mod row_codec;
@@ -20,11 +21,16 @@ mod slot;
 mod varint;
 
 pub(crate) use block::Block;
-pub(crate) use filter::{Filter, KeyHash};
+#[cfg(test)]
+pub(crate) use filter::Filter;
+pub(crate) use filter::KeyHash;
 pub(crate) use freeze::FrozenRows;
+pub(crate) use merge_choice::choose_merge;
 pub(crate) use merge_cursor::MergeCursor;
 pub(crate) use resident::Index;
-pub(crate) use row_codec::{decode_row, decode_state, encode_row, shared_extents};
+#[cfg(test)]
+pub(crate) use row_codec::encode_row;
+pub(crate) use row_codec::{decode_row, decode_state, shared_extents};
 pub(crate) use run::{Run, RunError};
 pub(crate) use run_key::{SpecialKey, bitmap_key, decode_key, decode_special_key, encode_key, name_in, special_range_start};
 pub(crate) use run_writer::RunWriter;

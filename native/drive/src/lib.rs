@@ -26,6 +26,7 @@ mod lease;
 mod load;
 mod log;
 mod medium;
+mod merges;
 mod message;
 mod open;
 mod prepare;

@@ -129,6 +129,7 @@ fn unopened(
         last_log_error: Cell::new(None),
         index: RefCell::new(Index::new(options.index_bytes)),
         index_damaged: Cell::new(false),
+        runs_changed: Default::default(),
         space: RefCell::new(Space::new(geometry, medium.made_segments())),
         medium,
         extents: Rc::default(),
@@ -202,6 +203,7 @@ async fn start(core: &Rc<Core>, path: &Path, recovered: &RecoveredDrive) -> Resu
     }
     core.runtime.spawn(core.clone().run_checkpoints());
     core.runtime.spawn(core.clone().run_cleaner());
+    core.runtime.spawn(core.clone().run_merges());
     Ok(())
 }
 

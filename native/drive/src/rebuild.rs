@@ -4,6 +4,7 @@
 //! is known: in between, dead records claim what living ones use. If the rows do not fit into memory, a second pass writes them out
 //! on the way, to space that no record of the log lays claim to.
 
+use crate::Key;
 use crate::core::Core;
 use crate::format::{AcceptorState, LogRecord, mark_bytes};
 use crate::index::{MergeCursor, Run, RunError, decode_key, decode_row};
@@ -11,7 +12,6 @@ use crate::log::{Found, Recovered, Replay, Salvaged, salvage};
 use crate::replay::{apply, claimed_twice, load_rows};
 use crate::row::Row;
 use crate::space::{Extent, Ledger, SegmentClass, Space};
-use crate::Key;
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 

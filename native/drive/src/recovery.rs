@@ -1,6 +1,7 @@
 //! From roots to the state of a drive: the newest checkpoint that is whole and the log behind it, or, without one, everything the
 //! log ever said.
 
+use crate::Key;
 use crate::blob::Blob;
 use crate::checkpoint::RootBase;
 use crate::core::Core;
@@ -10,7 +11,6 @@ use crate::log::{LogStart, Recovered, recover};
 use crate::rebuild::rebuild;
 use crate::replay::{Follower, load_rows};
 use crate::space::{BitmapImage, Extent, Space};
-use crate::Key;
 use openlake_checksum::crc64;
 use std::rc::Rc;
 
@@ -125,7 +125,9 @@ async fn take_in(core: &Rc<Core>, place: &ManifestPlace, base: RootBase) -> Resu
     }
     for row in &manifest.log_segments {
         let live = (row.live_bytes, row.live_records);
-        core.space.borrow_mut().restore_log(row.segment, row.generation, live, row.last_sequence);
+        core.space
+            .borrow_mut()
+            .restore_log(row.segment, row.generation, live, row.last_sequence);
     }
     {
         let mut index = core.index.borrow_mut();
@@ -133,7 +135,8 @@ async fn take_in(core: &Rc<Core>, place: &ManifestPlace, base: RootBase) -> Resu
         index.set_keys(manifest.keys);
     }
     let (sequence, manifest_extents) = (manifest.log.sequence, Some(blob.extents));
-    core.checkpoints.begin(base, manifest.checkpoint, sequence, runs.clone(), manifest_extents);
+    core.checkpoints
+        .begin(base, manifest.checkpoint, sequence, runs.clone(), manifest_extents);
     let unsettled = scan_special(core, &runs).await?;
     for keys in unsettled.chunks(LOADS) {
         load_rows(core, keys.iter().cloned()).await?;

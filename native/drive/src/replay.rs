@@ -69,7 +69,10 @@ pub(crate) async fn load_rows(core: &Rc<Core>, keys: impl Iterator<Item = Key>) 
 
 /// How a double claim is told.
 pub(crate) fn claimed_twice(extent: Extent) -> String {
-    format!("segment {} granule {} belongs to more than one record", extent.segment, extent.first)
+    format!(
+        "segment {} granule {} belongs to more than one record",
+        extent.segment, extent.first
+    )
 }
 
 /// Puts one record of the log into the index; what it makes live and dead goes into the ledger. Returns bulk space that a row
@@ -188,7 +191,13 @@ fn forget(ledger: &mut Ledger, entries: &[Rc<Entry>]) {
 
 /// The acceptor's state of this run: promises of the run before were kept up to its bound; after damage, whatever was lost was at
 /// most as far ahead of the clock as any ballot may be. `known`: as the newest root has it.
-pub(crate) fn next_state(runtime: &Runtime, recovered: &Recovered, known: AcceptorState, options: &DriveOptions, damaged: bool) -> AcceptorState {
+pub(crate) fn next_state(
+    runtime: &Runtime,
+    recovered: &Recovered,
+    known: AcceptorState,
+    options: &DriveOptions,
+    damaged: bool,
+) -> AcceptorState {
     let before = recovered.state;
     let boot = before.boot.max(known.boot).saturating_add(1).max(options.boot_at_least);
     let bound = if is_planted(Sabotage::VolatilePromise) {

@@ -9,6 +9,7 @@ mod damage;
 mod formats;
 mod harness;
 mod identity;
+mod index;
 mod model;
 mod protocol;
 mod rows;

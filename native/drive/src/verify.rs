@@ -65,7 +65,11 @@ pub(crate) async fn verify(core: &Rc<Core>) -> Result<Verification, String> {
         for entry in &row.entries {
             found.records += 1;
             if core.read_tail(entry).await.is_none() {
-                found.error(format!("{}: the record of {} is not at its place", name(&row.key), entry.head.ballot));
+                found.error(format!(
+                    "{}: the record of {} is not at its place",
+                    name(&row.key),
+                    entry.head.ballot
+                ));
             }
         }
     }
@@ -193,7 +197,8 @@ fn compare(row: &Seen, other: &Seen, found: &mut Verification) {
     let versions = |seen: &Seen| -> Vec<_> {
         let extents = |entry: &Rc<Entry>| -> Vec<Extent> { entry.extents.as_ref().map(|set| set.to_vec()).unwrap_or_default() };
         let all = seen.entries.iter();
-        all.map(|entry| (entry.head.clone(), entry.place(), entry.total, extents(entry))).collect()
+        all.map(|entry| (entry.head.clone(), entry.place(), entry.total, extents(entry)))
+            .collect()
     };
     if versions(row) != versions(other) || row.stable != other.stable {
         found.error(format!("{}: a rebuild would make another row of it", name(&row.key)));

@@ -39,7 +39,11 @@ impl Core {
         self.checkpoints.log_bytes.set(0);
         self.checkpoints.wanted.set(false);
         let log = self.log.borrow();
-        let end = if is_planted(Sabotage::CheckpointAhead) { log.head() } else { log.durable_head() };
+        let end = if is_planted(Sabotage::CheckpointAhead) {
+            log.head()
+        } else {
+            log.durable_head()
+        };
         let frozen = Frozen {
             log: *end,
             state: self.acceptor.get(),

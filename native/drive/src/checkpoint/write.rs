@@ -2,12 +2,12 @@
 
 use super::freeze::Frozen;
 use super::{KEPT, Kept, RootBase};
+use crate::Answer;
 use crate::blob::{Blob, BlobWriter};
 use crate::core::Core;
 use crate::format::{MANIFEST_EXTENTS_LIMIT, Manifest, ManifestPlace, ManifestRun};
 use crate::index::{FrozenRows, Run, RunWriter, bitmap_key};
 use crate::sabotage::{Sabotage, is_planted};
-use crate::Answer;
 use crate::space::BitmapImage;
 use openlake_checksum::crc64;
 use std::rc::Rc;
@@ -36,6 +36,7 @@ impl Core {
         let rows = self.index.borrow_mut().freeze();
         let run = self.write_run(rows, &[]).await?;
         self.index.borrow_mut().install(run);
+        self.runs_installed();
         Ok(())
     }
     async fn write_checkpoint(self: &Rc<Core>, frozen: &Frozen, rows: FrozenRows) -> Result<(Option<Rc<Run>>, Kept, RootBase), String> {
@@ -150,6 +151,7 @@ impl Core {
         let mut space = self.space.borrow_mut();
         self.extents.take_returned().into_iter().for_each(|extent| space.release(extent));
         drop(space);
+        self.runs_installed();
         self.log_changed.notify();
         self.provision.notify();
     }

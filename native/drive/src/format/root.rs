@@ -62,7 +62,10 @@ impl Root {
     /// The slot's bytes. A manifest in more than [`MANIFEST_EXTENTS_LIMIT`] extents does not fit, and is left out.
     pub fn encode(&self, salt: u64) -> [u8; ROOT_BYTES] {
         let mut page = [0; ROOT_BYTES];
-        let manifest = self.manifest.as_ref().filter(|manifest| manifest.extents.len() <= MANIFEST_EXTENTS_LIMIT);
+        let manifest = self
+            .manifest
+            .as_ref()
+            .filter(|manifest| manifest.extents.len() <= MANIFEST_EXTENTS_LIMIT);
         let mut fields = FieldWriter::new(&mut page);
         let flags = if self.clean { CLEAN } else { 0 } | if self.rebuild { REBUILD } else { 0 };
         fields

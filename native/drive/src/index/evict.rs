@@ -26,15 +26,17 @@ impl Index {
     pub fn evict(&mut self, kept: Option<&Key>) {
         self.weigh();
         let used = self.used_bytes();
-        if used <= self.limit_bytes.max(self.evict_at) {
+        if used <= self.limit_bytes || used < self.evict_at {
             return;
         }
         let mut surplus = used - self.limit_bytes;
         let mut victims = Vec::new();
-        let start = self.hand.take().map_or(Bound::Unbounded, Bound::Excluded);
-        let mut seen = 0;
-        for key in self.order.range((start, Bound::Unbounded)).take(STEP_ROWS) {
-            seen += 1;
+        let start = self.hand.take();
+        let behind = self
+            .order
+            .range((start.as_ref().map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded));
+        let around = start.iter().flat_map(|hand| self.order.range(..=hand));
+        for key in behind.chain(around).take(STEP_ROWS) {
             self.hand = Some(key.clone());
             let Some(slot) = self.rows.get(key) else { continue };
             let clean = standing(slot.epoch, self.frozen, self.installed) == Standing::Clean || is_planted(Sabotage::EvictDirty);
@@ -45,9 +47,6 @@ impl Index {
                     break;
                 }
             }
-        }
-        if seen < STEP_ROWS && surplus > 0 {
-            self.hand = None;
         }
         // Where nearly all is pinned, not every caller looks in vain.
         self.evict_at = if victims.is_empty() { used + self.limit_bytes / 256 } else { 0 };

@@ -83,6 +83,7 @@ impl Index {
         self.put_runs(runs);
         self.generation += 1;
         self.installed = self.frozen.take().unwrap_or(self.installed);
+        self.evict_at = 0;
         self.frozen_rows = 0;
         self.images.clear();
     }

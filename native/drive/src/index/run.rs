@@ -8,8 +8,12 @@ use super::run_footer::RunFooter;
 use crate::blob::Blob;
 use crate::format::PAGE_BYTES;
 use crate::medium::Medium;
+use bytes::Bytes;
 use std::fmt;
 use std::io;
+
+/// A block is given up after so many reads: an index is long to rebuild.
+const ATTEMPTS: u32 = 3;
 
 /// Why a run cannot be used.
 #[derive(Debug)]
@@ -130,13 +134,25 @@ impl Run {
             spans.push((offset, length));
             bytes += length;
         }
-        let mut read = self.blob.read_at(medium, start, bytes).await?;
-        let mut blocks = Vec::with_capacity(spans.len());
-        for (number, (offset, length)) in spans.into_iter().enumerate() {
-            let block = Block::verify(read.split_to(length.min(read.len())), self.seed, offset);
-            blocks.push(block.ok_or_else(|| self.damaged(first + number))?);
+        let mut attempt = 1;
+        loop {
+            let blocks = match self.blob.read_at(medium, start, bytes).await {
+                Ok(read) => self.verify(read, first, &spans),
+                Err(error) => Err(error.into()),
+            };
+            if blocks.is_ok() || attempt == ATTEMPTS {
+                return blocks;
+            }
+            attempt += 1;
         }
-        Ok(blocks)
+    }
+    fn verify(&self, read: Bytes, first: usize, spans: &[(u64, usize)]) -> Result<Vec<Block>, RunError> {
+        let mut rest = read;
+        let blocks = spans.iter().enumerate().map(|(number, (offset, length))| {
+            let block = Block::verify(rest.split_to((*length).min(rest.len())), self.seed, *offset);
+            block.ok_or_else(|| self.damaged(first + number))
+        });
+        blocks.collect()
     }
     /// The error of a block that makes no sense.
     pub fn damaged(&self, block: usize) -> RunError {

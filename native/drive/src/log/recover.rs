@@ -8,8 +8,8 @@
 use super::head::Head;
 use super::reader::{FoundBatch, SegmentReader};
 use crate::format::{
-    AcceptorState, BATCH_HEADER_BYTES, BatchKind, DriveSeed, LogRecord, PAGE_BYTES, STATE_RECORD_TYPE, SegmentOpen,
-    decode_state_record, peek_record,
+    AcceptorState, BATCH_HEADER_BYTES, BatchKind, DriveSeed, LogRecord, PAGE_BYTES, STATE_RECORD_TYPE, SegmentOpen, decode_state_record,
+    peek_record,
 };
 use crate::medium::Medium;
 use crate::space::Place;
@@ -217,7 +217,14 @@ impl<R: Replay> Walk<'_, R> {
             } else if let Some(record) = LogRecord::decode(rest, self.seed.salt) {
                 let (generation, sequence) = (found.header.generation, found.header.sequence);
                 let place = Place::new(segment, (offset + at) as u32);
-                records.push((record, Found { place, generation, sequence }));
+                records.push((
+                    record,
+                    Found {
+                        place,
+                        generation,
+                        sequence,
+                    },
+                ));
             } else {
                 self.recovered.damage.push(format!(
                     "a record of type {kind} in log segment {segment} at {} is unreadable",

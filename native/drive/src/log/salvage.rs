@@ -29,12 +29,7 @@ struct Opened {
 }
 
 /// Reads all that is there and hands it to `replay`, oldest segment first. `state`: the acceptor's, if no segment is found.
-pub(crate) async fn salvage<R: Replay>(
-    medium: &Medium,
-    seed: DriveSeed,
-    state: AcceptorState,
-    replay: &mut R,
-) -> Result<Salvaged, String> {
+pub(crate) async fn salvage<R: Replay>(medium: &Medium, seed: DriveSeed, state: AcceptorState, replay: &mut R) -> Result<Salvaged, String> {
     let mut opened: BTreeMap<u64, Opened> = BTreeMap::new();
     for segment in 0..medium.made_segments() {
         let mut reader = SegmentReader::new(medium, seed, segment);

@@ -76,7 +76,10 @@ async fn check(drive: &Drive, told: &Told) {
             let expected = if payload.is_some() { Kind::Data } else { Kind::Tombstone };
             // A newer one that was not acknowledged may be there instead.
             let acknowledged = newest.kind == expected && read_all(drive, &name).await == payload.clone();
-            assert!(acknowledged || state.records.len() > 1 || state.stable.is_none(), "{name} has other bytes than told");
+            assert!(
+                acknowledged || state.records.len() > 1 || state.stable.is_none(),
+                "{name} has other bytes than told"
+            );
         }
     }
     let found = verify(drive.core()).await.expect("a readable drive");

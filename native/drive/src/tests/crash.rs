@@ -4,7 +4,7 @@
 use super::harness::*;
 use super::model::Model;
 use crate::verify::verify;
-use crate::{Answer, Ballot, Drive, DriveState, KeyState, Kind, Request, Shard, Want};
+use crate::{Answer, Ballot, Covers, Drive, DriveState, KeyState, Kind, Request, Shard, Want};
 use bytes::Bytes;
 use openlake_io::{DurabilityClass, Runtime, SimOptions, SimWorld};
 use std::cell::RefCell;
@@ -89,7 +89,7 @@ fn run_case(seed: u64, error_chance: f64, forgetful: bool) -> usize {
         if dice.below(6) == 0 {
             let opening = runtime.clone();
             runtime.spawn(async move {
-                let drive = open(&opening, Path::new("/data")).await;
+                let drive = open_drive(&opening, forgetful).await;
                 opening.sleep(Duration::from_secs(1)).await;
                 drop(drive);
             });
@@ -100,7 +100,7 @@ fn run_case(seed: u64, error_chance: f64, forgetful: bool) -> usize {
         let opening = runtime.clone();
         let drive = world.run(
             &runtime,
-            async move { open(&opening, Path::new("/data")).await },
+            async move { open_drive(&opening, forgetful).await },
             Duration::from_secs(60),
         );
         assert_eq!(drive.status().state, DriveState::Healthy);
@@ -108,8 +108,7 @@ fn run_case(seed: u64, error_chance: f64, forgetful: bool) -> usize {
         world.run(&runtime, check, Duration::from_secs(60));
         world.change_options(|options| options.disk_error_chance = error_chance);
         if forgetful {
-            // No row stays in memory longer than it must, and what is read again comes from many small runs.
-            drive.core().index.borrow_mut().set_limit(0);
+            // What is read again comes from many small runs.
             runtime.spawn(checkpoint_forever(drive.core().clone()));
         }
         for worker in 0..WORKERS {
@@ -132,6 +131,15 @@ fn run_case(seed: u64, error_chance: f64, forgetful: bool) -> usize {
         model.borrow_mut().begin_life();
     }
     model.borrow().told()
+}
+
+/// `forgetful`: no row stays in memory longer than it must.
+async fn open_drive(runtime: &Runtime, forgetful: bool) -> Drive {
+    let mut options = options(Path::new("/data"));
+    if forgetful {
+        options.index_bytes = 0;
+    }
+    open_with(runtime, options).await.expect("the drive opens")
 }
 
 fn steps(world: &SimWorld, count: u64) {
@@ -189,7 +197,8 @@ async fn work(runtime: Runtime, drive: Drive, model: Rc<RefCell<Model>>, dice: D
         let near = model
             .borrow_mut()
             .near_ballot(&name, runtime.wall_ms(), dice.below(4), worker as u32);
-        match dice.below(13) {
+        match dice.below(14) {
+            13 => scan(&drive, &model, &dice).await,
             12 => {
                 let sent = model.borrow().sent(&name, dice.below(1000));
                 if let Some(record) = sent {
@@ -225,6 +234,34 @@ async fn work(runtime: Runtime, drive: Drive, model: Rc<RefCell<Model>>, dice: D
             }
         }
     }
+}
+
+/// A scan names every key that was acknowledged before it, and says of each what a read may say.
+async fn scan(drive: &Drive, model: &RefCell<Model>, dice: &Dice) {
+    let mut expected = model.borrow().acknowledged();
+    let (mut from, limit) = (Bytes::from_static(b"k"), 1 + dice.below(KEYS) as u32);
+    loop {
+        let request = Request::Scan {
+            bucket: 5,
+            space: crate::Space::Object,
+            prefix: Bytes::from_static(b"k"),
+            from: from.clone(),
+            limit,
+        };
+        let Answer::Page { rows, covers, .. } = drive.handle(request).await else {
+            return;
+        };
+        for row in rows {
+            let name = String::from_utf8_lossy(&row.name).into_owned();
+            model.borrow().check_state(&name, &row.state);
+            expected.remove(&name);
+        }
+        match covers {
+            Covers::End => break,
+            Covers::UpTo(name) => from = [&name[..], &[0]].concat().into(),
+        }
+    }
+    assert!(expected.is_empty(), "a scan left out {expected:?}");
 }
 
 /// The state of a key; `None` once the drive is closed.

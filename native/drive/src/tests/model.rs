@@ -37,6 +37,11 @@ impl Model {
     pub fn told(&self) -> usize {
         self.keys.values().map(|key| key.acknowledged.len() + key.promises.len()).sum()
     }
+    /// Names of keys of which anything was acknowledged.
+    pub fn acknowledged(&self) -> BTreeSet<String> {
+        let acknowledged = self.keys.iter().filter(|(_, key)| !key.acknowledged.is_empty());
+        acknowledged.map(|(name, _)| name.clone()).collect()
+    }
     pub fn new_id(&mut self) -> u64 {
         self.last_id += 1;
         self.last_id
