@@ -51,6 +51,19 @@ async fn settle_down(runtime: &Runtime, drive: &Drive) {
     }
 }
 
+/// The segment table, for a test that failed.
+fn describe(drive: &Drive) -> String {
+    let core = drive.core();
+    let space = core.space.borrow();
+    let row = |(number, segment): (u32, &crate::space::Segment)| {
+        let retired = if segment.retired { " retired" } else { "" };
+        format!("{number}: #{} {} B in {}{retired}", segment.generation, segment.live_bytes, segment.live_records)
+    };
+    let rows: Vec<String> = space.log_segments().map(row).collect();
+    let (free, bulk, head) = (space.free_segments(), space.used_granule_bytes(), *core.log.borrow().durable_head());
+    format!("{free} free, {bulk} B of bulk, {} runs, log at {head:?}: {rows:?}", core.index.borrow().runs().len())
+}
+
 /// The drive is what its log says, to the byte.
 async fn audit(drive: &Drive) {
     let found = verify(drive.core()).await.expect("a readable drive");
@@ -138,8 +151,9 @@ fn lone_records_are_packed_when_nobody_writes() {
         }
         settle_down(&runtime, &drive).await;
         // In pages of their own they would take 8 MiB; the segment in use and those ahead of it come on top.
-        let used = drive.status().used_bytes;
-        assert!(used < 2000 * (1000 * 13 / 10 + 200) + (5 * 256 << 10), "{used}");
+        let status = describe(&drive);
+        let used = drive.core().space.borrow().log_bytes();
+        assert!(used < 2000 * (1000 * 13 / 10 + 200) + (5 * 256 << 10), "{used} {status}");
         audit(&drive).await;
         for id in 0..2000 {
             assert!(read_all(&drive, &format!("k{id}")).await == Some(pattern(id, 1000)));
@@ -173,7 +187,7 @@ fn cleaning_all_the_time_loses_nothing() {
                     1 => assert!(read_all(&drive, &name).await == expected, "life {life} {name}"),
                     _ => {
                         let answer = put(&drive, &name, ballot(now, counter), counter, &pattern(counter, 3000)).await;
-                        assert_eq!(answer, Answer::Ack);
+                        assert_eq!(answer, Answer::Ack, "{}", describe(&drive));
                         stable(&drive, &name, ballot(now, counter)).await;
                         held[at] = counter;
                     }
