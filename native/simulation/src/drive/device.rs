@@ -15,6 +15,9 @@ pub const NODE: u32 = 1;
 /// Where its drive is.
 pub const PATH: &str = "/drive";
 
+/// So many events in one wait are a loop that waits for nothing.
+const BUSY_EVENTS: u64 = 300_000;
+
 /// The machine.
 pub struct Device {
     pub world: SimWorld,
@@ -64,8 +67,19 @@ impl Device {
             let value = future.await;
             *target.borrow_mut() = Some(value);
         });
-        self.world.run_until(|| result.borrow().is_some(), patience);
+        self.run_until(|| result.borrow().is_some(), patience);
         result.take()
+    }
+    /// Steps until the condition holds, then true; false when the time has passed, or when events come without end and no time passes.
+    pub fn run_until(&self, mut condition: impl FnMut() -> bool, patience: Duration) -> bool {
+        let last = self.world.events() + BUSY_EVENTS;
+        self.world.run_until(|| condition() || self.world.events() > last, patience) && self.world.events() <= last
+    }
+    /// Whether events come one upon the other just now.
+    pub fn is_busy(&self) -> bool {
+        let from = self.now();
+        self.step(1_000);
+        self.now().0 - from.0 < 10_000_000
     }
     /// Lets so many events happen.
     pub fn step(&self, count: u64) {

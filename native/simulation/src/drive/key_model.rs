@@ -63,11 +63,18 @@ pub struct KeyModel {
     promises: Vec<Promise>,
     /// Highest floor told by a promise, a refusal or an acknowledgement. Others are hints: they may rest on what is not durable yet.
     pub floor: Ballot,
-    /// The drive may have lost acknowledged records (its device lied), and owned up to it.
+    /// The device is unfaithful, so the drive may have lost anything; it still must not tell what was never sent.
     pub is_doubtful: bool,
 }
 
 impl KeyModel {
+    /// A key that nothing is known of.
+    pub fn new(is_doubtful: bool) -> KeyModel {
+        KeyModel {
+            is_doubtful,
+            ..KeyModel::default()
+        }
+    }
     /// What is known now.
     pub fn before(&self) -> Before {
         let held = self.attempts.iter().filter(|(_, attempt)| attempt.fate == Fate::Held);
@@ -110,6 +117,9 @@ impl KeyModel {
         let attempt = self.attempts.get_mut(&ballot).ok_or("an acknowledgement of what was never sent")?;
         attempt.unanswered = attempt.unanswered.saturating_sub(1);
         attempt.fate = Fate::Held;
+        if self.is_doubtful {
+            return Ok(());
+        }
         let forbidding = self
             .promises
             .iter()
@@ -128,6 +138,9 @@ impl KeyModel {
     /// # Errors
     /// It had to be taken, or was held.
     pub fn refused(&mut self, ballot: Ballot, before: &Before, floor: Ballot, stable: Option<Ballot>) -> Result<(), String> {
+        if self.is_doubtful {
+            return Ok(());
+        }
         if ballot >= floor && stable < Some(ballot) {
             return Err(format!("{ballot} was refused for the floor {floor} and the mark {stable:?}"));
         }
@@ -144,7 +157,7 @@ impl KeyModel {
     /// # Errors
     /// It was forbidden, or says something wrong.
     pub fn promised(&mut self, ballot: Ballot, before: &Before, state: &KeyState) -> Result<(), String> {
-        if ballot < before.floor {
+        if ballot < before.floor && !self.is_doubtful {
             return Err(format!("{ballot} was promised below the floor {}", before.floor));
         }
         self.told(before, state)?;
@@ -183,15 +196,13 @@ impl KeyModel {
         }
         for head in &state.records {
             let attempt = self.attempts.get(&head.ballot).ok_or(format!("nobody sent {}", head.ballot))?;
-            if attempt.fate == Fate::Never {
+            if attempt.fate == Fate::Never && !self.is_doubtful {
                 return Err(format!("{} was refused or lost, and is listed", head.ballot));
             }
             check_head(attempt, head).map_err(|text| format!("the head of {}: {text}", head.ballot))?;
         }
         let missing = |ballot: &&Ballot| Some(**ballot) >= state.stable && !told.contains(ballot);
-        if let Some(missing) = before.held.iter().find(missing)
-            && !(self.is_doubtful && state.dirty >= Some(*missing))
-        {
+        if let Some(missing) = before.held.iter().find(missing).filter(|_| !self.is_doubtful) {
             return Err(format!(
                 "{missing} was acknowledged or told of, and is missing: {told:?}, mark {:?}, unknown up to {:?}",
                 state.stable, state.dirty
@@ -211,7 +222,7 @@ impl KeyModel {
             .ok_or(format!("the floor fell from {} to {floor}", before.floor))
     }
     fn check_mark(&self, before: &Before, stable: Option<Ballot>) -> Result<(), String> {
-        if stable.is_some_and(|stable| !self.marks.contains(&stable)) {
+        if stable.is_some_and(|stable| !self.marks.contains(&stable)) && !self.is_doubtful {
             return Err(format!("nobody said that {stable:?} is stable"));
         }
         (stable >= before.stable || self.is_doubtful)

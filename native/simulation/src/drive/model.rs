@@ -22,14 +22,22 @@ pub struct Model {
     last_id: u64,
     ballots: u32,
     highest_sent: Ballot,
-    /// Damage was found: floors rose above everything.
-    pub was_damaged: bool,
+    /// The device is unfaithful: only what is told is judged, not what is missing.
+    pub is_doubtful: bool,
 }
 
 impl Model {
+    /// The model of a blank drive.
+    pub fn new(is_doubtful: bool) -> Model {
+        Model {
+            is_doubtful,
+            ..Model::default()
+        }
+    }
     /// The model of a key.
     pub fn key(&mut self, key: &Key) -> &mut KeyModel {
-        self.keys.entry(key.clone()).or_default()
+        let is_doubtful = self.is_doubtful;
+        self.keys.entry(key.clone()).or_insert_with(|| KeyModel::new(is_doubtful))
     }
     /// All keys that were ever asked about.
     pub fn keys(&self) -> impl Iterator<Item = (&Key, &KeyModel)> {
@@ -81,7 +89,7 @@ impl Model {
     /// It rose for no reason.
     pub fn check_floor(&self, floor: Ballot) -> Result<(), String> {
         let limit = self.highest_sent.clock.saturating_add(BOUND_AHEAD_MS << 16) | 0xffff;
-        (self.was_damaged || floor.clock <= limit)
+        (self.is_doubtful || floor.clock <= limit)
             .then_some(())
             .ok_or_else(|| format!("the floor is {floor}, but nothing above {} was ever sent", self.highest_sent))
     }

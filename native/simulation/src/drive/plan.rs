@@ -56,7 +56,41 @@ pub enum Trouble {
     Errors(f64),
     /// The filesystem is full before the drive has its capacity.
     NoSpace,
+    /// The device lies or forgets: the drive may lose what it acknowledged, but must never give out anything else.
+    Damage(Damage),
 }
+
+/// What an unfaithful device does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Damage {
+    LostWrites,
+    MisdirectedWrites,
+    StaleReads,
+    BitRot,
+    LyingFlushes,
+}
+
+impl Damage {
+    /// Lets a device do it this often.
+    pub fn set(self, options: &mut SimOptions, chance: f64) {
+        let field = match self {
+            Damage::LostWrites => &mut options.lost_write_chance,
+            Damage::MisdirectedWrites => &mut options.misdirected_write_chance,
+            Damage::StaleReads => &mut options.stale_read_chance,
+            Damage::BitRot => &mut options.bit_rot_chance,
+            Damage::LyingFlushes => &mut options.lying_flush_chance,
+        };
+        *field = chance;
+    }
+}
+
+const DAMAGES: [Damage; 5] = [
+    Damage::LostWrites,
+    Damage::MisdirectedWrites,
+    Damage::StaleReads,
+    Damage::BitRot,
+    Damage::LyingFlushes,
+];
 
 /// What workers do.
 #[derive(Clone, Debug)]
@@ -101,6 +135,7 @@ impl DrivePlan {
         let trouble = match random.below(10) {
             0 => Trouble::Errors(0.001 * random.between(1, 10) as f64),
             1 => Trouble::NoSpace,
+            2 => Trouble::Damage(random.pick(&DAMAGES).copied().unwrap_or(Damage::BitRot)),
             _ => Trouble::None,
         };
         let capacity_bytes = u64::from(segment_bytes) * segments;
@@ -117,7 +152,11 @@ impl DrivePlan {
             },
             capacity_bytes,
             cache_bytes: if random.percent(30) { 0 } else { random.below(2 << 20) },
-            index_bytes: if random.percent(60) { random.between(4 << 10, 64 << 10) } else { 1 << 20 },
+            index_bytes: if random.percent(60) {
+                random.between(4 << 10, 64 << 10)
+            } else {
+                1 << 20
+            },
             load: load(&mut random, segment_bytes),
             lives: random.between(2, 7),
             life_events: if random.percent(50) { 300 } else { 3_000 },
@@ -131,8 +170,17 @@ impl DrivePlan {
         DrivePlan {
             cut_after_writes: Some(writes),
             lives: 2,
+            trouble: Trouble::None,
+            world: SimOptions {
+                disk_capacity_bytes: SimOptions::default().disk_capacity_bytes,
+                ..self.world
+            },
             ..self
         }
+    }
+    /// Whether the drive may lose what it acknowledged.
+    pub fn is_doubtful(&self) -> bool {
+        matches!(self.trouble, Trouble::Damage(_))
     }
     /// Whether nothing goes wrong but ends.
     pub fn is_sound(&self) -> bool {

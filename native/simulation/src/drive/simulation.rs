@@ -34,7 +34,7 @@ enum End {
 /// Whether a drive may be in this state when nothing was damaged: its device failed, or the filesystem has no space.
 pub fn is_excused(state: &DriveState, plan: &DrivePlan) -> bool {
     match (state, plan.trouble) {
-        (DriveState::Healthy, _) => true,
+        (DriveState::Healthy, _) | (_, Trouble::Damage(_)) => true,
         (DriveState::Suspect(text) | DriveState::Failed(text), Trouble::Errors(_)) => !text.contains("damages found in the log"),
         (DriveState::Suspect(text), Trouble::NoSpace) => text.contains("cannot grow"),
         _ => false,
@@ -50,13 +50,14 @@ pub fn run(plan: &DrivePlan, verbose: bool) -> Report {
         plan,
         history: history.clone(),
         random: Random::new(plan.seed ^ 0xd21e),
-        model: Rc::default(),
+        model: Rc::new(RefCell::new(Model::new(plan.is_doubtful()))),
         boot: 0,
         contents: None,
         only_closed: true,
+        gave_up: false,
     };
     history.event(device.now(), &format!("{plan:?}"));
-    if run.live(&device).is_none() {
+    if run.live(&device).is_none() && !run.gave_up {
         history.problem(device.now(), "the run stopped early".to_owned());
     }
     openlake_drive::sabotage::plant(None);
@@ -81,6 +82,8 @@ struct Run<'plan> {
     contents: Option<Contents>,
     /// All lives so far ended in peace.
     only_closed: bool,
+    /// The device makes further lives impossible, which is no problem.
+    gave_up: bool,
 }
 
 impl Run<'_> {
@@ -89,6 +92,12 @@ impl Run<'_> {
         for life in 0..self.plan.lives {
             self.history.event(device.now(), &format!("life {life} begins"));
             let runtime = device.start();
+            if let Trouble::Damage(damage) = self.plan.trouble {
+                let chance = if self.random.percent(50) { 0.01 } else { 0.1 };
+                // A drive is formatted once, and everybody would notice if that failed.
+                let chance = if life == 0 { 0.0 } else { chance };
+                device.world.change_options(|options| damage.set(options, chance));
+            }
             if let Some(writes) = self.plan.cut_after_writes {
                 self.cut_life(device, &runtime, writes)?;
                 continue;
@@ -135,6 +144,12 @@ impl Run<'_> {
             Some(Ok(drive)) => drive,
             Some(Err(OpenError::Unavailable(_))) if self.plan.trouble == Trouble::NoSpace && self.boot == 0 => {
                 self.history.count("drives that found no space");
+                self.gave_up = true;
+                return None;
+            }
+            Some(Err(_)) if self.plan.is_doubtful() => {
+                self.history.count("drives too damaged to open");
+                self.gave_up = true;
                 return None;
             }
             other => {
@@ -144,8 +159,9 @@ impl Run<'_> {
             }
         };
         let state = drive.status().state;
-        self.history.event(device.now(), &format!("opened, boot {}, {state:?}", drive.boot()));
-        if drive.boot() <= self.boot {
+        self.history
+            .event(device.now(), &format!("opened, boot {}, {state:?}", drive.boot()));
+        if drive.boot() <= self.boot && !self.plan.is_doubtful() {
             let text = format!("boot number {} after {}", drive.boot(), self.boot);
             self.history.problem(device.now(), text);
         }
@@ -248,7 +264,7 @@ impl Run<'_> {
         }
         self.history.event(device.now(), &format!("{end:?}"));
         let state = shift.drive.status().state;
-        if !is_excused(&state, self.plan) && !self.model.borrow().was_damaged {
+        if !is_excused(&state, self.plan) {
             let text = format!("a drive whose device never failed: {state:?}");
             self.history.problem(device.now(), text);
         }
@@ -286,7 +302,7 @@ impl Run<'_> {
     /// All requests end; then time passes.
     fn calm(&mut self, device: &Device, shift: &Rc<Shift>) -> Option<()> {
         shift.stop.set(true);
-        if !device.world.run_until(|| shift.working.get() == 0, PATIENCE) {
+        if !device.run_until(|| shift.working.get() == 0, PATIENCE) {
             let text = format!("{} requests never end", shift.working.get());
             self.history.problem(device.now(), text);
             return None;
@@ -296,7 +312,13 @@ impl Run<'_> {
         } else {
             self.random.below(20_000)
         };
-        device.world.run_for(Duration::from_millis(idle_ms));
+        let (idle, from) = (Duration::from_millis(idle_ms), device.now().0);
+        device.run_until(|| false, idle);
+        if device.now().0 - from < idle.as_nanos() as u64 / 2 && device.is_busy() {
+            let text = "the drive is busy without end while nothing is asked of it".to_owned();
+            self.history.problem(device.now(), text);
+            return None;
+        }
         Some(())
     }
 }

@@ -265,7 +265,7 @@ impl Worker {
                     .then_some(())
                     .ok_or("refused for its clock".to_owned())
             }
-            Answer::NotStaged if needs_bytes && !is_staged => {
+            Answer::NotStaged if needs_bytes && (!is_staged || self.shift.plan.is_doubtful()) => {
                 model.key(key).not_taken(ballot);
                 Ok(())
             }
@@ -407,6 +407,7 @@ impl Worker {
                 })
             }
             Answer::Gone if stable > Some(record.ballot) || !before.held.contains(&record.ballot) => Ok(()),
+            Answer::Gone if self.shift.plan.is_doubtful() => Ok(()),
             // Marked meanwhile by somebody else.
             Answer::Gone if self.shift.model.borrow_mut().key(key).was_marked_above(record.ballot) => Ok(()),
             Answer::Failed(_) => Ok(()),
@@ -471,7 +472,9 @@ impl Worker {
         let mut model = self.shift.model.borrow_mut();
         let wrong = found.iter().find(|(key, ballot)| {
             let attempts = &model.key(key).attempts;
-            attempts.get(ballot).is_none_or(|attempt| attempt.fate == Fate::Never)
+            attempts
+                .get(ballot)
+                .is_none_or(|attempt| attempt.fate == Fate::Never && !self.shift.plan.is_doubtful())
         });
         let wrong = wrong.map(|(key, ballot)| format!("{} {ballot} is said to be unsettled", show(key)));
         let wrong = wrong.or((found.len() > limit).then(|| "more unsettled keys than asked for".to_owned()));
