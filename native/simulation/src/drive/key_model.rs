@@ -43,6 +43,8 @@ pub struct Before {
     pub held: Vec<Ballot>,
     pub stable: Option<Ballot>,
     pub floor: Ballot,
+    /// Everything up to this was dropped for good.
+    dropped: Option<Ballot>,
 }
 
 /// More promises than these are covered by the floor.
@@ -61,6 +63,10 @@ pub struct KeyModel {
     /// Marks that took effect in this life, and when.
     marked: Vec<(Ballot, Instant)>,
     promises: Vec<Promise>,
+    /// Tombstones up to this one were told to go; whether they are gone yet is open.
+    going: Option<Ballot>,
+    /// Up to this, nothing is held any more.
+    dropped: Option<Ballot>,
     /// Highest floor told by a promise, a refusal or an acknowledgement. Others are hints: they may rest on what is not durable yet.
     pub floor: Ballot,
     /// The device is unfaithful, so the drive may have lost anything; it still must not tell what was never sent.
@@ -85,7 +91,26 @@ impl KeyModel {
                 .collect(),
             stable: self.stable,
             floor: self.floor,
+            dropped: self.dropped,
         }
+    }
+    /// The tombstone that is all the drive holds, as far as is known.
+    pub fn collectable(&self) -> Option<Ballot> {
+        let (ballot, attempt) = self.attempts.iter().rfind(|(_, attempt)| attempt.fate == Fate::Held)?;
+        (attempt.record.kind == Kind::Tombstone && self.marks.contains(ballot)).then_some(*ballot)
+    }
+    /// A tombstone is told to go.
+    pub fn drop_sent(&mut self, ballot: Ballot) {
+        self.going = self.going.max(Some(ballot));
+    }
+    /// It is gone.
+    pub fn drop_done(&mut self, ballot: Ballot) {
+        self.dropped = self.dropped.max(Some(ballot));
+        self.floor = self.floor.max(ballot);
+    }
+    /// Whether a version may be gone because its key's tombstone was told to go.
+    pub fn may_be_gone(&self, ballot: Ballot) -> bool {
+        self.going >= Some(ballot)
     }
     /// A record goes out, for the first time or again.
     pub fn sent(&mut self, record: &Record, payload: Payload) {
@@ -120,6 +145,9 @@ impl KeyModel {
         if self.is_doubtful {
             return Ok(());
         }
+        if before.dropped >= Some(ballot) {
+            return Err(format!("{ballot} was acknowledged after the tombstone above it had been collected"));
+        }
         let forbidding = self
             .promises
             .iter()
@@ -146,7 +174,7 @@ impl KeyModel {
         }
         self.check_mark(before, stable)?;
         self.check_floor(before, floor)?;
-        if before.held.contains(&ballot) && stable <= Some(ballot) {
+        if before.held.contains(&ballot) && stable <= Some(ballot) && !self.may_be_gone(ballot) {
             return Err(format!("{ballot} was refused, but is held (mark {stable:?})"));
         }
         self.floor = self.floor.max(floor);
@@ -199,9 +227,12 @@ impl KeyModel {
             if attempt.fate == Fate::Never && !self.is_doubtful {
                 return Err(format!("{} was refused or lost, and is listed", head.ballot));
             }
+            if before.dropped >= Some(head.ballot) && !self.is_doubtful {
+                return Err(format!("{} is back, though {:?} had been collected", head.ballot, before.dropped));
+            }
             check_head(attempt, head).map_err(|text| format!("the head of {}: {text}", head.ballot))?;
         }
-        let missing = |ballot: &&Ballot| Some(**ballot) >= state.stable && !told.contains(ballot);
+        let missing = |ballot: &&Ballot| Some(**ballot) >= state.stable && !told.contains(ballot) && !self.may_be_gone(**ballot);
         if let Some(missing) = before.held.iter().find(missing).filter(|_| !self.is_doubtful) {
             return Err(format!(
                 "{missing} was acknowledged or told of, and is missing: {told:?}, mark {:?}, unknown up to {:?}",
@@ -225,7 +256,7 @@ impl KeyModel {
         if stable.is_some_and(|stable| !self.marks.contains(&stable)) && !self.is_doubtful {
             return Err(format!("nobody said that {stable:?} is stable"));
         }
-        (stable >= before.stable || self.is_doubtful)
+        (stable >= before.stable || self.is_doubtful || self.going >= before.stable)
             .then_some(())
             .ok_or(format!("the mark fell from {:?} to {stable:?}", before.stable))
     }
@@ -248,6 +279,9 @@ impl KeyModel {
         let result = self.told(&before, state);
         self.durable_stable = self.durable_stable.max(state.stable);
         self.floor = self.floor.max(state.floor);
+        if self.going.is_some() && !state.records.iter().any(|head| Some(head.ballot) <= self.going) {
+            self.dropped = self.going;
+        }
         for (ballot, attempt) in &mut self.attempts {
             attempt.unanswered = 0;
             if !state.records.iter().any(|head| head.ballot == *ballot) && (attempt.fate == Fate::Open || self.is_doubtful) {

@@ -123,7 +123,9 @@ impl Model {
         let told: BTreeMap<&Bytes, &ScanRow> = rows.iter().map(|row| (&row.name, row)).collect();
         for (key, known) in before {
             let is_covered = until.is_none_or(|until| key.name <= *until);
-            if is_covered && !known.held.is_empty() && !told.contains_key(&key.name) && !self.key(key).is_doubtful {
+            let model = self.key(key);
+            let must_be_there = known.held.iter().any(|ballot| !model.may_be_gone(*ballot)) && !model.is_doubtful;
+            if is_covered && must_be_there && !told.contains_key(&key.name) {
                 return Err(format!("a scan does not list {key:?}, which holds {:?}", known.held));
             }
         }

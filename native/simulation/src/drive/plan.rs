@@ -20,6 +20,8 @@ pub enum Action {
     Republish,
     /// Something that was sent before, again.
     Resend,
+    /// The end of a tombstone that is all the drive holds of its key.
+    Collect,
     Prepare,
     /// `stable` of a version that is held, or of one that is under way.
     Mark,
@@ -32,11 +34,12 @@ pub enum Action {
     Rest,
 }
 
-const ACTIONS: [(u64, Action); 13] = [
+const ACTIONS: [(u64, Action); 14] = [
     (24, Action::Inline),
     (10, Action::Bulk),
     (2, Action::Abandon),
     (6, Action::Tombstone),
+    (4, Action::Collect),
     (5, Action::Republish),
     (4, Action::Resend),
     (10, Action::Prepare),
