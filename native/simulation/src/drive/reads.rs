@@ -104,12 +104,8 @@ impl Worker {
             BUCKETS[usize::from(self.random.percent(30))],
             SPACES[usize::from(self.random.percent(20))],
         );
-        let prefix = Bytes::from_static(
-            *self
-                .random
-                .pick(&[&b""[..], b"folder/", b"k", b"folder/inner/"])
-                .unwrap_or(&&b""[..]),
-        );
+        let prefixes: [&'static [u8]; 4] = [b"", b"folder/", b"k", b"folder/inner/"];
+        let prefix = Bytes::from_static(self.random.pick(&prefixes).copied().unwrap_or_default());
         let mut from = if self.random.percent(50) {
             Bytes::new()
         } else {

@@ -22,7 +22,7 @@ pub fn key(number: u64) -> Key {
         _ => format!("k{number:08}"),
     };
     Key {
-        bucket: BUCKETS[usize::from(number % 5 == 0)],
+        bucket: BUCKETS[usize::from(number.is_multiple_of(5))],
         space: SPACES[usize::from(number % 11 == 3)],
         name: name.into(),
     }
