@@ -1,7 +1,7 @@
 /**
  * Loads the data plane. The only file that does, and the only description of what it exports.
  *
- * The types here are those of `native/addon/src/{lib,config,convert,status}.rs`, field by field. Nothing of this is used
+ * The types here are those of `native/addon/src/{lib,config,convert,status,drive_tool}.rs`, field by field. Nothing of this is used
  * outside of node/engine: primitives.ts gives it a shape that fits TypeScript.
  */
 import { existsSync } from 'node:fs';
@@ -232,6 +232,74 @@ export type BenchReport = {
   readonly failures: readonly string[];
 };
 
+/** What is on a drive that no node has open. */
+export type DriveInspection = {
+  /** 32 hex digits. */
+  readonly cluster: string;
+  readonly drive: string;
+  readonly set: number;
+  readonly slot: number;
+  readonly generation: number;
+  readonly setEpoch: number;
+  /** `Healthy` or `Suspect`, and why. */
+  readonly state: string;
+  readonly reason: string;
+  readonly boot: number;
+  readonly driveFloor: string;
+  /** Up to this ballot a missing record is unknown; none: the drive is clean. */
+  readonly dirty?: string | null;
+  readonly segmentBytes: number;
+  readonly segments: number;
+  readonly granuleBytes: number;
+  readonly containerBytes: number;
+  readonly madeSegments: number;
+  readonly capacityBytes: number;
+  readonly usedBytes: number;
+  readonly logSegments: number;
+  readonly liveLogBytes: number;
+  readonly bulkSegments: number;
+  readonly bulkBytes: number;
+  readonly keys: number;
+  /** Newest first. */
+  readonly roots: readonly {
+    readonly sequence: number;
+    readonly clean: boolean;
+    readonly rebuild: boolean;
+    readonly lastSequence: number;
+    /** None: the root names no checkpoint, or (`hasManifest`) one that is unreadable. */
+    readonly checkpoint?: number | null;
+    readonly hasManifest: boolean;
+    readonly logSegment: number;
+    readonly logOffset: number;
+    readonly logGeneration: number;
+  }[];
+  /** Runs of the index, newest first; ids are 16 hex digits. */
+  readonly runs: readonly {
+    readonly id: string;
+    readonly level: number;
+    readonly entries: number;
+    readonly bytes: number;
+    readonly extents: number;
+  }[];
+  readonly replayedSegments: number;
+  readonly lastSequence: number;
+  /** Why not from the newest checkpoint, if so; damage found in the log. */
+  readonly notes: readonly string[];
+};
+
+/** What a verification read, and what is wrong: all errors are counted, the first hundred are told. */
+export type DriveVerification = {
+  readonly rows: number;
+  readonly records: number;
+  readonly bulkExtents: number;
+  readonly logSegments: number;
+  readonly errorCount: number;
+  readonly errors: readonly string[];
+};
+
+/** What a rebuild of an index made. */
+export type DriveRebuilt = { readonly state: string; readonly reason: string; readonly keys: number; readonly boot: number };
+
 export type NativeModule = {
   startEngine(call: number, config: EngineConfig, tables: Buffer, wake: () => void): NativeEngine;
   /** Codes of the errors that the data plane sends by itself. */
@@ -239,6 +307,9 @@ export type NativeModule = {
   runBench(config: BenchConfig, progress: (progress: { operations: number; bytes: number; errors: number }) => void): Promise<BenchReport>;
   /** Answers every request on an address with a fixed body until the process ends; returns the bound `address:port`. */
   startResponder(address: string, bodyBytes: number): string;
+  inspectDrive(path: string): Promise<DriveInspection>;
+  verifyDrive(path: string): Promise<DriveVerification>;
+  rebuildDriveIndex(path: string): Promise<DriveRebuilt>;
 };
 
 /** Loads the data plane. Throws an Error whose message says what to do. */

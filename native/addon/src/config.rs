@@ -91,8 +91,9 @@ pub fn plan_engine(config: EngineConfig) -> Result<EnginePlan, String> {
         0 => choose_cores(),
         cores => cores,
     };
-    // A fifth of the budget caches small records, shared evenly by the drives.
+    // A fifth of the budget caches small records, a quarter is the index's; both shared evenly by the drives.
     let cache_bytes = (config.memory_bytes / 5.0 / config.drives.len().max(1) as f64) as u64;
+    let index_bytes = (config.memory_bytes / 4.0 / config.drives.len().max(1) as f64) as u64;
     let epoch = config.layout.epoch;
     let drives = config.drives.iter().map(|drive| {
         let slot = SlotId {
@@ -113,6 +114,7 @@ pub fn plan_engine(config: EngineConfig) -> Result<EnginePlan, String> {
             adoption: if config.bootstrap { Adoption::FormatNew } else { Adoption::Refuse },
             capacity_bytes: (drive.capacity_bytes > 0.0).then_some(drive.capacity_bytes as u64),
             cache_bytes,
+            index_bytes,
             boot_at_least: 0,
         };
         Ok(DrivePlan {

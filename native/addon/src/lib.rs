@@ -12,6 +12,7 @@ mod config;
 mod control;
 mod convert;
 mod data_core;
+mod drive_tool;
 mod engine;
 mod every_core;
 mod list_page;

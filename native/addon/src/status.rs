@@ -218,6 +218,8 @@ fn drive_counters(status: &DriveStatus) -> Vec<CounterObject> {
         ("corrupt_blocks", status.corrupt_blocks),
         ("cache_hits", status.cache_hits),
         ("cache_misses", status.cache_misses),
+        ("index_used_bytes", status.index_used_bytes),
+        ("index_limit_bytes", status.index_limit_bytes),
     ]
     .into_iter()
     .map(|(name, value)| CounterObject {

@@ -33,6 +33,7 @@ fn main() {
             adoption: Adoption::FormatNew,
             capacity_bytes: Some(8 << 30),
             cache_bytes: 256 << 20,
+            index_bytes: 256 << 20,
             boot_at_least: 0,
         };
         let start = runtime.now();

@@ -54,8 +54,6 @@ pub(crate) struct RootBase {
 /// What is known of checkpoints.
 #[derive(Default)]
 pub(crate) struct Checkpoints {
-    /// Sequence of the log's last batch in the last checkpoint whose root is durable.
-    durable: Cell<u64>,
     /// Number of the last checkpoint.
     number: Cell<u64>,
     /// Bytes of log since the last freeze.
@@ -80,9 +78,8 @@ impl Checkpoints {
         checkpoints
     }
     /// Where the next start would begin, and what that rests on.
-    pub fn begin(&self, base: RootBase, number: u64, sequence: u64, runs: Vec<Rc<Run>>, manifest: Option<Rc<ExtentSet>>) {
+    pub fn begin(&self, base: RootBase, number: u64, runs: Vec<Rc<Run>>, manifest: Option<Rc<ExtentSet>>) {
         self.number.set(number);
-        self.durable.set(sequence);
         *self.base.borrow_mut() = Some(base);
         self.kept.borrow_mut().push_back(Kept {
             _runs: runs,
@@ -106,10 +103,6 @@ impl Core {
     pub fn request_checkpoint(&self) {
         self.checkpoints.wanted.set(true);
         self.checkpoints.changed.notify();
-    }
-    /// Sequence of the last batch that the newest durable checkpoint holds; 0: none.
-    pub fn checkpointed(&self) -> u64 {
-        self.checkpoints.durable.get()
     }
     /// A log segment of which nothing is needed any more: all that lived in it was moved, durably, and nobody reads it. It is used
     /// again when no checkpoint that a start could go back to needs it: ask for one when that is worth it.

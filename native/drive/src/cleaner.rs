@@ -64,10 +64,14 @@ impl Core {
         let closed = self.provision.until(|| self.closed.get().then_some(()));
         select(pin!(self.clean()), pin!(closed)).await;
     }
+    /// Whether the drive works: one that closes is about to write its last checkpoint, behind which nothing shall come.
+    fn may_clean(&self) -> bool {
+        self.failure().is_none() && !self.closing.get()
+    }
     async fn clean(self: &Rc<Core>) {
         let mut pace = Pace::new(self);
         self.find_traces();
-        while self.failure().is_none() {
+        while self.may_clean() {
             self.review_traces();
             let retired = self.retire_empty();
             let short = self.is_space_short();
@@ -89,7 +93,10 @@ impl Core {
     }
     /// Waits a while, or until the drive closes.
     pub async fn pause(&self, duration: Duration) {
-        let closed = pin!(self.provision.until(|| (self.closed.get() || self.cleaner.waiting.get() > 0).then_some(())));
+        let closed = pin!(
+            self.provision
+                .until(|| (self.closed.get() || self.cleaner.waiting.get() > 0).then_some(()))
+        );
         match select(closed, pin!(self.runtime.sleep(duration))).await {
             Either::Left(_) => self.runtime.yield_now().await,
             Either::Right(_) => {}

@@ -52,7 +52,9 @@ impl Core {
             let salt = self.seed.salt;
             let ordinal = {
                 let mut log = self.log.borrow_mut();
-                let Ok(ordinal) = log.append(bytes, |target| parts.encode(target, salt)) else { continue };
+                let Ok(ordinal) = log.append(bytes, |target| parts.encode(target, salt)) else {
+                    continue;
+                };
                 log.set_last_effect(bytes, Effect::Dropped(entry.clone()));
                 ordinal
             };
@@ -64,14 +66,19 @@ impl Core {
     fn collectable(&self, key: &Key, ballot: Ballot) -> Result<Option<Rc<Entry>>, ()> {
         let index = self.index.borrow();
         let Some(row) = index.get(key).filter(|row| !row.entries().is_empty()) else {
-            return if self.acceptor.get().drive_floor > ballot { Ok(None) } else { Err(()) };
+            return if self.acceptor.get().drive_floor > ballot {
+                Ok(None)
+            } else {
+                Err(())
+            };
         };
         match row.entries() {
-            [only] if only.head.ballot == ballot
-                && only.head.kind == Kind::Tombstone
-                && only.is_durable()
-                && row.stable() == Some(ballot)
-                && self.acceptor.get().dirty.is_none() =>
+            [only]
+                if only.head.ballot == ballot
+                    && only.head.kind == Kind::Tombstone
+                    && only.is_durable()
+                    && row.stable() == Some(ballot)
+                    && self.acceptor.get().dirty.is_none() =>
             {
                 Ok(Some(only.clone()))
             }
@@ -84,10 +91,14 @@ impl Core {
         let mut acceptor = self.acceptor.get();
         acceptor.drive_floor = acceptor.drive_floor.max(floor);
         self.acceptor.set(acceptor);
-        let Ok(ordinal) = self.append_bound(acceptor.bound_clock) else { return Ok(()) };
+        let Ok(ordinal) = self.append_bound(acceptor.bound_clock) else {
+            return Ok(());
+        };
         self.wake_pump();
         self.durable(ordinal).await?;
-        self.cleaner.raised_floor.set(self.cleaner.raised_floor.get().max(acceptor.drive_floor));
+        self.cleaner
+            .raised_floor
+            .set(self.cleaner.raised_floor.get().max(acceptor.drive_floor));
         Ok(())
     }
 
@@ -96,7 +107,9 @@ impl Core {
         let key = &entry.key;
         let mut index = self.index.borrow_mut();
         let Some(row) = index.change(key) else { return };
-        let Some((dropped, mark)) = row.drop_up_to(entry.head.ballot) else { return };
+        let Some((dropped, mark)) = row.drop_up_to(entry.head.ballot) else {
+            return;
+        };
         row.note_generation(generation);
         row.leave_trace(place, generation);
         let promised = row.take_promise();
@@ -126,7 +139,11 @@ impl Core {
                 self.cleaner.traces.borrow_mut().remove(&key);
                 continue;
             };
-            let from = if is_planted(Sabotage::TombstoneDroppedEarly) { *range.end() } else { *range.start() };
+            let from = if is_planted(Sabotage::TombstoneDroppedEarly) {
+                *range.end()
+            } else {
+                *range.start()
+            };
             let mut space = self.space.borrow_mut();
             let as_old = |number: u32, generation: u64| number != mark.segment() && (from..=*range.end()).contains(&generation);
             if space.log_segments().any(|(number, segment)| as_old(number, segment.generation)) {

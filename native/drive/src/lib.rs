@@ -11,8 +11,8 @@ mod blob;
 mod cache;
 mod checkpoint;
 mod cleaner;
-mod collect;
 mod close;
+mod collect;
 mod core;
 mod counters;
 mod departed;
@@ -28,6 +28,7 @@ mod log;
 mod medium;
 mod merges;
 mod message;
+pub mod offline;
 mod open;
 mod prepare;
 mod prewrite;
@@ -55,6 +56,7 @@ pub use key::{Key, Space};
 pub use message::{Answer, Block, Covers, Head, KeyState, Request, ScanRow, ShardBytes, Want};
 pub use open::Tuning;
 pub use record::{Coding, Kind, Record, Shard};
+pub use verify::Verification;
 
 #[cfg(test)]
 mod tests;

@@ -2,8 +2,8 @@
 
 use crate::blank::{self, names};
 use crate::cache::Cache;
-use crate::cleaner::Cleaner;
 use crate::checkpoint::{Checkpoints, LOG_BYTES_BETWEEN};
+use crate::cleaner::Cleaner;
 use crate::core::Core;
 use crate::counters::Counters;
 use crate::flush_gate::FlushGate;
@@ -171,6 +171,12 @@ async fn start(core: &Rc<Core>, path: &Path, recovered: &RecoveredDrive) -> Resu
     let named = core.log.borrow().durable_head().next;
     while named != u32::MAX && core.medium.made_segments() <= named {
         core.grow().await.map_err(|_| full())?;
+    }
+    let empty_log = |segment: &Segment| segment.class == SegmentClass::Log && segment.live_records == 0;
+    let was_retired = core.space.borrow().segment(named).is_some_and(empty_log);
+    if was_retired && named != core.log.borrow().durable_head().segment {
+        // When the checkpoint was made; chosen as the next one behind it.
+        core.space.borrow_mut().free_log(named);
     }
     let is_free = |segment: &Segment| segment.class == SegmentClass::Free;
     let follows = core.space.borrow().segment(named).is_some_and(is_free);

@@ -10,7 +10,7 @@ use crate::index::{Index, MergeCursor, Run, SpecialKey, decode_special_key, spec
 use crate::log::{LogStart, Recovered, recover};
 use crate::rebuild::rebuild;
 use crate::replay::{Follower, load_rows};
-use crate::space::{BitmapImage, Extent, Space};
+use crate::space::{BitmapImage, Extent, SegmentClass, Space};
 use openlake_checksum::crc64;
 use std::rc::Rc;
 
@@ -95,7 +95,7 @@ async fn from_root(core: &Rc<Core>, root: &Root) -> Result<Recovered, String> {
     };
     let start = match &root.manifest {
         None => {
-            core.checkpoints.begin(base, 0, 0, Vec::new(), None);
+            core.checkpoints.begin(base, 0, Vec::new(), None);
             LogStart::Segment {
                 segment: root.log_start.segment(),
                 generation: root.log_start_generation,
@@ -124,19 +124,26 @@ async fn take_in(core: &Rc<Core>, place: &ManifestPlace, base: RootBase) -> Resu
         runs.push(Rc::new(opened.map_err(|error| error.to_string())?));
     }
     for row in &manifest.log_segments {
+        let mut space = core.space.borrow_mut();
+        if space
+            .segment(row.segment)
+            .is_some_and(|segment| segment.class == SegmentClass::Bulk)
+        {
+            // Empty at the freeze, free soon after, and used for this very checkpoint.
+            if row.live_records > 0 {
+                return Err(format!("segment {} holds both a part of the index and records", row.segment));
+            }
+            continue;
+        }
         let live = (row.live_bytes, row.live_records);
-        core.space
-            .borrow_mut()
-            .restore_log(row.segment, row.generation, live, row.last_sequence);
+        space.restore_log(row.segment, row.generation, live, row.last_sequence);
     }
     {
         let mut index = core.index.borrow_mut();
         index.set_runs(runs.clone());
         index.set_keys(manifest.keys);
     }
-    let (sequence, manifest_extents) = (manifest.log.sequence, Some(blob.extents));
-    core.checkpoints
-        .begin(base, manifest.checkpoint, sequence, runs.clone(), manifest_extents);
+    core.checkpoints.begin(base, manifest.checkpoint, runs.clone(), Some(blob.extents));
     let unsettled = scan_special(core, &runs).await?;
     for keys in unsettled.chunks(LOADS) {
         load_rows(core, keys.iter().cloned()).await?;

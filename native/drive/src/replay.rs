@@ -162,7 +162,9 @@ fn apply_mark(index: &mut Index, ledger: &mut Ledger, mark: StoredMark<'_>, foun
         }
         MarkKind::Drop => {
             let traced = row.trace();
-            let Some((dropped, superseded)) = row.drop_up_to(mark.ballot) else { return };
+            let Some((dropped, superseded)) = row.drop_up_to(mark.ballot) else {
+                return;
+            };
             forget(ledger, &dropped);
             if let Some(superseded) = superseded {
                 ledger.remove(superseded, mark.total as u64);

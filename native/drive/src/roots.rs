@@ -15,17 +15,24 @@ pub(crate) struct Roots {
 impl Roots {
     /// Reads all slots; also the valid roots in them, newest first.
     pub async fn open(file: File, salt: u64) -> (Roots, Vec<Root>) {
+        let last_sequence = Cell::new(0);
+        let roots = Roots { file, salt, last_sequence };
+        let found = roots.read_all().await;
+        roots.last_sequence.set(found.first().map_or(0, |root| root.sequence));
+        (roots, found)
+    }
+    /// The valid roots in all slots, newest first.
+    pub async fn read_all(&self) -> Vec<Root> {
         let mut found: Vec<Root> = Vec::new();
         for slot in 0..ROOT_SLOTS {
-            if let Ok(page) = file.read(slot * ROOT_BYTES as u64, ROOT_BYTES).await
-                && let Some(root) = Root::decode(page.as_slice(), salt)
+            if let Ok(page) = self.file.read(slot * ROOT_BYTES as u64, ROOT_BYTES).await
+                && let Some(root) = Root::decode(page.as_slice(), self.salt)
             {
                 found.push(root);
             }
         }
         found.sort_unstable_by_key(|root| std::cmp::Reverse(root.sequence));
-        let last_sequence = Cell::new(found.first().map_or(0, |root| root.sequence));
-        (Roots { file, salt, last_sequence }, found)
+        found
     }
     /// Writes `root` into the next slot, durably, under the next sequence.
     pub async fn write(&self, mut root: Root) -> io::Result<()> {

@@ -2,8 +2,8 @@
 
 mod basics;
 mod capacity;
-mod cleaning;
 mod checkpoints;
+mod cleaning;
 mod crash;
 mod damage;
 mod formats;
@@ -11,6 +11,8 @@ mod harness;
 mod identity;
 mod index;
 mod model;
+#[cfg(feature = "sabotage")]
+mod mutations;
 mod protocol;
 mod rows;
 mod runs;

@@ -31,6 +31,10 @@ pub struct Verification {
 }
 
 impl Verification {
+    /// Adds what was found elsewhere.
+    pub(crate) fn add(&mut self, errors: Vec<String>) {
+        errors.into_iter().for_each(|text| self.error(text));
+    }
     fn error(&mut self, text: String) {
         self.error_count += 1;
         if self.errors.len() < ERRORS_LIMIT {

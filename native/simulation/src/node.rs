@@ -142,7 +142,8 @@ async fn open(runtime: &Runtime, options: &NodeOptions, slot: SlotId, boot_at_le
         // Small, so that a run soon uses space again.
         capacity_bytes: Some(1 << 30),
         cache_bytes: 1 << 20,
-        index_bytes: 1 << 20,
+        // Less than the rows of a run, so that rows are let go and read again.
+        index_bytes: 256 << 10,
         boot_at_least,
     };
     Drive::open(runtime, drive).await.map_err(|error| format!("{error:?}"))

@@ -5,7 +5,7 @@ use super::pace::Pace;
 use super::victim::Candidate;
 use crate::core::Core;
 use crate::entry::Entry;
-use crate::format::{BATCH_HEADER_BYTES, LogRecord, MarkKind, PAGE_BYTES, STATE_RECORD_TYPE, SEGMENT_OPEN_TYPE, peek_record};
+use crate::format::{BATCH_HEADER_BYTES, LogRecord, MarkKind, PAGE_BYTES, SEGMENT_OPEN_TYPE, STATE_RECORD_TYPE, peek_record};
 use crate::log::SegmentReader;
 use crate::space::Place;
 use crate::{Key, Space};
@@ -32,7 +32,10 @@ impl Core {
         let (mut offset, mut walk) = (0, Walk::default());
         let end = self.medium.geometry().segment_bytes as usize;
         while offset < end && self.lives(&victim) {
-            let batch = reader.batch(offset).await.filter(|found| found.header.generation == victim.generation);
+            let batch = reader
+                .batch(offset)
+                .await
+                .filter(|found| found.header.generation == victim.generation);
             let Some(batch) = batch else {
                 offset += PAGE_BYTES;
                 continue;
@@ -53,7 +56,7 @@ impl Core {
             offset += batch.header.length as usize;
             self.wake_pump();
             pace.after(self, batch.header.length as usize).await;
-            if self.failure().is_some() {
+            if !self.may_clean() {
                 return false;
             }
         }
@@ -74,14 +77,16 @@ impl Core {
     }
     /// Moves the record at `place` if it lives. False when that is not possible now.
     async fn keep(self: &Rc<Core>, source: &[u8], place: Place, walk: &mut Walk) -> bool {
-        let Some(record) = LogRecord::decode(source, self.seed.salt) else { return true };
+        let Some(record) = LogRecord::decode(source, self.seed.salt) else {
+            return true;
+        };
         let (bucket, space, name) = match &record {
             LogRecord::Version(record) => (record.bucket, record.space, record.name),
             LogRecord::Mark(mark) => (mark.bucket, mark.space, mark.name),
         };
         let key = key_of(bucket, space, name);
         loop {
-            if self.load(&key).await.is_err() {
+            if self.load(&key).await.is_err() || !self.may_clean() {
                 return false;
             }
             let moving = match &record {
@@ -105,7 +110,7 @@ impl Core {
             match moving {
                 Moving::Dead | Moving::Appended => return true,
                 Moving::NeedsRoom(bytes) => {
-                    if self.room_to_move(bytes).await.is_err() || self.failure().is_some() {
+                    if self.room_to_move(bytes).await.is_err() {
                         return false;
                     }
                 }

@@ -1,19 +1,17 @@
 //! Moving one record: a copy at the log's end, and, when that is durable and nothing has changed meanwhile, the index points there.
 
-use crate::{Answer, Key};
 use crate::core::{Core, Effect};
 use crate::entry::Entry;
 use crate::format::{MarkKind, MarkParts, StoredMark, StoredRecord, mark_bytes};
 use crate::sabotage::{Sabotage, is_planted};
 use crate::space::Place;
+use crate::{Answer, Key};
 use std::rc::Rc;
 
 /// A copy on its way.
 pub(crate) struct Move {
     /// The version that was copied, or that the copied mark is about. Held, so that its row stays in memory.
     pub entry: Rc<Entry>,
-    /// Where the original lies.
-    pub from: Place,
     /// The copy of a version says itself that it is complete.
     pub stable: bool,
 }
@@ -21,7 +19,6 @@ pub(crate) struct Move {
 /// A copy of the trace of a collected tombstone on its way. Rows with a trace alone stay in memory.
 pub(crate) struct TraceMove {
     pub key: Key,
-    pub from: Place,
 }
 
 /// What became of a try to move a record.
@@ -52,7 +49,7 @@ impl Core {
             return Moving::NeedsRoom(source.len());
         }
         let entry = entry.clone();
-        log.set_last_effect(source.len(), Effect::Moved(Move { entry, from, stable }));
+        log.set_last_effect(source.len(), Effect::Moved(Move { entry, stable }));
         self.count_move(source.len());
         Moving::Appended
     }
@@ -79,7 +76,7 @@ impl Core {
             return Moving::NeedsRoom(bytes);
         }
         let (entry, stable) = (entry.clone(), true);
-        log.set_last_effect(bytes, Effect::MarkMoved(Move { entry, from, stable }));
+        log.set_last_effect(bytes, Effect::MarkMoved(Move { entry, stable }));
         self.count_move(bytes);
         Moving::Appended
     }
@@ -106,7 +103,7 @@ impl Core {
             return Moving::NeedsRoom(bytes);
         }
         let key = index.own_key(key);
-        log.set_last_effect(bytes, Effect::TraceMoved(TraceMove { key, from }));
+        log.set_last_effect(bytes, Effect::TraceMoved(TraceMove { key }));
         self.count_move(bytes);
         Moving::Appended
     }
@@ -131,7 +128,7 @@ impl Core {
         let mut index = self.index.borrow_mut();
         let Some(row) = index.change(&entry.key) else { return };
         let held = row.entries().iter().any(|held| Rc::ptr_eq(held, entry));
-        if !held || entry.place() != Some(moved.from) {
+        let Some(from) = entry.place().filter(|_| held) else {
             // Superseded meanwhile: the copy is dead from birth.
             if is_planted(Sabotage::MoveOverNewer)
                 && let Some(newest) = row.newest()
@@ -139,12 +136,13 @@ impl Core {
                 newest.move_to(to);
             }
             return;
-        }
-        let (old_key, new_key) = (self.cache_key(moved.from), self.cache_key(to));
+        };
+        // Of several copies the last one counts, as it does for a start that reads them all.
+        let (old_key, new_key) = (self.cache_key(from), self.cache_key(to));
         let mut space = self.space.borrow_mut();
         let bytes = u64::from(entry.total);
         space.add_live(to.segment(), bytes, sequence);
-        space.remove_live(moved.from.segment(), bytes);
+        space.remove_live(from.segment(), bytes);
         entry.move_to(to);
         if moved.stable
             && row.stable() == Some(entry.head.ballot)
@@ -160,17 +158,16 @@ impl Core {
     }
     /// The copy of a mark is durable at `to`.
     pub fn note_mark_moved(&self, moved: &Move, to: Place, sequence: u64) {
-        self.note_copied(&moved.entry.key, moved.from, to, sequence);
+        self.note_mark(&moved.entry, to, sequence);
     }
     /// The copy of a trace is durable at `to`.
     pub fn note_trace_moved(&self, moved: &TraceMove, to: Place, sequence: u64) {
-        self.note_copied(&moved.key, moved.from, to, sequence);
-    }
-    fn note_copied(&self, key: &Key, from: Place, to: Place, sequence: u64) {
+        let key = &moved.key;
         let mut index = self.index.borrow_mut();
-        let Some(row) = index.change(key).filter(|row| row.mark() == Some(from)) else {
+        let Some(row) = index.change(key).filter(|row| row.trace().is_some()) else {
             return;
         };
+        let Some(from) = row.mark() else { return };
         let bytes = mark_bytes(key) as u64;
         let mut space = self.space.borrow_mut();
         space.add_live(to.segment(), bytes, sequence);

@@ -158,8 +158,12 @@ impl Space {
             self.log_segments -= 1;
         }
     }
-    /// A log segment as an image describes it.
+    /// A log segment as an image describes it. One without life may be used for something else by now: it was retired when the image
+    /// was taken, and free before what the image goes with was written.
     pub fn restore_log(&mut self, number: u32, generation: u64, live: (u64, u64), last_sequence: u64) {
+        if live.1 == 0 && self.segment(number).is_some_and(|segment| segment.class != SegmentClass::Free) {
+            return;
+        }
         self.claim_log(number, generation);
         self.change_live(number, live.0 as i64, live.1 as i64, last_sequence);
     }

@@ -53,10 +53,6 @@ impl Space {
             .collect();
         SpaceImage { bitmaps, log }
     }
-    /// Makes the next image one of all segments.
-    pub fn forget_images(&mut self) {
-        self.changed = (0..self.geometry().segments).collect();
-    }
     /// A bulk segment's bitmap without `unpublished` extents.
     pub fn bitmap_image(&self, segment: u32, unpublished: &[Extent]) -> BitmapImage {
         let bulk = self.segment(segment).filter(|row| row.class == SegmentClass::Bulk);

@@ -199,3 +199,81 @@ fn cleaning_all_the_time_loses_nothing() {
         }
     });
 }
+
+#[test]
+fn a_collected_tombstone_leaves_nothing_behind() {
+    let (folder, runtime) = (Folder::new("collect"), runtime());
+    runtime.run(async {
+        let drive = open(&runtime, folder.path()).await;
+        let now = runtime.wall_ms();
+        let drop_key = async |drive: &Drive, name: &str, at: u64| {
+            let (key, ballot) = (key(name), ballot(now, at));
+            drive.handle(Request::Drop { key, ballot }).await
+        };
+        assert_eq!(put(&drive, "k", ballot(now, 1), 1, &pattern(1, 3000)).await, Answer::Ack);
+        stable(&drive, "k", ballot(now, 1)).await;
+        assert!(matches!(drop_key(&drive, "k", 1).await, Answer::Refuse { .. }), "no tombstone");
+        assert_eq!(delete(&drive, "k", ballot(now, 2), 2).await, Answer::Ack);
+        assert!(matches!(drop_key(&drive, "k", 2).await, Answer::Refuse { .. }), "not known complete");
+        stable(&drive, "k", ballot(now, 2)).await;
+        assert_eq!(put(&drive, "other", ballot(now, 9), 9, &pattern(9, 3000)).await, Answer::Ack);
+        stable(&drive, "other", ballot(now, 9)).await;
+        assert_eq!(drop_key(&drive, "k", 2).await, Answer::Ack);
+        assert_eq!(drop_key(&drive, "k", 2).await, Answer::Ack, "again");
+        let gone = async |drive: &Drive| {
+            let state = heads(drive, "k").await;
+            assert_eq!((state.records.len(), state.stable), (0, None));
+            assert!(state.floor > ballot(now, 2), "what still travels is refused");
+            assert!(matches!(put(drive, "k", ballot(now, 1), 1, b"x").await, Answer::Refuse { .. }));
+            assert_eq!(drive.status().keys, 1);
+        };
+        assert_eq!(heads(&drive, "k").await.records.len(), 0);
+        drop(drive);
+        let drive = open(&runtime, folder.path()).await;
+        assert_eq!(heads(&drive, "k").await.records.len(), 0);
+        // The log still has the old version: a trace keeps a rebuild from finding it.
+        assert_eq!(drive.core().cleaner.traces.borrow().len(), 1);
+        audit(&drive).await;
+        // Until it is written over and over.
+        for id in 100..2000_u64 {
+            assert_eq!(put(&drive, "other", ballot(now, id), id, &pattern(id, 10_000)).await, Answer::Ack);
+            stable(&drive, "other", ballot(now, id)).await;
+        }
+        settle_down(&runtime, &drive).await;
+        assert_eq!(drive.core().cleaner.traces.borrow().len(), 0);
+        audit(&drive).await;
+        gone(&drive).await;
+        drop(drive);
+        let drive = open(&runtime, folder.path()).await;
+        gone(&drive).await;
+        audit(&drive).await;
+    });
+}
+
+#[test]
+fn a_segment_that_is_read_is_not_used_again() {
+    let (folder, runtime) = (Folder::new("lease"), runtime());
+    runtime.run(async {
+        let drive = open(&runtime, folder.path()).await;
+        let now = runtime.wall_ms();
+        assert_eq!(put(&drive, "k", ballot(now, 1), 1, &pattern(1, 9000)).await, Answer::Ack);
+        let core = drive.core().clone();
+        let entry = core.index.borrow().get(&key("k")).and_then(|row| row.newest().cloned()).expect("the version");
+        let place = entry.place().expect("a place");
+        let lease = core.leases.take(place.segment());
+        let generation = core.space.borrow().generation(place.segment());
+        let overwrite = async |from: u64| {
+            for id in from..from + 1500 {
+                assert_eq!(put(&drive, "k", ballot(now, id), id, &pattern(id, 9000)).await, Answer::Ack);
+                stable(&drive, "k", ballot(now, id)).await;
+            }
+            settle_down(&runtime, &drive).await;
+        };
+        overwrite(2).await;
+        assert_eq!(core.space.borrow().generation(place.segment()), generation);
+        assert!(core.read_tail(&entry).await.is_some(), "its bytes are still there");
+        drop(lease);
+        overwrite(2000).await;
+        assert_ne!(core.space.borrow().generation(place.segment()), generation);
+    });
+}

@@ -3,7 +3,7 @@
 
 use super::harness::*;
 use super::model::Model;
-use crate::verify::verify;
+use crate::open::Tuning;
 use crate::{Answer, Ballot, Covers, Drive, DriveState, KeyState, Kind, Request, Shard, Want};
 use bytes::Bytes;
 use openlake_io::{DurabilityClass, Runtime, SimOptions, SimWorld};
@@ -39,17 +39,43 @@ impl Dice {
 
 #[test]
 fn acknowledged_records_and_promises_survive_any_end() {
-    run_cases(|seed| run_case(seed, 0.0, false));
+    run_cases(|seed| run_case(seed, Way::default()));
 }
 
 #[test]
 fn rows_that_are_let_go_and_read_again_say_the_same() {
-    run_cases(|seed| run_case(seed, 0.0, true));
+    let forgetful = Way {
+        forgetful: true,
+        ..Way::default()
+    };
+    run_cases(|seed| run_case(seed, forgetful));
 }
 
 #[test]
 fn errors_of_the_device_cost_no_acknowledged_record() {
-    run_cases(|seed| run_case(seed, 0.003, false));
+    let failing = Way {
+        error_chance: 0.003,
+        ..Way::default()
+    };
+    run_cases(|seed| run_case(seed, failing));
+}
+
+#[test]
+fn a_cleaner_that_never_rests_loses_nothing() {
+    let cleaning = Way {
+        clean_always: true,
+        ..Way::default()
+    };
+    run_cases(|seed| run_case(seed, cleaning));
+}
+
+/// What is special about a case.
+#[derive(Clone, Copy, Default)]
+pub struct Way {
+    pub error_chance: f64,
+    /// No row stays in memory that needs not.
+    pub forgetful: bool,
+    pub clean_always: bool,
 }
 
 fn run_cases(case: impl Fn(u64) -> usize) {
@@ -67,7 +93,7 @@ fn run_cases(case: impl Fn(u64) -> usize) {
 }
 
 /// Several lives of one drive; how much was acknowledged and promised in them.
-fn run_case(seed: u64, error_chance: f64, forgetful: bool) -> usize {
+pub fn run_case(seed: u64, way: Way) -> usize {
     let dice = Dice::new(seed);
     let classes = [DurabilityClass::ForceUnitAccess, DurabilityClass::Flush, DurabilityClass::Through];
     let durability_class = classes[dice.below(3) as usize];
@@ -89,7 +115,7 @@ fn run_case(seed: u64, error_chance: f64, forgetful: bool) -> usize {
         if dice.below(6) == 0 {
             let opening = runtime.clone();
             runtime.spawn(async move {
-                let drive = open_drive(&opening, forgetful).await;
+                let drive = open_drive(&opening, way).await;
                 opening.sleep(Duration::from_secs(1)).await;
                 drop(drive);
             });
@@ -100,14 +126,19 @@ fn run_case(seed: u64, error_chance: f64, forgetful: bool) -> usize {
         let opening = runtime.clone();
         let drive = world.run(
             &runtime,
-            async move { open_drive(&opening, forgetful).await },
+            async move {
+                if life > 0 {
+                    audit_at_rest(&opening, Path::new("/data")).await;
+                }
+                open_drive(&opening, way).await
+            },
             Duration::from_secs(60),
         );
         assert_eq!(drive.status().state, DriveState::Healthy);
         let check = check(drive.clone(), model.clone());
         world.run(&runtime, check, Duration::from_secs(60));
-        world.change_options(|options| options.disk_error_chance = error_chance);
-        if forgetful {
+        world.change_options(|options| options.disk_error_chance = way.error_chance);
+        if way.forgetful {
             // What is read again comes from many small runs.
             runtime.spawn(checkpoint_forever(drive.core().clone()));
         }
@@ -134,12 +165,16 @@ fn run_case(seed: u64, error_chance: f64, forgetful: bool) -> usize {
 }
 
 /// `forgetful`: no row stays in memory longer than it must.
-async fn open_drive(runtime: &Runtime, forgetful: bool) -> Drive {
+async fn open_drive(runtime: &Runtime, way: Way) -> Drive {
     let mut options = options(Path::new("/data"));
-    if forgetful {
+    if way.forgetful {
         options.index_bytes = 0;
     }
-    open_with(runtime, options).await.expect("the drive opens")
+    let tuning = Tuning {
+        clean_always: Some(way.clean_always),
+        ..TINY
+    };
+    Drive::open_tuned(runtime, options, tuning).await.expect("the drive opens")
 }
 
 fn steps(world: &SimWorld, count: u64) {
@@ -186,8 +221,6 @@ async fn check(drive: Drive, model: Rc<RefCell<Model>>) {
         assert_eq!(shard.map(|shard| shard.write_id), newest.map(|head| head.write_id));
     }
     assert_eq!(drive.status().corrupt_blocks, 0);
-    let found = verify(drive.core()).await.expect("a readable drive");
-    assert_eq!(found.errors, [""; 0]);
 }
 
 async fn work(runtime: Runtime, drive: Drive, model: Rc<RefCell<Model>>, dice: Dice, worker: u64) {

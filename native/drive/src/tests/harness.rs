@@ -1,7 +1,8 @@
 //! What the tests share: a drive in a directory of its own, and short ways to make requests.
 
 use crate::core::Core;
-use crate::open::Tuning;
+use crate::open::{Tuning, recovered};
+use crate::verify::verify;
 use crate::{
     Adoption, Answer, Ballot, Coding, Drive, DriveOptions, Key, Kind, MountCheck, OpenError, Record, Request, Shard, Space, Want, WriteId,
 };
@@ -85,6 +86,13 @@ pub async fn open(runtime: &Runtime, path: &Path) -> Drive {
 
 pub async fn open_with(runtime: &Runtime, options: DriveOptions) -> Result<Drive, OpenError> {
     Drive::open_tuned(runtime, options, TINY).await
+}
+
+/// A drive that nobody has open is exactly what its log says.
+pub async fn audit_at_rest(runtime: &Runtime, path: &Path) {
+    let (core, _, _) = recovered(runtime, &options(path), TINY).await.expect("a recoverable drive");
+    let found = verify(&core).await.expect("a readable drive");
+    assert_eq!(found.errors, [""; 0]);
 }
 
 pub fn key(name: &str) -> Key {
