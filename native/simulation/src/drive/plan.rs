@@ -155,11 +155,7 @@ impl DrivePlan {
             },
             capacity_bytes,
             cache_bytes: if random.percent(30) { 0 } else { random.below(2 << 20) },
-            index_bytes: if random.percent(60) {
-                random.between(4 << 10, 64 << 10)
-            } else {
-                1 << 20
-            },
+            index_bytes: index_bytes(&mut random),
             load: load(&mut random, segment_bytes),
             lives: random.between(2, 7),
             life_events: if random.percent(50) { 300 } else { 3_000 },
@@ -197,6 +193,15 @@ fn tuning(random: &mut Random) -> Tuning {
         clean_always: random.percent(50).then_some(true),
         log_bytes_between_checkpoints: random.percent(70).then(|| random.between(16 << 10, 2 << 20)),
         ..Tuning::default()
+    }
+}
+
+/// Memory for the index: often so little that rows come and go all the time.
+fn index_bytes(random: &mut Random) -> u64 {
+    match random.below(10) {
+        0..2 => random.below(2 << 10),
+        2..7 => random.between(4 << 10, 64 << 10),
+        _ => 1 << 20,
     }
 }
 
