@@ -70,7 +70,6 @@ impl Core {
     }
     async fn clean(self: &Rc<Core>) {
         let mut pace = Pace::new(self);
-        self.find_traces();
         while self.may_clean() {
             self.review_traces();
             let retired = self.retire_empty();

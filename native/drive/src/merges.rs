@@ -1,6 +1,5 @@
 //! Merging runs of the index in the background: few runs to look into, and what is superseded goes.
 
-use crate::Answer;
 use crate::core::Core;
 use crate::index::{MergeCursor, Run, RunError, RunWriter, choose_merge};
 use std::rc::Rc;
@@ -12,8 +11,10 @@ const STEP_ENTRIES: usize = 128;
 
 /// Why a merge came to nothing.
 enum Stopped {
+    /// An input cannot be read.
     Run(RunError),
-    Answer(Answer),
+    /// The merged run cannot be written, for want of space or by an error that the drive's state tells.
+    Written,
     Closed,
 }
 
@@ -71,7 +72,7 @@ impl Core {
             // Below the oldest run there is nothing that a removed key would have to hide.
             if !(is_bottom && value.is_empty()) {
                 writer.push(key, &value);
-                writer.write_out().await.map_err(Stopped::Answer)?;
+                writer.write_out().await.map_err(|_| Stopped::Written)?;
             }
             cursor.advance(&self.medium).await.map_err(Stopped::Run)?;
             passed += 1;
@@ -85,8 +86,8 @@ impl Core {
         if writer.entries() == 0 {
             return Ok(None);
         }
-        let run = writer.finish().await.map_err(Stopped::Answer)?;
-        self.flush_bulk().await.map_err(|text| Stopped::Answer(Answer::Failed(text)))?;
+        let run = writer.finish().await.map_err(|_| Stopped::Written)?;
+        self.flush_bulk().await.map_err(|_| Stopped::Written)?;
         Ok(Some(Rc::new(run)))
     }
 }

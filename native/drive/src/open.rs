@@ -208,6 +208,7 @@ async fn start(core: &Rc<Core>, path: &Path, recovered: &RecoveredDrive) -> Resu
         core.write_root(false).await.map_err(|error| opening(path, &error))?;
     }
     core.runtime.spawn(core.clone().run_checkpoints());
+    core.find_traces();
     core.runtime.spawn(core.clone().run_cleaner());
     core.runtime.spawn(core.clone().run_merges());
     Ok(())

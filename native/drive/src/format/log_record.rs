@@ -34,11 +34,4 @@ impl<'bytes> LogRecord<'bytes> {
             name: Bytes::copy_from_slice(name),
         }
     }
-    /// Bytes of the record in the log.
-    pub fn total(&self) -> usize {
-        match self {
-            LogRecord::Version(record) => record.total,
-            LogRecord::Mark(mark) => mark.total,
-        }
-    }
 }

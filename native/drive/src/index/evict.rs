@@ -19,6 +19,7 @@ impl Index {
         self.limit_bytes
     }
     /// Changes what it shall take.
+    #[cfg(test)]
     pub fn set_limit(&mut self, limit_bytes: usize) {
         self.limit_bytes = limit_bytes;
     }

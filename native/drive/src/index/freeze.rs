@@ -97,10 +97,6 @@ impl Index {
         (self.dirty_rows, self.dirty_bytes) = dirty.fold((0, 0), |(rows, bytes), slot| (rows + 1, bytes + slot.bytes));
         self.frozen_rows = 0;
     }
-    /// Rows changed since the last freeze.
-    pub fn dirty_rows(&self) -> u64 {
-        self.dirty_rows
-    }
     /// Their memory, estimated.
     pub fn dirty_bytes(&self) -> usize {
         self.dirty_bytes

@@ -207,11 +207,6 @@ impl Index {
     pub fn rows(&self) -> impl Iterator<Item = (&Key, &Row)> {
         self.order.iter().filter_map(|key| self.rows.get(key).map(|slot| (key, &slot.row)))
     }
-    /// Every version in memory, in order.
-    pub fn entries(&self) -> impl Iterator<Item = (&Key, &Rc<crate::entry::Entry>)> {
-        self.rows()
-            .flat_map(|(key, row)| row.entries().iter().map(move |entry| (key, entry)))
-    }
     /// The runs, newest first.
     pub fn runs(&self) -> Rc<Vec<Rc<Run>>> {
         self.runs.clone()

@@ -57,11 +57,17 @@ fn describe(drive: &Drive) -> String {
     let space = core.space.borrow();
     let row = |(number, segment): (u32, &crate::space::Segment)| {
         let retired = if segment.retired { " retired" } else { "" };
-        format!("{number}: #{} {} B in {}{retired}", segment.generation, segment.live_bytes, segment.live_records)
+        format!(
+            "{number}: #{} {} B in {}{retired}",
+            segment.generation, segment.live_bytes, segment.live_records
+        )
     };
     let rows: Vec<String> = space.log_segments().map(row).collect();
     let (free, bulk, head) = (space.free_segments(), space.used_granule_bytes(), *core.log.borrow().durable_head());
-    format!("{free} free, {bulk} B of bulk, {} runs, log at {head:?}: {rows:?}", core.index.borrow().runs().len())
+    format!(
+        "{free} free, {bulk} B of bulk, {} runs, log at {head:?}: {rows:?}",
+        core.index.borrow().runs().len()
+    )
 }
 
 /// The drive is what its log says, to the byte.
@@ -153,7 +159,7 @@ fn lone_records_are_packed_when_nobody_writes() {
         // In pages of their own they would take 8 MiB; the segment in use and those ahead of it come on top.
         let status = describe(&drive);
         let used = drive.core().space.borrow().log_bytes();
-        assert!(used < 2000 * (1000 * 13 / 10 + 200) + (5 * 256 << 10), "{used} {status}");
+        assert!(used < 2000 * (1000 * 13 / 10 + 200) + 5 * (256 << 10), "{used} {status}");
         audit(&drive).await;
         for id in 0..2000 {
             assert!(read_all(&drive, &format!("k{id}")).await == Some(pattern(id, 1000)));
@@ -214,7 +220,10 @@ fn a_collected_tombstone_leaves_nothing_behind() {
         stable(&drive, "k", ballot(now, 1)).await;
         assert!(matches!(drop_key(&drive, "k", 1).await, Answer::Refuse { .. }), "no tombstone");
         assert_eq!(delete(&drive, "k", ballot(now, 2), 2).await, Answer::Ack);
-        assert!(matches!(drop_key(&drive, "k", 2).await, Answer::Refuse { .. }), "not known complete");
+        assert!(
+            matches!(drop_key(&drive, "k", 2).await, Answer::Refuse { .. }),
+            "not known complete"
+        );
         stable(&drive, "k", ballot(now, 2)).await;
         assert_eq!(put(&drive, "other", ballot(now, 9), 9, &pattern(9, 3000)).await, Answer::Ack);
         stable(&drive, "other", ballot(now, 9)).await;
@@ -258,7 +267,12 @@ fn a_segment_that_is_read_is_not_used_again() {
         let now = runtime.wall_ms();
         assert_eq!(put(&drive, "k", ballot(now, 1), 1, &pattern(1, 9000)).await, Answer::Ack);
         let core = drive.core().clone();
-        let entry = core.index.borrow().get(&key("k")).and_then(|row| row.newest().cloned()).expect("the version");
+        let entry = core
+            .index
+            .borrow()
+            .get(&key("k"))
+            .and_then(|row| row.newest().cloned())
+            .expect("the version");
         let place = entry.place().expect("a place");
         let lease = core.leases.take(place.segment());
         let generation = core.space.borrow().generation(place.segment());

@@ -21,8 +21,11 @@ fn ballots() -> impl Strategy<Value = Ballot> {
     ]
 }
 
+/// Head, place, sizes in the log, shard length, extents, and whether it shares these with the one before.
+type Version = (Head, Place, [u32; 3], u64, Vec<Extent>, bool);
+
 /// A version, and whether it shares write id and extents with the one before.
-fn versions() -> impl Strategy<Value = (Head, Place, [u32; 3], u64, Vec<Extent>, bool)> {
+fn versions() -> impl Strategy<Value = Version> {
     let identity = (
         ballots(),
         0_u8..4,
@@ -85,7 +88,7 @@ fn versions() -> impl Strategy<Value = (Head, Place, [u32; 3], u64, Vec<Extent>,
     )
 }
 
-fn rows() -> impl Strategy<Value = Vec<(Head, Place, [u32; 3], u64, Vec<Extent>, bool)>> {
+fn rows() -> impl Strategy<Value = Vec<Version>> {
     proptest::collection::vec(versions(), 0..6)
 }
 
@@ -109,7 +112,7 @@ fn key() -> Key {
     }
 }
 
-fn build(versions: Vec<(Head, Place, [u32; 3], u64, Vec<Extent>, bool)>, extra: Extra, registry: &Rc<ExtentRegistry>) -> Row {
+fn build(versions: Vec<Version>, extra: Extra, registry: &Rc<ExtentRegistry>) -> Row {
     let mut row = Row::default();
     let mut sorted = versions;
     sorted.sort_by_key(|version| version.0.ballot);
