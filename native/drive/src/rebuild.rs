@@ -53,6 +53,8 @@ impl Replay for Gatherer {
             load_rows(&self.core, records.iter().map(|(record, _)| record.key())).await?;
         }
         for (record, found) in records {
+            // The one before may have pushed it out again where memory is short.
+            load_rows(&self.core, std::iter::once(record.key())).await?;
             let mut ledger = Ledger::default();
             apply(&mut self.core.index.borrow_mut(), &self.core.extents, &mut ledger, record, found);
             self.core.extents.take_returned();

@@ -50,6 +50,8 @@ impl Replay for Follower {
     async fn batch(&mut self, records: Vec<(LogRecord<'_>, Found)>) -> Result<(), String> {
         load_rows(&self.core, records.iter().map(|(record, _)| record.key())).await?;
         for (record, found) in records {
+            // The one before may have pushed it out again where memory is short.
+            load_rows(&self.core, std::iter::once(record.key())).await?;
             self.apply(record, found);
         }
         Ok(())
