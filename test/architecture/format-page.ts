@@ -16,6 +16,7 @@ const codecs: readonly (readonly [string, string])[] = [
   ['First record of a segment', 'segment_open'],
   ['Record', 'record'],
   ['Mark', 'mark_record'],
+  ['Segment given back', 'freed_page'],
   ['Manifest', 'manifest'],
   ["Drive's state", 'state_record'],
   ['Run of the index', '../index/run_footer'],
