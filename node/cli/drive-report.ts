@@ -16,7 +16,9 @@ export function formatInspection(found: DriveInspection): string {
     `  log: ${found.logSegments} segments, ${formatBytes(found.liveLogBytes)} live`,
     `  bulk: ${found.bulkSegments} segments, ${formatBytes(found.bulkBytes)} in use`,
     `index: ${found.keys} keys, ${found.runs.length} runs`,
-    ...found.runs.map((run) => `  run ${run.id}: level ${run.level}, ${run.entries} entries, ${formatBytes(run.bytes)} in ${run.extents} extents`),
+    ...found.runs.map(
+      (run) => `  run ${run.id}: level ${run.level}, ${run.entries} entries, ${formatBytes(run.bytes)} in ${run.extents} extents`,
+    ),
     `log: ${found.replayedSegments} segments read behind the checkpoint, up to batch ${found.lastSequence}`,
     'roots:',
     ...found.roots.map(formatRoot),
@@ -25,8 +27,11 @@ export function formatInspection(found: DriveInspection): string {
 }
 
 function formatRoot(root: DriveInspection['roots'][number]): string {
-  const checkpoint = typeof root.checkpoint === 'number' ? `checkpoint ${root.checkpoint}` : root.hasManifest ? 'unreadable manifest' : 'no checkpoint';
-  const flags = [root.clean ? 'clean end' : '', root.rebuild ? 'index to be rebuilt' : ''].filter((flag) => flag !== '').map((flag) => `, ${flag}`);
+  const checkpoint =
+    typeof root.checkpoint === 'number' ? `checkpoint ${root.checkpoint}` : root.hasManifest ? 'unreadable manifest' : 'no checkpoint';
+  const flags = [root.clean ? 'clean end' : '', root.rebuild ? 'index to be rebuilt' : '']
+    .filter((flag) => flag !== '')
+    .map((flag) => `, ${flag}`);
   const log = `log from segment ${root.logSegment} (generation ${root.logGeneration}) at ${root.logOffset}`;
   return `  root ${root.sequence}: ${checkpoint}, ${log}, batch ${root.lastSequence}${flags.join('')}`;
 }
