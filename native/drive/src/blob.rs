@@ -123,7 +123,9 @@ impl BlobWriter {
             let part = rest.split_to((length as usize).min(rest.len()));
             writes.push(self.core.medium.write(Place::new(segment, offset), vec![part], Durability::None));
         }
-        let result = futures_util::future::try_join_all(writes).await;
+        // All of them end before the space may go back: a write that is still on its way would hit what lies there next.
+        let results = futures_util::future::join_all(writes).await;
+        let result: io::Result<Vec<_>> = results.into_iter().collect();
         self.written = end;
         result.map(drop).map_err(|error| {
             self.core.counters.errors.add(1);
