@@ -248,9 +248,9 @@ impl Space {
         }
         self.allocate_keeping(bytes, self.reserve_segments())
     }
-    /// As [`Space::allocate`], down to the last segment: for what the drive needs to give space back.
-    pub fn allocate_from_reserve(&mut self, bytes: u64) -> Option<Vec<Extent>> {
-        self.allocate_keeping(bytes, 0)
+    /// As [`Space::allocate`], until only `kept_segments` are free: for what the drive needs to give space back.
+    pub fn allocate_own(&mut self, bytes: u64, kept_segments: u32) -> Option<Vec<Extent>> {
+        self.allocate_keeping(bytes, kept_segments)
     }
     fn allocate_keeping(&mut self, bytes: u64, kept_segments: u32) -> Option<Vec<Extent>> {
         let mut missing = u32::try_from(bytes.div_ceil(u64::from(self.geometry.granule_bytes))).ok()?;
