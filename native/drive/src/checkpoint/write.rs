@@ -27,6 +27,8 @@ impl Core {
             Err(text) => {
                 self.index.borrow_mut().thaw();
                 self.space.borrow_mut().forget_image(&frozen.space, &frozen.retired);
+                // The freeze has answered whoever asked; nobody will ask again.
+                self.checkpoints.wanted.set(true);
                 Err(text)
             }
         }
