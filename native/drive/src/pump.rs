@@ -174,6 +174,8 @@ impl Core {
     /// Waits until everything appended so far is durable.
     pub async fn all_durable(&self) -> Result<(), Answer> {
         let last = self.log.borrow().last_ordinal();
+        // Whoever appended it last may have ended before it said so.
+        self.wake_pump();
         self.durable(last).await
     }
     /// Appends the acceptor's state with promises allowed up to `clock`; room was made sure of.
