@@ -66,6 +66,8 @@ pub(crate) struct Checkpoints {
     kept: RefCell<VecDeque<Kept>>,
     /// `None` while no root may be written: the index is being rebuilt.
     base: RefCell<Option<RootBase>>,
+    /// Log segments, and their generations, in which nothing lived when the checkpoint was made that the start began with.
+    emptied: RefCell<Vec<(u32, u64)>>,
     /// A root says that the index is damaged.
     told_damaged: Cell<bool>,
 }
@@ -91,6 +93,15 @@ impl Checkpoints {
     pub fn forget(&self) {
         *self.base.borrow_mut() = None;
         self.kept.borrow_mut().clear();
+        self.emptied.borrow_mut().clear();
+    }
+    /// Log segments that the checkpoint of this start says nothing lives in, with their generations.
+    pub fn set_emptied(&self, segments: Vec<(u32, u64)>) {
+        *self.emptied.borrow_mut() = segments;
+    }
+    /// Takes them.
+    pub fn take_emptied(&self) -> Vec<(u32, u64)> {
+        std::mem::take(&mut *self.emptied.borrow_mut())
     }
     /// Lets the task look again.
     pub fn wake(&self) {

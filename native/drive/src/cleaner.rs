@@ -17,6 +17,7 @@ pub(crate) use room::PATIENCE;
 use crate::core::Core;
 use crate::counters::Counter;
 use crate::format::FreedPage;
+use crate::space::{Segment, SegmentClass};
 use crate::{Ballot, Key};
 use futures_util::future::select;
 use pace::Pace;
@@ -157,6 +158,21 @@ impl Core {
                 core.provision.notify();
             }
         });
+    }
+    /// At a start of a drive without free segments: gives those back in which nothing lived when the checkpoint was made that the
+    /// start began with. No other one can be gone back to, and this one does not read them.
+    pub async fn free_emptied(&self) {
+        for (segment, generation) in self.checkpoints.take_emptied() {
+            let is_needed = {
+                let space = self.space.borrow();
+                let as_it_was = |row: &Segment| row.class == SegmentClass::Log && row.generation == generation && row.live_records == 0;
+                space.free_segments() > space.reserve_segments() || !space.segment(segment).is_some_and(as_it_was)
+            };
+            let page = FreedPage { segment, generation }.encode(self.seed.salt);
+            if !is_needed && self.medium.write_first_page(segment, &page).await.is_ok() {
+                self.space.borrow_mut().free_log(segment);
+            }
+        }
     }
     /// The segment that is best cleaned now, if any is worth it.
     fn choose_victim(&self, short: bool) -> Option<Candidate> {

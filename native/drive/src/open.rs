@@ -151,6 +151,7 @@ pub(crate) fn judge(recovered: &RecoveredDrive) -> DriveState {
 /// Opens the first segment of this run, its boot number in it, and starts the tasks.
 async fn start(core: &Rc<Core>, path: &Path, recovered: &RecoveredDrive) -> Result<(), OpenError> {
     let full = || OpenError::Unavailable(format!("{}: no free segment is left for the log", path.display()));
+    core.free_emptied().await;
     let named = core.log.borrow().durable_head().next;
     while named != u32::MAX && core.medium.made_segments() <= named {
         core.grow().await.map_err(|_| full())?;

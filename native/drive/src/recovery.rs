@@ -10,7 +10,7 @@ use crate::index::{Index, MergeCursor, Run, SpecialKey, decode_special_key, spec
 use crate::log::{LogStart, Recovered, recover};
 use crate::rebuild::rebuild;
 use crate::replay::{Follower, load_rows};
-use crate::space::{BitmapImage, Extent, SegmentClass, Space};
+use crate::space::{BitmapImage, Extent, LogSegmentImage, SegmentClass, Space};
 use openlake_checksum::crc64;
 use std::rc::Rc;
 
@@ -145,6 +145,9 @@ async fn take_in(core: &Rc<Core>, place: &ManifestPlace, base: RootBase) -> Resu
         index.set_keys(manifest.keys);
     }
     core.checkpoints.begin(base, manifest.checkpoint, runs.clone(), Some(blob.extents));
+    let before = |row: &&LogSegmentImage| row.live_records == 0 && row.generation < manifest.log.generation;
+    let emptied = manifest.log_segments.iter().filter(before).map(|row| (row.segment, row.generation));
+    core.checkpoints.set_emptied(emptied.collect());
     let unsettled = scan_special(core, &runs).await?;
     for keys in unsettled.chunks(LOADS) {
         load_rows(core, keys.iter().cloned()).await?;
