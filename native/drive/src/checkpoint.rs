@@ -33,7 +33,7 @@ const LEAST_ROWS_BYTES: usize = 64 << 10;
 /// After a failed checkpoint.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Checkpoints that a start may go back to.
-const KEPT: usize = 2;
+pub(crate) const KEPT: usize = 2;
 
 /// What a durable checkpoint rests on.
 pub(super) struct Kept {

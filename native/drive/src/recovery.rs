@@ -3,7 +3,7 @@
 
 use crate::Key;
 use crate::blob::Blob;
-use crate::checkpoint::RootBase;
+use crate::checkpoint::{KEPT, RootBase};
 use crate::core::Core;
 use crate::format::{AcceptorState, Manifest, ManifestPlace, Root};
 use crate::index::{Index, MergeCursor, Run, SpecialKey, decode_special_key, special_range_start};
@@ -39,6 +39,8 @@ pub(crate) async fn recover_drive(core: &Rc<Core>, roots: &[Root]) -> Result<Rec
         let last = log.head.sequence;
         (last < newest.last_sequence).then(|| format!("the log ends with batch {last}, but batch {} was durable", newest.last_sequence))
     };
+    // Behind an older checkpoint segments of the log may be used again, which looks like damage; the log as a whole tells what is.
+    let overwritten = |log: &Recovered, tried: usize| log.damage.first().filter(|_| tried > 1).cloned();
     let mut tried: Vec<&Option<ManifestPlace>> = Vec::new();
     if newest.rebuild {
         refused.push("some of the index could not be read".to_owned());
@@ -47,10 +49,14 @@ pub(crate) async fn recover_drive(core: &Rc<Core>, roots: &[Root]) -> Result<Rec
             if tried.contains(&&root.manifest) {
                 continue;
             }
+            if tried.len() == KEPT {
+                // What older ones rest on may be used for something else.
+                break;
+            }
             tried.push(&root.manifest);
             core.forget_recovered();
             match from_root(core, root).await {
-                Ok(log) => match ends_early(&log) {
+                Ok(log) => match ends_early(&log).or_else(|| overwritten(&log, tried.len())) {
                     None => {
                         let rebuilt = false;
                         return Ok(RecoveredDrive { log, refused, rebuilt });
