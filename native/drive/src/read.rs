@@ -63,8 +63,8 @@ impl Core {
         if let Err(answer) = self.load(&key).await {
             return answer;
         }
-        let held = self.index.borrow().get(&key).and_then(|row| row.of_write_id(write_id).cloned());
-        let held = held.filter(|entry| entry.is_durable()).or_else(|| {
+        let held = self.index.borrow().get(&key).and_then(|row| row.durable_of_write_id(write_id).cloned());
+        let held = held.or_else(|| {
             self.departed
                 .borrow()
                 .get(write_id)

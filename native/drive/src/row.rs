@@ -155,6 +155,13 @@ impl Row {
     pub fn of_write_id(&self, write_id: WriteId) -> Option<&Rc<Entry>> {
         self.entries.iter().rev().find(|entry| entry.head.write_id == write_id)
     }
+    /// The newest durable record of a write id.
+    pub fn durable_of_write_id(&self, write_id: WriteId) -> Option<&Rc<Entry>> {
+        let newest_first = self.entries.iter().rev();
+        newest_first
+            .filter(|entry| entry.is_durable())
+            .find(|entry| entry.head.write_id == write_id)
+    }
     /// Whether anything waits to become durable.
     pub fn has_pending(&self) -> bool {
         self.entries.last().is_some_and(|entry| !entry.is_durable())

@@ -7,6 +7,7 @@
 mod closing;
 mod connection;
 mod delivery;
+mod device_faults;
 mod engine;
 mod event;
 mod faults;
@@ -23,6 +24,7 @@ mod storage;
 mod stream;
 mod world;
 
+pub use device_faults::DeviceFaults;
 pub(crate) use handle::SimulatedHandle;
 pub use options::{DurabilityClass, SimOptions};
 pub use world::SimWorld;

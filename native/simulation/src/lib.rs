@@ -8,6 +8,7 @@
 pub mod checkers;
 pub mod client;
 pub mod cluster;
+pub mod drive;
 pub mod faults;
 pub mod history;
 pub mod linearizability;

@@ -1,118 +1,30 @@
 //! `openlake-simulation`: runs seeds until one fails, the number or the time is used up; replays a single seed with all its events.
 
-use openlake_drive::sabotage::Sabotage;
+mod arguments;
+mod case;
+
+use case::Case;
 use openlake_io::{EngineKind, Runtime};
-use openlake_simulation::plan::{Plan, Shape};
-use openlake_simulation::simulation::{Report, run};
+use openlake_simulation::simulation::Report;
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
-const USAGE: &str = "\
-Simulates whole clusters, one seed after the other, and checks what they promise.
+/// The first problems say most.
+const PROBLEMS_PRINTED: usize = 10;
 
-  --seed FIRST      first seed (default: 1)
-  --seeds N         how many (default: 100)
-  --minutes M       stop after so many minutes (default: no limit)
-  --shape K+M@NODES[xSETS]
-                    instead of the shape that each seed draws, e.g. 2+2@4 or 4+2@6x2
-  --plant BUG       plant a known bug, e.g. NoWriteBack, to see it found
-  --repeat          run each seed twice and compare the hashes of their events
-  --keep-going      do not stop at the first seed that fails
-  --verbose         print every event";
-
-struct Arguments {
-    first: u64,
-    seeds: u64,
-    minutes: Option<u64>,
-    shape: Option<Shape>,
-    plant: Option<Sabotage>,
-    repeat: bool,
-    keep_going: bool,
-    verbose: bool,
-}
-
-fn parse() -> Result<Arguments, String> {
-    let mut parsed = Arguments {
-        first: 1,
-        seeds: 100,
-        minutes: None,
-        shape: None,
-        plant: None,
-        repeat: false,
-        keep_going: false,
-        verbose: false,
-    };
-    let mut arguments = std::env::args().skip(1);
-    while let Some(name) = arguments.next() {
-        let mut number = || {
-            let text = arguments.next().unwrap_or_default();
-            text.parse::<u64>().map_err(|_| format!("{name} needs a number, not '{text}'"))
-        };
-        match name.as_str() {
-            "--seed" => parsed.first = number()?,
-            "--seeds" => parsed.seeds = number()?,
-            "--minutes" => parsed.minutes = Some(number()?),
-            "--shape" => parsed.shape = Some(parse_shape(&arguments.next().unwrap_or_default())?),
-            "--plant" => parsed.plant = Some(parse_bug(&arguments.next().unwrap_or_default())?),
-            "--repeat" => parsed.repeat = true,
-            "--keep-going" => parsed.keep_going = true,
-            "--verbose" => parsed.verbose = true,
-            "--help" | "-h" => return Err(USAGE.to_owned()),
-            other => return Err(format!("unknown option {other}\n\n{USAGE}")),
-        }
-    }
-    Ok(parsed)
-}
-
-fn parse_shape(text: &str) -> Result<Shape, String> {
-    let wrong = || format!("--shape needs K+M@NODES or K+M@NODESxSETS, not '{text}'");
-    let (coding, places) = text.split_once('@').ok_or_else(wrong)?;
-    let (data, parity) = coding.split_once('+').ok_or_else(wrong)?;
-    let (nodes, sets) = places.split_once('x').unwrap_or((places, "1"));
-    let parse = |text: &str| text.parse::<u8>().ok().filter(|number| *number > 0).ok_or_else(wrong);
-    Ok(Shape {
-        data: parse(data)?,
-        parity: parse(parity)?,
-        nodes: usize::from(parse(nodes)?),
-        sets: usize::from(parse(sets)?),
-    })
-}
-
-fn parse_bug(text: &str) -> Result<Sabotage, String> {
-    let known = || format!("--plant needs one of {:?}, not '{text}'", Sabotage::ALL);
-    Sabotage::ALL
-        .into_iter()
-        .find(|sabotage| format!("{sabotage:?}") == text)
-        .ok_or_else(known)
-}
-
-/// Runs a plan; a panic is a problem like any other.
-fn run_caught(plan: &Plan, verbose: bool) -> Report {
-    catch_unwind(AssertUnwindSafe(|| run(plan, verbose))).unwrap_or_else(|panic| {
-        let text = panic
-            .downcast_ref::<String>()
-            .cloned()
-            .or(panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        Report {
-            seed: plan.seed,
-            problems: vec![format!("panic: {}", text.unwrap_or_default())],
-            ..Report::default()
-        }
-    })
-}
-
-fn print_failure(report: &Report, shape: Option<&str>) {
+fn print_failure(report: &Report, replay: &str) {
     println!("\nseed {} FAILED (hash {:016x}):", report.seed, report.hash);
-    for problem in &report.problems {
+    for problem in report.problems.iter().take(PROBLEMS_PRINTED) {
         println!("  - {problem}");
     }
-    let shape = shape.map(|shape| format!(" --shape {shape}")).unwrap_or_default();
-    println!("  replay: npm run simulate -- --seed {} --seeds 1{shape} --verbose", report.seed);
+    if report.problems.len() > PROBLEMS_PRINTED {
+        println!("  - and {} more", report.problems.len() - PROBLEMS_PRINTED);
+    }
+    println!("  replay: {replay}");
 }
 
 fn main() -> ExitCode {
-    let arguments = match parse() {
+    let arguments = match arguments::parse() {
         Ok(arguments) => arguments,
         Err(text) => {
             eprintln!("{text}");
@@ -133,17 +45,15 @@ fn main() -> ExitCode {
     let (mut ran, mut failed) = (0_u64, Vec::new());
     let mut totals: BTreeMap<&'static str, u64> = BTreeMap::new();
     let mut simulated_s = 0.0;
-    for seed in arguments.first..arguments.first.saturating_add(arguments.seeds) {
-        if arguments.minutes.is_some_and(|minutes| clock() >= minutes as f64 * 60.0) {
-            break;
-        }
-        let plan = Plan {
-            sabotage: arguments.plant,
-            ..Plan::from_seed(seed, arguments.shape)
-        };
-        let mut report = run_caught(&plan, arguments.verbose);
+    let out_of_time = || arguments.minutes.is_some_and(|minutes| clock() >= minutes as f64 * 60.0);
+    let seeds = arguments.first..arguments.first.saturating_add(arguments.seeds);
+    for case in seeds
+        .flat_map(|seed| Case::of_seed(seed, &arguments))
+        .take_while(|_| !out_of_time())
+    {
+        let mut report = case.run(arguments.verbose);
         if arguments.repeat {
-            let again = run_caught(&plan, false);
+            let again = case.run(false);
             if again.hash != report.hash {
                 report
                     .problems
@@ -155,31 +65,32 @@ fn main() -> ExitCode {
         for (name, count) in &report.counts {
             *totals.entry(name).or_default() += count;
         }
-        if arguments.seeds == 1 {
+        if arguments.seeds == 1 && arguments.sweep.is_none() {
             println!(
-                "seed {seed}: {plan:?}\n  hash {:016x}, {} events, {:.3} s",
+                "seed {}: {case:?}\n  hash {:016x}, {} events, {:.3} s",
+                report.seed,
                 report.hash,
                 report.events,
                 report.simulated.as_secs_f64()
             );
         } else if ran.is_multiple_of(100) {
             println!(
-                "{ran} seeds, {} failed, {:.0} s of simulated time in {:.0} s",
+                "{ran} runs, {} failed, {:.0} s of simulated time in {:.0} s",
                 failed.len(),
                 simulated_s,
                 clock()
             );
         }
         if !report.problems.is_empty() {
-            print_failure(&report, shape_text.as_deref());
-            failed.push(seed);
+            print_failure(&report, &case.replay(shape_text.as_deref()));
+            failed.push(report.seed);
             if !arguments.keep_going {
                 break;
             }
         }
     }
     println!(
-        "\n{ran} seeds from {} on, {simulated_s:.0} s of simulated time in {:.0} s",
+        "\n{ran} runs, seeds from {} on, {simulated_s:.0} s of simulated time in {:.0} s",
         arguments.first,
         clock()
     );

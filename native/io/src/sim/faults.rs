@@ -1,5 +1,6 @@
 //! The world's faults: pauses, partitions, broken disks and wrong clocks. Each lasts until it is taken back.
 
+use super::device_faults::DeviceFaults;
 use super::node::Node;
 use super::options::SimOptions;
 use super::world::SimWorld;
@@ -48,9 +49,29 @@ impl SimWorld {
             node.files
                 .inodes
                 .get_mut(&inode)
-                .map(|inode| inode.corrupt(offset))
+                .map(|inode| inode.flip(offset, 0xff))
                 .ok_or_else(|| io::ErrorKind::NotFound.into())
         })
+    }
+
+    /// Makes the sector that holds the byte at `offset` of a file unreadable until it is written.
+    pub fn make_unreadable(&self, node: u32, path: &Path, offset: u64) -> io::Result<()> {
+        let sector_bytes = self.shared.enter().options.sector_bytes as u64;
+        self.with_node(node, |node| {
+            let inode = node.files.file(path)?;
+            let inode = node.files.inodes.get_mut(&inode).ok_or(io::ErrorKind::NotFound)?;
+            inode.make_unreadable(offset / sector_bytes);
+            Ok(())
+        })
+    }
+
+    /// What a node's devices did wrong so far, by kind.
+    pub fn device_faults(&self, node: u32) -> DeviceFaults {
+        self.shared
+            .enter()
+            .nodes
+            .get(&node)
+            .map_or(DeviceFaults::default(), |node| node.device_faults)
     }
 
     /// Names in a directory of a node, running or not, sorted.
@@ -79,7 +100,18 @@ impl SimWorld {
         let _ = self.with_node(node, |node| Ok(node.failed_paths.remove(path)));
     }
 
-    /// Replaces everything below a path by nothing, as a new drive in its place is. Only while the node does not run.
+    /// Lets nothing below a path complete any more, until it is released: a drive that hangs.
+    pub fn stall_path(&self, node: u32, path: &Path) {
+        let _ = self.with_node(node, |node| Ok(node.stalled_paths.insert(path.to_owned())));
+    }
+
+    /// Ends the stall of a path.
+    pub fn release_path(&self, node: u32, path: &Path) {
+        let _ = self.with_node(node, |node| Ok(node.stalled_paths.remove(path)));
+    }
+
+    /// Replaces everything below a path (or on a block device) by nothing, as a new drive in its place is. Only while the node does
+    /// not run.
     pub fn wipe_path(&self, node: u32, path: &Path) -> io::Result<()> {
         self.with_node(node, |node| {
             assert!(!node.running, "the files of a running node cannot be wiped");
@@ -90,6 +122,11 @@ impl SimWorld {
     /// Creates a directory that is a device of its own (its `FileInfo::device` differs from its parent's), durably.
     pub fn mount(&self, node: u32, path: &Path) -> io::Result<()> {
         self.with_node(node, |node| node.files.mount(path))
+    }
+
+    /// Adds a blank block device of `size_bytes`. Its directory must exist.
+    pub fn add_block_device(&self, node: u32, path: &Path, size_bytes: u64) -> io::Result<()> {
+        self.with_node(node, |node| node.files.add_block_device(path, size_bytes))
     }
 
     /// Sets the size of a node's disk: smaller than what is used, it is full.

@@ -135,6 +135,16 @@ impl FileSystem {
         Ok(inode)
     }
 
+    /// Adds a blank block device of `size` bytes under a name of its own; name and device are durable at once.
+    pub(crate) fn add_block_device(&mut self, path: &Path, size: u64) -> io::Result<()> {
+        let inode = self.create_file(path)?;
+        self.inodes.insert(inode, Inode::device(self.sector_bytes, size));
+        for directory in normal(path)?.ancestors().skip(1) {
+            self.sync_directory(directory)?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn create_directory(&mut self, path: &Path) -> io::Result<()> {
         match self.entry(path) {
             Ok(Entry::Directory) => return Ok(()),
@@ -175,7 +185,10 @@ impl FileSystem {
     }
 
     pub(crate) fn remove(&mut self, path: &Path) -> io::Result<()> {
-        self.file(path)?;
+        let inode = self.file(path)?;
+        if self.inodes.get(&inode).is_some_and(|inode| inode.is_device) {
+            return Err(code(libc::EPERM));
+        }
         let (parent, name) = self.parent(path)?;
         parent.change(Change::Remove(name));
         Ok(())
@@ -202,8 +215,14 @@ impl FileSystem {
         Ok(())
     }
 
-    /// Empties a directory, durably; the directory itself stays.
+    /// Empties a directory or a block device, durably; the directory or device itself stays.
     pub(crate) fn wipe(&mut self, path: &Path) -> io::Result<()> {
+        if let Ok(number) = self.file(path)
+            && let Some(inode) = self.inodes.get_mut(&number).filter(|inode| inode.is_device)
+        {
+            inode.blank();
+            return Ok(());
+        }
         let path = normal(path)?;
         let directory = self.directories.get_mut(&path).ok_or_else(|| code(libc::ENOENT))?;
         *directory = Directory::default();
@@ -221,7 +240,8 @@ impl FileSystem {
     }
 
     pub(crate) fn used_bytes(&self) -> u64 {
-        self.inodes.values().map(|inode| inode.size).sum()
+        let files = self.inodes.values().filter(|inode| !inode.is_device);
+        files.map(|inode| inode.size).sum()
     }
 
     /// Drops inodes that neither a name (now or after a crash) nor a handle leads to.

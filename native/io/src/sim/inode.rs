@@ -16,6 +16,8 @@ struct Sector {
     durable: Contents,
     /// Cached versions, oldest first, with the number of the write that made them.
     cached: Vec<(u64, Contents)>,
+    /// What the last write replaced: a device that reads stale data gives this out.
+    replaced: Option<Contents>,
 }
 
 impl Sector {
@@ -35,6 +37,8 @@ pub(crate) struct Inode {
     /// Open handles.
     pub(crate) opened: u32,
     pub(crate) locked: bool,
+    /// A block device: its size is fixed, and no part of the filesystem's space.
+    pub(crate) is_device: bool,
 }
 
 impl Inode {
@@ -48,6 +52,17 @@ impl Inode {
             unreadable: BTreeSet::new(),
             opened: 0,
             locked: false,
+            is_device: false,
+        }
+    }
+
+    /// A blank block device.
+    pub(crate) fn device(sector_bytes: usize, size: u64) -> Inode {
+        Inode {
+            size,
+            durable_size: size,
+            is_device: true,
+            ..Inode::new(sector_bytes)
         }
     }
 
@@ -72,6 +87,28 @@ impl Inode {
         Ok(length)
     }
 
+    /// As [`Inode::read`], but about half of the sectors that were written more than once show what they held before; the number of
+    /// these.
+    pub(crate) fn read_stale(&self, offset: u64, target: &mut [u8], random: &mut SimRandom) -> io::Result<(usize, u64)> {
+        let length = self.read(offset, target)?;
+        let (mut done, mut stale) = (0, 0);
+        while done < length {
+            let (index, start) = self.locate(offset + done as u64);
+            let count = (self.sector_bytes - start).min(length - done);
+            let replaced = self.sectors.get(&index).and_then(|sector| sector.replaced.as_ref());
+            if let Some(contents) = replaced.filter(|_| random.below(2) == 0) {
+                let piece = &mut target[done..done + count];
+                match contents {
+                    Some(contents) => piece.copy_from_slice(&contents[start..start + count]),
+                    None => piece.fill(0),
+                }
+                stale += 1;
+            }
+            done += count;
+        }
+        Ok((length, stale))
+    }
+
     fn locate(&self, position: u64) -> (u64, usize) {
         let sector_bytes = self.sector_bytes as u64;
         (position / sector_bytes, (position % sector_bytes) as usize)
@@ -86,13 +123,16 @@ impl Inode {
             self.write_sector(index, start, &source[done..done + count], number);
             done += count;
         }
-        self.size = self.size.max(offset + source.len() as u64);
+        if !self.is_device {
+            self.size = self.size.max(offset + source.len() as u64);
+        }
     }
 
     /// Writes within one sector.
     pub(crate) fn write_sector(&mut self, index: u64, start: usize, piece: &[u8], number: u64) {
         self.unreadable.remove(&index);
         let sector = self.sectors.entry(index).or_default();
+        sector.replaced = Some(sector.newest().clone());
         let contents = if piece.len() == self.sector_bytes {
             compact(piece)
         } else {
@@ -173,8 +213,8 @@ impl Inode {
         self.unreadable.insert(index);
     }
 
-    /// Flips all bits of a byte, in the cache and beneath.
-    pub(crate) fn corrupt(&mut self, offset: u64) {
+    /// Inverts the bits of `mask` in a byte, in the cache and beneath.
+    pub(crate) fn flip(&mut self, offset: u64, mask: u8) {
         let (index, start) = self.locate(offset);
         let sector_bytes = self.sector_bytes;
         let sector = self.sectors.entry(index).or_default();
@@ -183,9 +223,16 @@ impl Inode {
             let mut bytes = contents
                 .as_ref()
                 .map_or_else(|| vec![0; sector_bytes], |contents| contents.to_vec());
-            bytes[start] ^= 0xFF;
+            bytes[start] ^= mask;
             *contents = compact(&bytes);
         }
+    }
+
+    /// A new device in the place of this one: everything is forgotten.
+    pub(crate) fn blank(&mut self) {
+        self.sectors.clear();
+        self.dirty.clear();
+        self.unreadable.clear();
     }
 }
 

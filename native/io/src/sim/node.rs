@@ -1,5 +1,6 @@
 //! A simulated machine: a process that lives and dies, and a disk that stays.
 
+use super::device_faults::DeviceFaults;
 use super::event::EventKey;
 use super::file_system::FileSystem;
 use super::handle::{End, OpenFile};
@@ -35,6 +36,10 @@ pub(crate) struct Node {
     pub(crate) writes_completed: u64,
     pub(crate) next_port: u16,
     pub(crate) failed_paths: BTreeSet<PathBuf>,
+    /// Below these, operations take their time: they complete when the path is released.
+    pub(crate) stalled_paths: BTreeSet<PathBuf>,
+    /// What the device did wrong so far.
+    pub(crate) device_faults: DeviceFaults,
     pub(crate) disk_capacity_bytes: u64,
 }
 
@@ -79,6 +84,8 @@ impl Node {
             writes_completed: 0,
             next_port: FIRST_EPHEMERAL_PORT,
             failed_paths: BTreeSet::new(),
+            stalled_paths: BTreeSet::new(),
+            device_faults: DeviceFaults::default(),
             disk_capacity_bytes,
         }
     }
@@ -93,5 +100,10 @@ impl Node {
     /// Whether the disk beneath a path was made to fail.
     pub(crate) fn is_failed(&self, path: &std::path::Path) -> bool {
         self.failed_paths.iter().any(|prefix| path.starts_with(prefix))
+    }
+
+    /// Whether the disk beneath a path was made to answer nothing.
+    pub(crate) fn is_stalled(&self, path: &std::path::Path) -> bool {
+        self.stalled_paths.iter().any(|prefix| path.starts_with(prefix))
     }
 }

@@ -25,10 +25,16 @@ pub struct SimOptions {
     /// How often a disk operation takes `disk_stall` longer.
     pub disk_stall_chance: f64,
     pub disk_stall: Duration,
-    /// How often a disk operation fails with EIO. A failed write may have happened in part.
+    /// How often a disk operation fails with EIO. A failed write may have happened in part: some sectors, or a first piece of it.
     pub disk_error_chance: f64,
     /// How often a write completes without having happened.
     pub lost_write_chance: f64,
+    /// How often a write lands at another place of the same file or device, and completes as if nothing were wrong.
+    pub misdirected_write_chance: f64,
+    /// How often a read gives out, for some of its sectors, what they held before they were last written.
+    pub stale_read_chance: f64,
+    /// How often a read meets a bit that has flipped for good.
+    pub bit_rot_chance: f64,
     /// How often a flush, or the durability of a `Sync` write, is a lie that a power cut reveals.
     pub lying_flush_chance: f64,
     /// How often an in-flight sector becomes unreadable in a power cut.
@@ -58,6 +64,9 @@ impl Default for SimOptions {
             disk_stall: Duration::from_millis(50),
             disk_error_chance: 0.0,
             lost_write_chance: 0.0,
+            misdirected_write_chance: 0.0,
+            stale_read_chance: 0.0,
+            bit_rot_chance: 0.0,
             lying_flush_chance: 0.0,
             unreadable_sector_chance: 1.0 / 64.0,
             reset_chance: 0.0,

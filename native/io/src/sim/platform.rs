@@ -97,14 +97,17 @@ impl Platform for SimEngine {
     fn info(&mut self, path: &Path) -> io::Result<FileInfo> {
         self.with_path(path, |node| {
             let device = node.files.device(path);
-            let (size_bytes, is_directory) = match node.files.entry(path)? {
-                Entry::Directory => (0, true),
-                Entry::File(inode) => (node.files.inodes.get(&inode).map_or(0, |inode| inode.size), false),
+            let entry = node.files.entry(path)?;
+            let inode = match entry {
+                Entry::Directory => None,
+                Entry::File(inode) => node.files.inodes.get(&inode),
             };
+            let is_block_device = inode.is_some_and(|inode| inode.is_device);
             Ok(FileInfo {
-                size_bytes,
-                is_directory,
-                is_block_device: false,
+                // A device's capacity is asked of the open device, as of a real one.
+                size_bytes: inode.filter(|_| !is_block_device).map_or(0, |inode| inode.size),
+                is_directory: entry == Entry::Directory,
+                is_block_device,
                 device,
             })
         })

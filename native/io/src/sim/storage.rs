@@ -1,5 +1,6 @@
 //! Disk operations of a node: submitted now, taking effect after a random delay, in any order.
 
+use super::device_faults;
 use super::event::Event;
 use super::handle::OpenFile;
 use super::node::{Node, Pending};
@@ -10,6 +11,9 @@ use crate::engine::{Operation, Output, Token};
 use crate::system::files::total_bytes;
 use crate::{ALIGNMENT_BYTES, Durability};
 use std::io;
+
+/// A stalled operation looks again after this long.
+const STALL_STEP_NANOSECONDS: u64 = 1_000_000;
 
 impl State {
     /// Starts a file operation.
@@ -58,6 +62,10 @@ impl State {
         let Some(node) = self.nodes.get_mut(&number).filter(|node| node.life == life) else {
             return;
         };
+        let is_stalled = matches!(node.pending.get(&token), Some(Pending::Disk { file, .. }) if node.is_stalled(&file.path));
+        if is_stalled {
+            return self.schedule(STALL_STEP_NANOSECONDS, Event::Disk { node: number, life, token });
+        }
         let Some(Pending::Disk {
             file,
             mut operation,
@@ -66,30 +74,31 @@ impl State {
         else {
             return;
         };
-        let options = &self.options;
+        let (options, random) = (&self.options, &mut self.random);
         let mut class = options.durability_class;
-        if self.random.chance(options.lying_flush_chance) {
+        if device_faults::lies(random, options, &mut operation) {
+            node.device_faults.lies += 1;
             writes_before = 0;
             class = DurabilityClass::ForceUnitAccess;
-            if let Operation::Write { durability, .. } = &mut operation {
-                *durability = Durability::None;
-            }
         }
-        let is_write = matches!(operation, Operation::Write { .. });
         let result = if node.is_failed(&file.path) {
             Err(io::Error::from_raw_os_error(libc::EIO))
-        } else if self.random.chance(options.disk_error_chance) {
-            if self.random.below(2) == 0 {
-                let mut tear = Tear {
-                    random: &mut self.random,
-                    unreadable_chance: 0.0,
-                    sector_bytes: options.sector_bytes,
-                };
-                tear.write(node, &file, &operation);
-            }
+        } else if random.chance(options.disk_error_chance) {
+            node.device_faults.errors += 1;
+            let mut tear = Tear {
+                unreadable_chance: 0.0,
+                sector_bytes: options.sector_bytes,
+                random,
+            };
+            tear.fail(node, &file, &operation);
             Err(io::Error::from_raw_os_error(libc::EIO))
-        } else if is_write && self.random.chance(options.lost_write_chance) {
+        } else if device_faults::goes_astray(random, options, node, &file, &mut operation) {
             Ok(Output::Done)
+        } else if let Operation::Read {
+            offset, buffer, length, ..
+        } = operation
+        {
+            device_faults::read(random, options, node, &file, (offset, length, buffer))
         } else {
             perform(node, &file, operation, writes_before, class)
         };
@@ -121,12 +130,16 @@ impl State {
         for pending in std::mem::take(&mut node.pending).into_values() {
             if let Pending::Disk {
                 file,
-                operation,
+                mut operation,
                 writes_before,
             } = pending
-                && matches!(operation, Operation::Write { .. })
+                && let Operation::Write { durability, .. } = &mut operation
                 && self.random.below(2) == 0
             {
+                if self.random.below(2) == 0 {
+                    // It got as far as the device's cache.
+                    *durability = Durability::None;
+                }
                 // Its outcome reaches nobody.
                 let _ = perform(node, &file, operation, writes_before, class);
             }
@@ -166,25 +179,20 @@ fn perform(node: &mut Node, file: &OpenFile, operation: Operation, writes_before
         Operation::Allocate { offset, length, .. } => offset + length,
         _ => 0,
     };
-    let used = node.files.used_bytes();
+    let used = if growth > 0 { node.files.used_bytes() } else { 0 };
     let Some(inode) = node.files.inodes.get_mut(&file.inode) else {
         return Err(io::Error::other("the file of an open handle is gone"));
     };
+    if inode.is_device && matches!(operation, Operation::Allocate { .. }) {
+        return Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP));
+    }
+    if growth > inode.size && inode.is_device {
+        return Err(io::Error::from_raw_os_error(libc::ENOSPC));
+    }
     if growth > inode.size && used + (growth - inode.size) > node.disk_capacity_bytes {
         return Err(io::Error::from_raw_os_error(libc::ENOSPC));
     }
     match operation {
-        Operation::Read {
-            offset,
-            mut buffer,
-            length,
-            ..
-        } => {
-            buffer.set_len(length);
-            let count = inode.read(offset, buffer.as_mut_slice())?;
-            buffer.set_len(count);
-            return Ok(Output::Read(buffer));
-        }
         Operation::Write {
             offset,
             buffers,
@@ -223,6 +231,21 @@ struct Tear<'a> {
 }
 
 impl Tear<'_> {
+    /// Of a failed write, nothing has happened, or some of its sectors, or a first piece: a short write.
+    fn fail(&mut self, node: &mut Node, file: &OpenFile, operation: &Operation) {
+        match (self.random.below(3), operation) {
+            (0, _) => {}
+            (1, Operation::Write { offset, buffers, .. }) => {
+                let sectors = total_bytes(buffers) / self.sector_bytes;
+                let length = self.random.below(sectors as u64 + 1) as usize * self.sector_bytes;
+                if let Some(inode) = node.files.inodes.get_mut(&file.inode).filter(|_| length > 0) {
+                    node.writes_completed += 1;
+                    inode.write(*offset, &buffers.concat()[..length], node.writes_completed);
+                }
+            }
+            _ => self.write(node, file, operation),
+        }
+    }
     fn write(&mut self, node: &mut Node, file: &OpenFile, operation: &Operation) {
         let Operation::Write { offset, buffers, .. } = operation else {
             return;

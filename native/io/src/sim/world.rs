@@ -273,6 +273,11 @@ impl SimWorld {
         self.shared.enter().hash
     }
 
+    /// How many writes of a node's devices were completed, so that a run can end at any of them.
+    pub fn writes_completed(&self, node: u32) -> u64 {
+        self.shared.enter().nodes.get(&node).map_or(0, |node| node.writes_completed)
+    }
+
     /// How many events were executed.
     pub fn events(&self) -> u64 {
         self.shared.enter().executed

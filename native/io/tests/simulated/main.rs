@@ -1,6 +1,8 @@
 //! The simulated world itself: what survives a power cut, how partitions feel, and that a seed replays exactly.
 
+mod block_device;
 mod crash;
+mod device;
 mod network;
 mod node;
 mod replay;
