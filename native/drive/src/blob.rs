@@ -61,6 +61,8 @@ impl Blob {
 /// Writes one blob. Dropped before its end, it gives its space back.
 pub(crate) struct BlobWriter {
     core: Rc<Core>,
+    /// Free segments that it leaves to others.
+    kept_segments: u32,
     extents: Rc<ExtentSet>,
     /// Not written yet.
     buffer: AlignedBuffer,
@@ -69,10 +71,15 @@ pub(crate) struct BlobWriter {
 }
 
 impl BlobWriter {
-    /// An empty blob.
+    /// An empty blob, to be written down to the last free segment.
     pub fn new(core: &Rc<Core>) -> BlobWriter {
+        BlobWriter::keeping(core, 0)
+    }
+    /// An empty blob that can do without: it takes no segment when only `kept_segments` are free.
+    pub fn keeping(core: &Rc<Core>, kept_segments: u32) -> BlobWriter {
         BlobWriter {
             core: core.clone(),
+            kept_segments,
             extents: ExtentSet::new(Vec::new(), &core.extents),
             buffer: AlignedBuffer::with_capacity(WRITE_BYTES),
             written: 0,
@@ -114,7 +121,7 @@ impl BlobWriter {
         let end = self.written + full.len() as u64;
         let held = self.extents.granules() * u64::from(granule_bytes);
         if held < end {
-            self.extents.extend(self.core.allocate_own(end - held).await?);
+            self.extents.extend(self.core.allocate_own(end - held, self.kept_segments).await?);
         }
         let places = self.extents.pieces(granule_bytes, self.written, full.len() as u64);
         let mut rest = full.freeze();
@@ -123,7 +130,9 @@ impl BlobWriter {
             let part = rest.split_to((length as usize).min(rest.len()));
             writes.push(self.core.medium.write(Place::new(segment, offset), vec![part], Durability::None));
         }
-        let result = futures_util::future::try_join_all(writes).await;
+        // All of them end before the space may go back: a write that is still on its way would hit what lies there next.
+        let results = futures_util::future::join_all(writes).await;
+        let result: io::Result<Vec<_>> = results.into_iter().collect();
         self.written = end;
         result.map(drop).map_err(|error| {
             self.core.counters.errors.add(1);
@@ -135,12 +144,12 @@ impl BlobWriter {
 }
 
 impl Core {
-    /// Bulk space for what the drive keeps of its own: from the reserve if need be. `Full`: there is none at all.
-    pub async fn allocate_own(self: &Rc<Core>, bytes: u64) -> Result<Vec<Extent>, Answer> {
+    /// Bulk space for what the drive keeps of its own: from the reserve if need be, but for `kept_segments`. `Full`: there is none.
+    pub async fn allocate_own(self: &Rc<Core>, bytes: u64, kept_segments: u32) -> Result<Vec<Extent>, Answer> {
         loop {
             for all in [false, true] {
                 self.take_back_space(all && !self.medium.may_grow());
-                let found = self.space.borrow_mut().allocate_from_reserve(bytes);
+                let found = self.space.borrow_mut().allocate_own(bytes, kept_segments);
                 if let Some(extents) = found {
                     return Ok(extents);
                 }

@@ -62,7 +62,9 @@ impl Core {
     async fn merge(self: &Rc<Core>, inputs: &[Rc<Run>], is_bottom: bool) -> Result<Option<Rc<Run>>, Stopped> {
         let entries = inputs.iter().map(|run| run.entries()).sum();
         let level = inputs.iter().map(|run| run.level).max().unwrap_or(0).saturating_add(1);
-        let mut writer = RunWriter::new(self, level, entries);
+        // A merge can wait; the log and the checkpoints, which need the reserve, cannot.
+        let kept_segments = self.space.borrow().reserve_segments();
+        let mut writer = RunWriter::keeping(self, level, entries, kept_segments);
         let mut cursor = MergeCursor::seek(inputs, &self.medium, &[], STEP_BYTES)
             .await
             .map_err(Stopped::Run)?;

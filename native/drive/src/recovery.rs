@@ -78,6 +78,7 @@ impl Core {
     /// Back to knowing nothing of rows and space.
     pub fn forget_recovered(&self) {
         self.checkpoints.forget();
+        self.index_damaged.set(false);
         let limit_bytes = self.index.borrow().limit_bytes() as u64;
         drop(self.index.replace(Index::new(limit_bytes)));
         self.extents.take_returned();

@@ -84,8 +84,11 @@ impl Core {
             if let Some(text) = self.failure() {
                 return Err(Answer::Failed(text));
             }
-            self.room(MARK_ROOM_BYTES, 0).await?;
-            self.append_marks();
+            // Without any waiting there is no room to wait for: the cleaner, which makes it, may itself wait for a checkpoint.
+            if !self.marks.borrow().queue.is_empty() {
+                self.room(MARK_ROOM_BYTES, 0).await?;
+                self.append_marks();
+            }
             self.wake_pump();
             self.all_durable().await?;
             if self.marks.borrow().queue.is_empty() {

@@ -4,6 +4,7 @@ mod allocator;
 mod extent;
 mod extent_set;
 mod geometry;
+mod held;
 mod image;
 mod ledger;
 mod place;

@@ -276,7 +276,9 @@ impl Core {
             }
             writes.push(self.medium.write(Place::new(segment, offset), taken, Durability::None));
         }
-        futures_util::future::try_join_all(writes).await.map(drop)
+        // All of them end before the space may go back: a write that is still on its way would hit what lies there next.
+        let results = futures_util::future::join_all(writes).await;
+        results.into_iter().try_for_each(|result| result.map(drop))
     }
 }
 

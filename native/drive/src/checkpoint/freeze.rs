@@ -33,6 +33,7 @@ impl Core {
         let mut space = self.space.borrow_mut();
         self.extents.take_returned().into_iter().for_each(|extent| space.release(extent));
         let image = space.image(&self.extents.unpublished(), self.extents.take_changed());
+        space.hold_released();
         let retired = space.take_retired();
         let mut index = self.index.borrow_mut();
         let rows = index.freeze();

@@ -19,7 +19,9 @@ impl Core {
     /// Freezes, writes, installs. In words, why not; then everything is as before.
     pub(super) async fn checkpoint_once(self: &Rc<Core>) -> Result<(), String> {
         let (frozen, rows) = self.freeze().await?;
-        match self.write_checkpoint(&frozen, rows).await {
+        let written = self.write_checkpoint(&frozen, rows).await;
+        self.space.borrow_mut().let_go_of_released();
+        match written {
             Ok((run, kept, base)) => {
                 self.install(run, kept, base);
                 Ok(())
@@ -27,6 +29,8 @@ impl Core {
             Err(text) => {
                 self.index.borrow_mut().thaw();
                 self.space.borrow_mut().forget_image(&frozen.space, &frozen.retired);
+                // The freeze has answered whoever asked; nobody will ask again.
+                self.checkpoints.wanted.set(true);
                 Err(text)
             }
         }

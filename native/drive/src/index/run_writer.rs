@@ -22,6 +22,10 @@ pub(crate) struct RunWriter {
 impl RunWriter {
     /// A run of about `expected_entries`; `level` as in [`Run`].
     pub fn new(core: &Rc<Core>, level: u8, expected_entries: u64) -> RunWriter {
+        RunWriter::keeping(core, level, expected_entries, 0)
+    }
+    /// The same for a run that can wait: it takes no segment when only `kept_segments` are free.
+    pub fn keeping(core: &Rc<Core>, level: u8, expected_entries: u64, kept_segments: u32) -> RunWriter {
         let salt = core.seed.salt;
         let seed = RunSeed {
             salt,
@@ -29,7 +33,7 @@ impl RunWriter {
         };
         RunWriter {
             encoder: RunEncoder::new(seed, expected_entries),
-            blob: BlobWriter::new(core),
+            blob: BlobWriter::keeping(core, kept_segments),
             salt,
             level,
         }

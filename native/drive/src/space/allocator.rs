@@ -3,6 +3,7 @@
 //! Checkpoints keep images of it (see `image`); a start takes the last one and follows the log from there. Space of uploads that
 //! died is in no image, so it is simply free again.
 
+use super::held::Held;
 use super::{Extent, Geometry, SpaceImage};
 use std::collections::BTreeSet;
 
@@ -50,6 +51,8 @@ pub(crate) struct Space {
     /// Log segments retired since the last image.
     retired: Vec<u32>,
     live_log_bytes: u64,
+    /// While a checkpoint is written: what was released since its freeze.
+    pub(super) held: Option<Held>,
 }
 
 impl Space {
@@ -67,6 +70,7 @@ impl Space {
             changed: BTreeSet::new(),
             retired: Vec::new(),
             live_log_bytes: 0,
+            held: None,
         }
     }
     /// The row of a segment.
@@ -230,6 +234,7 @@ impl Space {
     /// Gives an extent back; a bulk segment without any becomes free.
     pub fn release(&mut self, extent: Extent) {
         self.mark(extent, false);
+        self.held.iter_mut().for_each(|held| held.add(extent));
         let granules = self.geometry.granules();
         if let Some(segment) = self.segments.get_mut(extent.segment as usize)
             && segment.class == SegmentClass::Bulk
@@ -246,17 +251,20 @@ impl Space {
         if self.is_full_with(bytes) {
             return None;
         }
-        self.allocate_keeping(bytes, self.reserve_segments())
+        self.allocate_keeping(bytes, self.reserve_segments(), None)
     }
-    /// As [`Space::allocate`], down to the last segment: for what the drive needs to give space back.
-    pub fn allocate_from_reserve(&mut self, bytes: u64) -> Option<Vec<Extent>> {
-        self.allocate_keeping(bytes, 0)
+    /// As [`Space::allocate`], until only `kept_segments` are free: for what the drive needs to give space back.
+    pub fn allocate_own(&mut self, bytes: u64, kept_segments: u32) -> Option<Vec<Extent>> {
+        let held = self.held.take();
+        let extents = self.allocate_keeping(bytes, kept_segments, held.as_ref());
+        self.held = held;
+        extents
     }
-    fn allocate_keeping(&mut self, bytes: u64, kept_segments: u32) -> Option<Vec<Extent>> {
+    fn allocate_keeping(&mut self, bytes: u64, kept_segments: u32, held: Option<&Held>) -> Option<Vec<Extent>> {
         let mut missing = u32::try_from(bytes.div_ceil(u64::from(self.geometry.granule_bytes))).ok()?;
         let mut extents: Vec<Extent> = Vec::new();
         while missing > 0 {
-            let found = self.find(missing, kept_segments).filter(|_| extents.len() < EXTENTS_LIMIT);
+            let found = self.find(missing, kept_segments, held).filter(|_| extents.len() < EXTENTS_LIMIT);
             let Some(extent) = found else {
                 extents.into_iter().for_each(|extent| self.release(extent));
                 return None;
@@ -269,38 +277,41 @@ impl Space {
     }
 
     /// The next run for a shard that still needs `wanted` granules: from the segment in use, from any bulk segment, from a fresh one.
-    fn find(&mut self, wanted: u32, kept_segments: u32) -> Option<Extent> {
+    fn find(&mut self, wanted: u32, kept_segments: u32, held: Option<&Held>) -> Option<Extent> {
         let run = (RUN_BYTES / self.geometry.granule_bytes).min(self.geometry.granules()).max(1);
         let (least, step) = if wanted >= run { (run, run) } else { (wanted, 1) };
         let made = self.made as usize;
         let count = made.min(self.segments.len()) as u32;
         let order = |cursor: u32| (cursor..count).chain(0..cursor.min(count));
         for number in order(self.cursor) {
-            if let Some(extent) = self.find_in(number, wanted, least, step) {
+            if let Some(extent) = self.find_in(number, wanted, (least, step), held) {
                 self.cursor = number;
                 return Some(extent);
             }
         }
         if self.free > kept_segments
-            && let Some(number) = (0..count).find(|number| self.segments[*number as usize].class == SegmentClass::Free)
+            && let Some(number) = (0..count).find(|number| {
+                self.segments[*number as usize].class == SegmentClass::Free && held.is_none_or(|held| held.bitmap(*number).is_empty())
+            })
         {
             self.open_bulk(number);
             self.cursor = number;
-            return self.find_in(number, wanted, least, step);
+            return self.find_in(number, wanted, (least, step), held);
         }
         // Fragmented: any run will do.
-        order(self.cursor).find_map(|number| self.find_in(number, wanted, 1, 1))
+        order(self.cursor).find_map(|number| self.find_in(number, wanted, (1, 1), held))
     }
 
-    fn find_in(&self, number: u32, wanted: u32, least: u32, step: u32) -> Option<Extent> {
+    fn find_in(&self, number: u32, wanted: u32, (least, step): (u32, u32), held: Option<&Held>) -> Option<Extent> {
         let segment = &self.segments[number as usize];
         if segment.class != SegmentClass::Bulk || segment.free_granules < least {
             return None;
         }
         let granules = self.geometry.granules();
+        let held = held.map_or(&[][..], |held| held.bitmap(number));
         let mut first = 0;
         while first + least <= granules {
-            let length = segment.free_run(first, wanted.min(granules - first));
+            let length = segment.free_run(first, wanted.min(granules - first), held);
             if length >= least {
                 // Whole aligned runs only, so that the next piece starts aligned too; the tail is taken by a last, shorter one.
                 let length = if length < wanted { length / step * step } else { length };
@@ -365,12 +376,14 @@ impl Segment {
             .get((granule / 64) as usize)
             .is_none_or(|word| word & (1 << (granule % 64)) != 0)
     }
-    /// Free granules in a row from `first`, at most `limit`.
-    fn free_run(&self, first: u32, limit: u32) -> u32 {
+    /// Free granules in a row from `first`, at most `limit`; those in the bitmap `held` count as used.
+    fn free_run(&self, first: u32, limit: u32, held: &[u64]) -> u32 {
         let mut length = 0;
         while length < limit {
             let granule = first + length;
-            let word = self.bitmap.get((granule / 64) as usize).copied().unwrap_or(u64::MAX) >> (granule % 64);
+            let held = held.get((granule / 64) as usize).copied().unwrap_or(0);
+            let used = self.bitmap.get((granule / 64) as usize).copied().unwrap_or(u64::MAX);
+            let word = (used | held) >> (granule % 64);
             let free = word.trailing_zeros().min(64 - granule % 64);
             length += free;
             if word != 0 && free < 64 - granule % 64 {
