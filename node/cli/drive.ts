@@ -41,23 +41,17 @@ function parseWords(words: readonly string[]): Request | string {
 
 async function run({ action, path, json }: Request): Promise<number> {
   const show = <T>(found: T, format: (found: T) => string): void => console.log(json ? JSON.stringify(found, null, 2) : format(found));
-  switch (action) {
-    case 'inspect': {
-      const found = await inspectDrive(path);
-      show(found, formatInspection);
-      return 0;
-    }
-    case 'verify': {
-      const found = await verifyDrive(path);
-      show(found, formatVerification);
-      return found.errorCount === 0 ? 0 : 1;
-    }
-    case 'rebuild-index': {
-      const made = await rebuildDriveIndex(path);
-      show(made, formatRebuilt);
-      return 0;
-    }
+  if (action === 'inspect') {
+    show(await inspectDrive(path), formatInspection);
+    return 0;
   }
+  if (action === 'rebuild-index') {
+    show(await rebuildDriveIndex(path), formatRebuilt);
+    return 0;
+  }
+  const found = await verifyDrive(path);
+  show(found, formatVerification);
+  return found.errorCount === 0 ? 0 : 1;
 }
 
 async function main(): Promise<number> {

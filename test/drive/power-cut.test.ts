@@ -4,6 +4,7 @@
  *
  * OPENLAKE_POWER_CUTS=100 makes as many cuts, OPENLAKE_SEED=n replays the times of a run.
  */
+import assert from 'node:assert/strict';
 import { truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -34,7 +35,9 @@ test('a drive survives power cuts under load', async (context) => {
     }
     const device = run('losetup', '--find', '--show', '--direct-io=on', image).trim();
     try {
-      context.diagnostic(`cut ${round}: ${check(program, { place: device, lines, linesMayLag: true })}`);
+      const judged = check(program, { place: device, lines, linesMayLag: true });
+      assert.match(judged, /drive Healthy/);
+      context.diagnostic(`cut ${round}: ${judged}`);
     } finally {
       run('losetup', '--detach', device);
     }

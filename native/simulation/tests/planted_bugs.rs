@@ -70,5 +70,5 @@ fn acknowledging_before_durability_is_found() {
 
 #[test]
 fn a_forgotten_complete_is_found() {
-    is_found(Sabotage::ForgottenComplete, FOUR, 1..=40);
+    is_found(Sabotage::ForgottenComplete, FOUR, 61..=100);
 }
