@@ -140,7 +140,8 @@ test('metrics answer while the engine does not', async () => {
 test('every metric has a conventional name', () => {
   for (const { name, kind } of Object.values(metricDefinitions)) {
     assert.match(name, /^openlake_[a-z0-9_]+$/);
-    assert.equal(name.endsWith('_total'), kind === 'counter', name);
+    const isHistogramPart = /_seconds_(bucket|count|sum)$/.test(name);
+    assert.equal(name.endsWith('_total') || isHistogramPart, kind === 'counter', name);
   }
 });
 
