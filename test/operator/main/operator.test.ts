@@ -110,7 +110,7 @@ test('what is forbidden is Stalled, with verb and resource, until the right is g
 test('what the API server refuses is Stalled at once, in its own words', async () => {
   await using kube = await startFakeKube();
   createResource(kube);
-  kube.fail('PATCH /apis/apps/v1/namespaces/ns/daemonsets', { status: 422, reason: 'Invalid', times: 1 });
+  kube.fail('PATCH /apis/apps/v1/namespaces/ns/daemonsets', { status: 422, reason: 'Invalid', times: 1_000 });
   await using operators = new AsyncDisposableStack();
   operators.use(startOperator(kube));
   await eventually(() => condition(kube, 'Stalled').startsWith('True ChildRefused'));
