@@ -50,7 +50,7 @@ fn space_used_again_before_the_checkpoint_is_found() {
 
 #[test]
 fn a_root_written_before_the_run_is_flushed_is_found() {
-    is_found(Sabotage::EarlyRoot, 120);
+    is_found(Sabotage::EarlyRoot, 240);
 }
 
 #[test]

@@ -14,6 +14,8 @@ const IN_FLIGHT: u64 = 48;
 const VERSIONS_PER_RUN: u64 = 1 << 24;
 /// How long a lane lets others go on when the drive is full.
 const FULL_PAUSE: Duration = Duration::from_millis(5);
+/// A full drive takes a delete within this time.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Writer<'writer> {
     drive: &'writer Drive,
@@ -76,20 +78,29 @@ impl Writer<'_> {
             tell(format_args!("B {number} {version} {kind}"));
             match self.publish(number, version, delete).await {
                 Answer::Ack => tell(format_args!("A {number} {version} {kind}")),
-                Answer::Full => {
-                    // As a user would: make room.
-                    self.runtime.sleep(FULL_PAUSE).await;
-                    let version = self.next_version();
-                    tell(format_args!("B {number} {version} delete"));
-                    match self.publish(number, version, true).await {
-                        Answer::Ack => tell(format_args!("A {number} {version} delete")),
-                        other => return Err(format!("a delete on a full drive was answered with {other:?}")),
-                    }
-                }
+                Answer::Full => self.make_room(number).await?,
                 other => return Err(format!("a write was answered with {other:?}")),
             }
         }
         Ok(())
+    }
+    /// Deletes a key, as a user would whose drive is full; that may have to wait for the cleaner, but not for ever.
+    async fn make_room(&self, number: u64) -> Result<(), String> {
+        let end = self.runtime.now().after(PATIENCE);
+        while self.runtime.now() < end {
+            self.runtime.sleep(FULL_PAUSE).await;
+            let version = self.next_version();
+            tell(format_args!("B {number} {version} delete"));
+            match self.publish(number, version, true).await {
+                Answer::Ack => {
+                    tell(format_args!("A {number} {version} delete"));
+                    return Ok(());
+                }
+                Answer::Full => {}
+                other => return Err(format!("a delete on a full drive was answered with {other:?}")),
+            }
+        }
+        Err(format!("no delete was taken by a full drive within {PATIENCE:?}"))
     }
     fn next_version(&self) -> u64 {
         self.counter.set(self.counter.get() + 1);
