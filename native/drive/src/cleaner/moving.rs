@@ -39,19 +39,9 @@ impl Core {
             return Moving::Dead;
         };
         let stable = row.stable() == Some(entry.head.ballot);
-        let mut log = self.log.borrow_mut();
-        if !log.has_room_keeping(source.len(), 1) {
-            return Moving::NeedsRoom(source.len());
-        }
-        let salt = self.seed.salt;
-        let appended = log.append(source.len(), |target| record.copy_moved(source, stable, target, salt));
-        if appended.is_err() {
-            return Moving::NeedsRoom(source.len());
-        }
         let entry = entry.clone();
-        log.set_last_effect(source.len(), Effect::Moved(Move { entry, stable }));
-        self.count_move(source.len());
-        Moving::Appended
+        let encode = |target: &mut [u8], salt| record.copy_moved(source, stable, target, salt);
+        self.append_moved(source.len(), Effect::Moved(Move { entry, stable }), encode)
     }
     /// Copies the mark about `entry` that lies at `from`, if its row needs it there.
     pub fn move_mark(&self, entry: &Rc<Entry>, from: Place) -> Moving {
@@ -66,19 +56,9 @@ impl Core {
             floor: row.floor(),
             moved: true,
         };
-        let bytes = parts.encoded_bytes();
-        let mut log = self.log.borrow_mut();
-        if !log.has_room_keeping(bytes, 1) {
-            return Moving::NeedsRoom(bytes);
-        }
-        let salt = self.seed.salt;
-        if log.append(bytes, |target| parts.encode(target, salt)).is_err() {
-            return Moving::NeedsRoom(bytes);
-        }
         let (entry, stable) = (entry.clone(), true);
-        log.set_last_effect(bytes, Effect::MarkMoved(Move { entry, stable }));
-        self.count_move(bytes);
-        Moving::Appended
+        let encode = |target: &mut [u8], salt| parts.encode(target, salt);
+        self.append_moved(parts.encoded_bytes(), Effect::MarkMoved(Move { entry, stable }), encode)
     }
     /// Copies the trace of a collected tombstone that lies at `from`, if it is needed there.
     pub fn move_trace(&self, key: &Key, mark: &StoredMark<'_>, from: Place) -> Moving {
@@ -93,17 +73,21 @@ impl Core {
             floor: mark.floor,
             moved: true,
         };
-        let bytes = parts.encoded_bytes();
+        let key = index.own_key(key);
+        let encode = |target: &mut [u8], salt| parts.encode(target, salt);
+        self.append_moved(parts.encoded_bytes(), Effect::TraceMoved(TraceMove { key }), encode)
+    }
+    /// Appends a copy of `bytes`, written by `encode` with the drive's salt; `effect` is what it does once durable.
+    fn append_moved(&self, bytes: usize, effect: Effect, encode: impl FnOnce(&mut [u8], u64)) -> Moving {
         let mut log = self.log.borrow_mut();
         if !log.has_room_keeping(bytes, 1) {
             return Moving::NeedsRoom(bytes);
         }
         let salt = self.seed.salt;
-        if log.append(bytes, |target| parts.encode(target, salt)).is_err() {
+        if log.append(bytes, |target| encode(target, salt)).is_err() {
             return Moving::NeedsRoom(bytes);
         }
-        let key = index.own_key(key);
-        log.set_last_effect(bytes, Effect::TraceMoved(TraceMove { key }));
+        log.set_last_effect(bytes, effect);
         self.count_move(bytes);
         Moving::Appended
     }

@@ -79,18 +79,7 @@ pub(crate) async fn recover<R: Replay>(
         },
         LogStart::Behind(head) => head,
     };
-    let recovered = Recovered {
-        head,
-        state,
-        segments: 0,
-        damage: Vec::new(),
-    };
-    let mut walk = Walk {
-        medium,
-        seed,
-        recovered,
-        replay,
-    };
+    let mut walk = Walk::new(medium, seed, (head, state), replay);
     if matches!(start, LogStart::Behind(_)) {
         walk.recovered.segments = 1;
         walk.rest_of_segment().await?;
@@ -99,6 +88,24 @@ pub(crate) async fn recover<R: Replay>(
         walk.rest_of_segment().await?;
     }
     Ok(walk.recovered)
+}
+
+impl<'walk, R> Walk<'walk, R> {
+    /// A walk of which nothing is known but where it begins, and the acceptor's state there.
+    pub fn new(medium: &'walk Medium, seed: DriveSeed, (head, state): (Head, AcceptorState), replay: &'walk mut R) -> Walk<'walk, R> {
+        let recovered = Recovered {
+            head,
+            state,
+            segments: 0,
+            damage: Vec::new(),
+        };
+        Walk {
+            medium,
+            seed,
+            recovered,
+            replay,
+        }
+    }
 }
 
 impl<R: Replay> Walk<'_, R> {

@@ -65,18 +65,7 @@ pub(crate) async fn salvage<R: Replay>(medium: &Medium, seed: DriveSeed, state: 
             headless.insert(predecessor.generation, (predecessor.segment, predecessor.end));
         }
     }
-    let recovered = Recovered {
-        head: Head::before_first(0),
-        state,
-        segments: 0,
-        damage: Vec::new(),
-    };
-    let mut walk = Walk {
-        medium,
-        seed,
-        recovered,
-        replay,
-    };
+    let mut walk = Walk::new(medium, seed, (Head::before_first(0), state), replay);
     let mut damage = Vec::new();
     let mut generations: Vec<u64> = opened.keys().chain(headless.keys()).copied().collect();
     generations.sort_unstable();
