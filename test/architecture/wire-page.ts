@@ -27,7 +27,10 @@ export function drawnFiles(): readonly string[] {
 
 /** The page as it should be: each block that names a file holds its drawing. */
 export function wirePage(): string {
-  return readSource(PAGE).replaceAll(/^```text (\S+)\n[^`]*```$/gm, (_block, file: string) => `\`\`\`text ${file}\n${drawingOf(file)}\n\`\`\``);
+  return readSource(PAGE).replaceAll(
+    /^```text (\S+)\n[^`]*```$/gm,
+    (_block, file: string) => `\`\`\`text ${file}\n${drawingOf(file)}\n\`\`\``,
+  );
 }
 
 /**
