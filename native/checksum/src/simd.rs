@@ -8,4 +8,7 @@ pub(crate) mod dispatch;
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code)]
 mod pclmul;
+#[cfg(target_arch = "aarch64")]
+#[allow(unsafe_code)]
+mod pmull;
 mod scalar;
