@@ -27,6 +27,8 @@ pub(crate) struct Entry {
     pub since: Cell<Instant>,
     /// Known complete, or dropped: nobody has to settle it.
     pub settled: Cell<bool>,
+    /// A collected tombstone whose `drop` mark is on its way: no copy of it may come behind that mark.
+    pub going: Cell<bool>,
     /// `stable` named it before it was durable.
     pub stable_early: Cell<bool>,
 }
@@ -45,6 +47,7 @@ impl Entry {
             extents,
             since: Cell::new(Instant(0)),
             settled: Cell::new(false),
+            going: Cell::new(false),
             stable_early: Cell::new(false),
         }
     }
