@@ -44,8 +44,6 @@ pub enum Sabotage {
     StaleGeneration,
     /// The cleaner drops a tombstone instead of moving it.
     TombstoneNotMoved,
-    /// A log segment is given back without the page that says so.
-    FreedUnmarked,
     /// Space of a dropped version is given back before the mark that drops it is durable.
     EarlyRelease,
     /// A root is written and not flushed.
@@ -60,7 +58,7 @@ pub enum Sabotage {
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Sabotage; 26] = [
+    pub const ALL: [Sabotage; 25] = [
         Sabotage::NoWriteBack,
         Sabotage::BlindRetry,
         Sabotage::EarlySuccess,
@@ -81,7 +79,6 @@ impl Sabotage {
         Sabotage::AcknowledgeOutOfOrder,
         Sabotage::StaleGeneration,
         Sabotage::TombstoneNotMoved,
-        Sabotage::FreedUnmarked,
         Sabotage::EarlyRelease,
         Sabotage::LazyRoot,
         Sabotage::BackwardMerge,
@@ -89,7 +86,7 @@ impl Sabotage {
         Sabotage::ForgottenComplete,
     ];
     /// Those of a single drive.
-    pub const OF_DRIVE: [Sabotage; 21] = [
+    pub const OF_DRIVE: [Sabotage; 20] = [
         Sabotage::EarlyDiscard,
         Sabotage::VolatilePromise,
         Sabotage::PublishBeforeFlush,
@@ -106,7 +103,6 @@ impl Sabotage {
         Sabotage::AcknowledgeOutOfOrder,
         Sabotage::StaleGeneration,
         Sabotage::TombstoneNotMoved,
-        Sabotage::FreedUnmarked,
         Sabotage::EarlyRelease,
         Sabotage::LazyRoot,
         Sabotage::BackwardMerge,

@@ -1,5 +1,7 @@
 //! Of 1,000 seeds of the drive's simulation, how many find each planted bug: the figures of docs/concepts/faults.md.
 //!
+//! With THEME=Flood in the environment only seeds of that theme are run.
+//!
 //! `cargo run --release -p openlake-simulation --example mutation_rates -- [SEEDS] [BUG ...]`
 
 use openlake_drive::sabotage::Sabotage;
@@ -22,6 +24,7 @@ fn main() {
     set_hook(Box::new(|_| {}));
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let seeds: u64 = arguments.first().and_then(|text| text.parse().ok()).unwrap_or(1000);
+    let theme = std::env::var("THEME").ok();
     let wanted = |bug: &Sabotage| arguments.len() < 2 || arguments[1..].contains(&format!("{bug:?}"));
     // What fails without the bug proves nothing.
     let mut sound: BTreeMap<u64, bool> = BTreeMap::new();
@@ -30,7 +33,12 @@ fn main() {
         let mut found: Vec<u64> = Vec::new();
         let mut themes: BTreeMap<String, u64> = BTreeMap::new();
         let mut example = String::new();
-        for seed in 1..=seeds {
+        let is_of_theme = |seed: &u64| {
+            theme
+                .as_ref()
+                .is_none_or(|theme| format!("{:?}", DrivePlan::from_seed(*seed).theme) == *theme)
+        };
+        for seed in (1..=seeds).filter(is_of_theme) {
             let Some(text) = problem(seed, Some(bug)) else { continue };
             if !*sound.entry(seed).or_insert_with(|| problem(seed, None).is_none()) {
                 continue;

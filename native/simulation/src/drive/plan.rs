@@ -21,6 +21,8 @@ pub enum Action {
     Republish,
     /// Something that was sent before, again.
     Resend,
+    /// A tombstone, known complete, and its end, one after the other.
+    Bury,
     /// The end of a tombstone that is all the drive holds of its key.
     Collect,
     Prepare,
@@ -104,6 +106,8 @@ pub struct Load {
     /// The first so many of them are asked about in `hot_percent` of all requests.
     pub hot_keys: u64,
     pub hot_percent: u64,
+    /// All others are written once before anything else.
+    pub is_filled: bool,
     /// Actions with their weights. Some seeds leave some out, or do one thing all the time.
     pub actions: Vec<(u64, Action)>,
     /// Longest rest, microseconds.
@@ -250,6 +254,7 @@ fn load(random: &mut Random, segment_bytes: u32) -> Load {
         },
         hot_keys: 0,
         hot_percent: 0,
+        is_filled: false,
         actions,
         rest_us: if random.percent(50) { 2_000 } else { 700_000 },
         inline_bytes: random.between(1, largest.min(64 << 10)),

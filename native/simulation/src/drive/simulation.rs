@@ -155,6 +155,7 @@ impl Run<'_> {
             history: self.history.clone(),
             plan: self.plan.clone(),
             counts_exactly: self.only_closed,
+            fills: self.plan.load.is_filled && self.model.borrow().keys().next().is_none(),
             stop: Cell::new(false),
             closing: Cell::new(false),
             was_full: Cell::new(false),
