@@ -1,5 +1,6 @@
 //! The state of an open drive, shared by the handles and tasks of one core.
 
+use crate::backlog::Backlog;
 use crate::cache::{Cache, RecordKey};
 use crate::checkpoint::Checkpoints;
 use crate::cleaner::{Cleaner, Move, TraceMove};
@@ -59,7 +60,7 @@ pub(crate) struct Marks {
     /// Freezes that wait for those above to be durable; until they are done no other is known.
     pub held: u32,
     /// Told meanwhile.
-    pub deferred: Vec<(Key, Ballot)>,
+    pub deferred: Vec<Rc<Entry>>,
 }
 
 /// An open drive.
@@ -92,6 +93,8 @@ pub(crate) struct Core {
     pub index_damaged: Cell<bool>,
     /// Wakes the merges.
     pub runs_changed: Signal,
+    /// Rows were written out, or never will be.
+    pub memory_changed: Signal,
     pub space: RefCell<Space>,
     pub extents: Rc<ExtentRegistry>,
     pub checkpoints: Checkpoints,
@@ -105,6 +108,7 @@ pub(crate) struct Core {
     /// Records by the time they became durable here; those settled meanwhile are skipped.
     pub unsettled: RefCell<VecDeque<Weak<Entry>>>,
     pub sweep_at: Cell<usize>,
+    pub backlog: Backlog,
 
     /// Drive floor and boot as they hold now; the bound as last appended.
     pub acceptor: Cell<AcceptorState>,
@@ -139,6 +143,8 @@ impl Core {
         self.log.borrow_mut().fail();
         self.log_changed.notify();
         self.runs_changed.notify();
+        self.memory_changed.notify();
+        self.end_backlog();
     }
     /// The drive works on, but somebody should look at it.
     pub fn suspect(&self, text: String) {

@@ -27,6 +27,8 @@ pub(crate) struct Entry {
     pub since: Cell<Instant>,
     /// Known complete, or dropped: nobody has to settle it.
     pub settled: Cell<bool>,
+    /// It is in the queue of those to be settled.
+    pub queued: Cell<bool>,
     /// `stable` named it before it was durable.
     pub stable_early: Cell<bool>,
 }
@@ -45,6 +47,7 @@ impl Entry {
             extents,
             since: Cell::new(Instant(0)),
             settled: Cell::new(false),
+            queued: Cell::new(false),
             stable_early: Cell::new(false),
         }
     }

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod backlog;
 mod ballot;
 mod blank;
 mod blob;
@@ -28,6 +29,7 @@ mod lease;
 mod load;
 mod log;
 mod medium;
+mod memory;
 mod merges;
 mod message;
 pub mod offline;
@@ -56,6 +58,7 @@ pub use ballot::{Ballot, WriteId};
 pub use drive::{Adoption, Drive, DriveOptions, DriveState, DriveStatus, Identity, MountCheck, OpenError};
 pub use key::{Key, Space};
 pub use latency::{LATENCY_BUCKETS, LatencySnapshot, latency_bound_us};
+pub use memory::DriveMemory;
 pub use message::{Answer, Block, Covers, Head, KeyState, Request, ScanRow, ShardBytes, Want};
 pub use open::Tuning;
 pub use record::{Coding, Kind, Record, Shard};

@@ -113,6 +113,7 @@ fn unopened(
         index: RefCell::new(Index::new(options.index_bytes)),
         index_damaged: Cell::new(false),
         runs_changed: Default::default(),
+        memory_changed: Default::default(),
         space: RefCell::new(Space::new(geometry, medium.made_segments())),
         medium,
         extents: Rc::default(),
@@ -126,6 +127,7 @@ fn unopened(
         marks: RefCell::default(),
         unsettled: RefCell::default(),
         sweep_at: Cell::new(SWEEP_LENGTH),
+        backlog: Default::default(),
         acceptor: Cell::default(),
         durable_bound: Cell::new(0),
         promises: RefCell::new(HashMap::new()),
@@ -195,6 +197,7 @@ async fn start(core: &Rc<Core>, path: &Path, recovered: &RecoveredDrive) -> Resu
     core.find_traces();
     core.runtime.spawn(core.clone().run_cleaner());
     core.runtime.spawn(core.clone().run_merges());
+    core.runtime.spawn(core.clone().run_backlog());
     Ok(())
 }
 

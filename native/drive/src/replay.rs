@@ -244,6 +244,7 @@ pub(crate) fn unsettled(index: &Index, runtime: &Runtime) -> VecDeque<Weak<Entry
     for (_, row) in index.rows() {
         for entry in row.entries().iter().filter(|entry| Some(entry.head.ballot) > row.stable()) {
             entry.since.set(now);
+            entry.queued.set(true);
             queue.push_back(Rc::downgrade(entry));
         }
     }

@@ -10,6 +10,7 @@ mod formats;
 mod harness;
 mod identity;
 mod index;
+mod memory;
 mod model;
 #[cfg(feature = "sabotage")]
 mod mutations;
