@@ -29,6 +29,8 @@ pub(crate) struct Entry {
     pub settled: Cell<bool>,
     /// `stable` named it before it was durable.
     pub stable_early: Cell<bool>,
+    /// A sound copy is on its way to take its place: the cleaner leaves it alone.
+    pub replacing: Cell<bool>,
 }
 
 impl Entry {
@@ -46,6 +48,7 @@ impl Entry {
             since: Cell::new(Instant(0)),
             settled: Cell::new(false),
             stable_early: Cell::new(false),
+            replacing: Cell::new(false),
         }
     }
     /// A durable record at `place`, as a run has it; its extents count it already.

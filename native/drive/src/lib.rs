@@ -5,7 +5,10 @@
 
 #![forbid(unsafe_code)]
 
+mod adopt;
+mod ailments;
 mod ballot;
+mod barrier;
 mod blank;
 mod blob;
 mod cache;
@@ -16,8 +19,10 @@ mod collect;
 mod core;
 mod counters;
 mod departed;
+mod digest;
 mod drive;
 mod entry;
+mod fill;
 mod flush_gate;
 mod format;
 mod home;
@@ -52,8 +57,10 @@ mod space;
 mod stage;
 mod verify;
 
+pub use ailments::{HealProgress, LOCAL_BUCKET};
 pub use ballot::{Ballot, WriteId};
 pub use drive::{Adoption, Drive, DriveOptions, DriveState, DriveStatus, Identity, MountCheck, OpenError};
+pub use fill::Filling;
 pub use key::{Key, Space};
 pub use latency::{LATENCY_BUCKETS, LatencySnapshot, latency_bound_us};
 pub use message::{Answer, Block, Covers, Head, KeyState, Request, ScanRow, ShardBytes, Want};

@@ -268,10 +268,10 @@ impl Proposer {
         let round = &mut self.rounds[index];
         let hopeless = match reply.result {
             Ok(Answer::Ack) => return round.note_ack(slot),
-            Ok(Answer::Refuse { floor, stable }) => {
+            Ok(Answer::Refuse { floor, stable, dirty }) => {
                 self.floor = self.floor.max(floor);
                 self.operation.core.learn_floor(floor);
-                return round.note_refusal(slot, stable);
+                return round.note_refusal(slot, stable, dirty);
             }
             Ok(Answer::NotStaged) => {
                 round.flipped ^= bit(slot);
