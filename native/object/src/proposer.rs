@@ -222,15 +222,19 @@ impl Proposer {
         operation.send_stable(ballot, acked);
         let mut replies = self.replies;
         if replies.is_empty() {
+            operation.note_missing(acked);
             return acked;
         }
         let runtime = operation.core.runtime.clone();
         runtime.spawn(async move {
+            let mut all = acked;
             while let Some(reply) = replies.next().await {
                 if reply.publish && reply.ballot == ballot && reply.result == Ok(Answer::Ack) {
                     operation.send_stable(ballot, bit(reply.slot));
+                    all |= bit(reply.slot);
                 }
             }
+            operation.note_missing(all);
         });
         acked
     }
