@@ -87,7 +87,7 @@ impl Core {
                     && only.head.kind == Kind::Tombstone
                     && only.is_durable()
                     && row.stable() == Some(ballot)
-                    && self.acceptor.get().dirty.is_none() =>
+                    && self.dirty_of(key).is_none() =>
             {
                 Ok(Some(only.clone()))
             }
@@ -95,7 +95,7 @@ impl Core {
         }
     }
     /// Raises the floor of every key, durably.
-    async fn raise_drive_floor(self: &Rc<Core>, floor: Ballot) -> Result<(), Answer> {
+    pub async fn raise_drive_floor(self: &Rc<Core>, floor: Ballot) -> Result<(), Answer> {
         self.room(STATE_RECORD_BYTES, 0).await?;
         let mut acceptor = self.acceptor.get();
         acceptor.drive_floor = acceptor.drive_floor.max(floor);

@@ -1,5 +1,6 @@
 //! The state of an open drive, shared by the handles and tasks of one core.
 
+use crate::ailments::Ailments;
 use crate::backlog::Backlog;
 use crate::cache::{Cache, RecordKey};
 use crate::checkpoint::Checkpoints;
@@ -27,6 +28,8 @@ use std::rc::{Rc, Weak};
 pub(crate) enum Effect {
     /// A version may be told of.
     Accepted(Rc<Entry>),
+    /// A sound copy of a version whose bytes were damaged may be read instead of it.
+    Repaired(Repair),
     /// The mark lies in the log; what it dropped is not needed any more.
     Settled(Mark),
     /// This tombstone was collected.
@@ -39,6 +42,14 @@ pub(crate) enum Effect {
     TraceMoved(TraceMove),
     /// Promises up to this clock need no write.
     Bound(u64),
+}
+
+/// A sound copy on its way, and the damaged version that it replaces; held, so that its row stays in memory.
+pub(crate) struct Repair {
+    pub entry: Rc<Entry>,
+    pub damaged: Rc<Entry>,
+    /// The copy says itself that it is complete.
+    pub stable: bool,
 }
 
 /// A mark that is known but not in the log yet, and what it dropped.
@@ -66,7 +77,10 @@ pub(crate) struct Marks {
 /// An open drive.
 pub(crate) struct Core {
     pub runtime: Runtime,
+    /// Its generation as it was when the drive was opened; see `generation`.
     pub identity: Identity,
+    /// 0: blank, and not adopted yet.
+    pub generation: Cell<u32>,
     pub seed: DriveSeed,
     pub counters: Rc<Counters>,
     pub medium: Medium,
@@ -117,6 +131,10 @@ pub(crate) struct Core {
     /// Promises for keys without a row.
     pub promises: RefCell<HashMap<Key, Ballot>>,
     pub highest_promise: Cell<Ballot>,
+    /// Of the records accepted or replayed in this run.
+    pub highest_record: Cell<Ballot>,
+    /// What waits to be healed, and how far a dirty drive is.
+    pub ailments: Ailments,
     pub last_prepare_ms: Cell<u64>,
 
     pub health: RefCell<DriveState>,

@@ -31,6 +31,8 @@ pub(crate) struct Entry {
     pub queued: Cell<bool>,
     /// `stable` named it before it was durable.
     pub stable_early: Cell<bool>,
+    /// A sound copy is on its way to take its place: the cleaner leaves it alone.
+    pub replacing: Cell<bool>,
 }
 
 impl Entry {
@@ -49,6 +51,7 @@ impl Entry {
             settled: Cell::new(false),
             queued: Cell::new(false),
             stable_early: Cell::new(false),
+            replacing: Cell::new(false),
         }
     }
     /// A durable record at `place`, as a run has it; its extents count it already.

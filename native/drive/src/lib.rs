@@ -5,8 +5,11 @@
 
 #![forbid(unsafe_code)]
 
+mod adopt;
+mod ailments;
 mod backlog;
 mod ballot;
+mod barrier;
 mod blank;
 mod blob;
 mod cache;
@@ -17,8 +20,10 @@ mod collect;
 mod core;
 mod counters;
 mod departed;
+mod digest;
 mod drive;
 mod entry;
+mod fill;
 mod flush_gate;
 mod format;
 mod home;
@@ -54,8 +59,10 @@ mod space;
 mod stage;
 mod verify;
 
+pub use ailments::{HealProgress, LOCAL_BUCKET};
 pub use ballot::{Ballot, WriteId};
 pub use drive::{Adoption, Drive, DriveOptions, DriveState, DriveStatus, Identity, MountCheck, OpenError};
+pub use fill::Filling;
 pub use key::{Key, Space};
 pub use latency::{LATENCY_BUCKETS, LatencySnapshot, latency_bound_us};
 pub use memory::DriveMemory;

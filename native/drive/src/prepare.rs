@@ -73,7 +73,7 @@ impl Core {
         if let Some(row) = self.index.borrow_mut().change(key) {
             row.raise_floor(ballot);
             let acceptor = self.acceptor.get();
-            return (row.state(acceptor.drive_floor, acceptor.dirty, true), row.has_pending());
+            return (row.state(acceptor.drive_floor, self.dirty_of(key), true), row.has_pending());
         }
         let mut promises = self.promises.borrow_mut();
         let own = Key {
@@ -94,7 +94,7 @@ impl Core {
             KeyState {
                 records: Vec::new(),
                 stable: None,
-                dirty: acceptor.dirty,
+                dirty: self.dirty_of(key),
                 floor,
             },
             false,
@@ -103,9 +103,9 @@ impl Core {
     /// A refusal is final for its ballot, so it is given only when what it rests on is durable.
     pub async fn refuse(self: &Rc<Core>, key: &Key) -> Answer {
         let stable = self.index.borrow().get(key).and_then(|row| row.stable());
-        let floor = self.floor(key);
+        let (floor, dirty) = (self.floor(key), self.dirty_of(key));
         match self.all_durable().await {
-            Ok(()) => Answer::Refuse { floor, stable },
+            Ok(()) => Answer::Refuse { floor, stable, dirty },
             Err(answer) => answer,
         }
     }

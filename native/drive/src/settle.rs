@@ -4,7 +4,8 @@ use crate::core::{Core, Effect, Mark};
 use crate::entry::Entry;
 use crate::format::{MarkKind, MarkParts, mark_bytes};
 use crate::space::Place;
-use crate::{Answer, Ballot, Key};
+use crate::{Answer, Ballot, Key, LOCAL_BUCKET};
+use bytes::Bytes;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
@@ -175,7 +176,7 @@ impl Core {
                 .borrow()
                 .get(&entry.key)
                 .and_then(|row| row.newest().map(|newest| newest.head.ballot));
-            if newest == Some(entry.head.ballot) {
+            if newest == Some(entry.head.ballot) && entry.key.bucket < LOCAL_BUCKET {
                 found.push((entry.key.clone(), entry.head.ballot));
             }
             waiting += 1;

@@ -8,6 +8,7 @@ mod crash;
 mod damage;
 mod formats;
 mod harness;
+mod healing;
 mod identity;
 mod index;
 mod memory;

@@ -35,7 +35,11 @@ impl Core {
     pub fn move_version(&self, entry: &Rc<Entry>, from: Place, record: &StoredRecord<'_>, source: &[u8]) -> Moving {
         let index = self.index.borrow();
         let held = |row: &&crate::row::Row| row.entries().iter().any(|held| Rc::ptr_eq(held, entry));
-        let Some(row) = index.get(&entry.key).filter(held).filter(|_| entry.place() == Some(from)) else {
+        let Some(row) = index
+            .get(&entry.key)
+            .filter(held)
+            .filter(|_| entry.place() == Some(from) && !entry.replacing.get())
+        else {
             return Moving::Dead;
         };
         let stable = row.stable() == Some(entry.head.ballot);

@@ -214,6 +214,13 @@ impl Index {
         keys.take_while(same)
             .filter_map(|key| self.rows.get(key).map(|slot| (key, &slot.row)))
     }
+    /// Bucket and space of the first row in memory from a key on; perhaps of a removed key.
+    pub fn first_space(&self, from: &Key) -> Option<(u64, NameSpace)> {
+        self.order
+            .range((Bound::Included(from), Bound::Unbounded))
+            .next()
+            .map(|key| (key.bucket, key.space))
+    }
     /// Every row in memory, in order: that of a hash table differs from run to run, and a simulation must not.
     pub fn rows(&self) -> impl Iterator<Item = (&Key, &Row)> {
         self.order.iter().filter_map(|key| self.rows.get(key).map(|slot| (key, &slot.row)))
