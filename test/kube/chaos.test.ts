@@ -13,7 +13,7 @@ import type { KubernetesListObject, KubernetesObject } from '@kubernetes/client-
 import type { ClusterStatus } from '../../operator/api/status.ts';
 import { GPU_AND_RDMA } from './fake-node.ts';
 import { type Credentials, condition, type KubeCluster, startKubeCluster } from './kube-cluster.ts';
-import { random, seed } from './random.ts';
+import { random, seed } from '../random.ts';
 import type { Service } from './service.ts';
 import type { ServiceProxy } from './service-proxy.ts';
 import { sharedControlPlane } from './shared.ts';
