@@ -8,10 +8,11 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
+import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3ServiceException } from '@aws-sdk/client-s3';
 import { random, seed } from '../random.ts';
 import { nameOf, nodesOf, SHAPES, type Shape } from './cluster-shape.ts';
 import { type FaultCluster, startFaultCluster } from './fault-cluster.ts';
+import { clientOf } from './node-client.ts';
 import { shuffled } from './schedule.ts';
 
 const PAGE = join(import.meta.dirname, '../../docs/concepts/availability.md');
@@ -24,17 +25,6 @@ const REFUSED_MS = 5_000;
 
 type Outcome = 'yes' | 'no';
 type Row = { readonly reads: Outcome; readonly writes: Outcome };
-
-function clientOf(on: FaultCluster, node: number): S3Client {
-  const { AWS_REGION: region, AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = on.cluster.env;
-  return new S3Client({
-    endpoint: on.endpoints[node] as string,
-    region: region as string,
-    forcePathStyle: true,
-    credentials: { accessKeyId: accessKeyId as string, secretAccessKey: secretAccessKey as string },
-    maxAttempts: 1,
-  });
-}
 
 /** Tries until it succeeds, or for as long as refusals may pass; every refusal is a 503. */
 async function succeeds(attempt: () => Promise<unknown>): Promise<boolean> {

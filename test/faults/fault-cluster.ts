@@ -44,7 +44,7 @@ export type FaultCluster = AsyncDisposable & {
 };
 
 /** Starts a cluster of k + m nodes; resolves when it is healthy. */
-export async function startFaultCluster(shape: Shape): Promise<FaultCluster> {
+export async function startFaultCluster(shape: Shape, options: { readonly chance: () => number } = { chance: Math.random }): Promise<FaultCluster> {
   const folder = mkdtempSync(join(tmpdir(), 'openlake-faults-'));
   const cluster = await startCluster(writeResource(shape, folder));
   rmSync(folder, { recursive: true });
@@ -90,7 +90,7 @@ export async function startFaultCluster(shape: Shape): Promise<FaultCluster> {
         await each(chosen, (node) => signal(node, 'SIGSTOP'));
         return () => each(chosen, (node) => signal(node, 'SIGCONT'));
       case 'flip':
-        await each(chosen, (node) => void openDrives(drive(node)).flipBytesInContent(FLIPS));
+        await each(chosen, (node) => void openDrives(drive(node)).flipSomewhere(FLIPS, options.chance));
         return () => Promise.resolve();
       default: {
         const rules = blockedPaths({ kind, nodes: chosen }, addresses).flatMap(rulesOf);

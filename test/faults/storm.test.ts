@@ -15,7 +15,7 @@ import { nameOf, nodesOf, SHAPES } from './cluster-shape.ts';
 import { type FaultCluster, startFaultCluster } from './fault-cluster.ts';
 import { describeFault, schedule } from './schedule.ts';
 
-const seconds = Number(process.env['OPENLAKE_STORM_SECONDS'] ?? 25);
+const seconds = Number(process.env['OPENLAKE_STORM_SECONDS'] ?? 12);
 const wanted = process.env['OPENLAKE_STORM_SHAPES']?.split(',');
 const shapes = SHAPES.filter((shape) => wanted?.includes(nameOf(shape)) ?? true);
 
@@ -46,7 +46,7 @@ async function storm(on: FaultCluster, options: { readonly load: Promise<unknown
 for (const shape of shapes) {
   test(`${nameOf(shape)} on ${nodesOf(shape)} nodes through a storm of faults: no wrong byte, nothing lost, no failed request`, async (context) => {
     context.diagnostic(`OPENLAKE_SEED=${seed} OPENLAKE_STORM_SECONDS=${seconds} OPENLAKE_STORM_SHAPES=${nameOf(shape)}`);
-    await using on = await startFaultCluster(shape);
+    await using on = await startFaultCluster(shape, { chance: random(seed + 1) });
     const loads = LOADS.map(({ prefix, size, concurrency, objects }) => {
       const amount = ['--size', size, '--concurrency', concurrency, '--objects', objects, '--prefix', prefix];
       const checks = ['--verify', '--retries', '60', '--seed', String(seed), '--keep', '--duration', `${seconds}s`];
