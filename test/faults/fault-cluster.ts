@@ -9,6 +9,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { SetsView } from '../../node/admin/schemas.ts';
 import { sendOrder } from '../../operator/local/control.ts';
 import { dataPaths } from '../../operator/local/paths.ts';
 import { readSecrets } from '../../operator/local/secrets.ts';
@@ -33,6 +34,7 @@ export type FaultCluster = AsyncDisposable & {
   readonly endpoints: readonly string[];
   readonly status: () => Promise<StatusReport>;
   readonly waitFor: (what: string, wanted: (status: StatusReport) => boolean) => Promise<StatusReport>;
+  /** Until all nodes are ready, and each of them sees all others. */
   readonly waitHealthy: () => Promise<void>;
   readonly end: (node: number, signal: NodeJS.Signals) => Promise<void>;
   readonly start: (node: number) => Promise<void>;
@@ -52,6 +54,7 @@ export async function startFaultCluster(shape: Shape, options: { readonly chance
   const status = (): Promise<StatusReport> => localStatus(paths);
   const { nodes } = await status();
   const names = nodes.map((node) => node.name);
+  const admins = nodes.map((node) => node.endpoints.admin);
   const addresses = nodes.map((node) => new URL(node.endpoints.s3).hostname);
 
   const order = async (node: number, wanted: { readonly kind: 'start' } | { readonly kind: 'stop'; readonly signal: NodeJS.Signals }): Promise<void> => {
@@ -107,9 +110,15 @@ export async function startFaultCluster(shape: Shape, options: { readonly chance
     status,
     waitFor,
     waitHealthy: async () => {
-      const isWell = (now: StatusReport): boolean =>
-        now.nodes.length === nodesOf(shape) && now.nodes.every((node) => node.ready) && now.sets.every((set) => set.state === 'Healthy');
-      await waitFor('all sets to be Healthy', isWell);
+      await waitFor('all nodes to be ready', (now) => now.nodes.length === nodesOf(shape) && now.nodes.every((node) => node.ready));
+      const token = readSecrets(paths)?.adminToken as string;
+      const endMs = performance.now() + PATIENCE_MS;
+      for (;;) {
+        const views = await Promise.all(admins.map((url) => ownView(url, token)));
+        if (views.every((view) => view === 'Healthy')) return;
+        if (performance.now() > endMs) throw new Error(`waited for every node to see its set Healthy in vain: ${views.join(', ')}`);
+        await sleep(250);
+      }
     },
     end,
     start,
@@ -118,6 +127,17 @@ export async function startFaultCluster(shape: Shape, options: { readonly chance
     inflict,
     [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
   };
+}
+
+/** The state of the only set as one node sees it: links take some seconds to come back once a partition is gone. */
+async function ownView(admin: string, token: string): Promise<string> {
+  try {
+    const reply = await fetch(`${admin}/v1/sets`, { headers: { authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(2000) });
+    const { sets } = (await reply.json()) as SetsView;
+    return sets[0]?.state ?? 'Unknown';
+  } catch (error) {
+    return String(error);
+  }
 }
 
 /** From one address to another; undefined stands for all. */
