@@ -18,8 +18,8 @@ import { shuffled } from './schedule.ts';
 const PAGE = join(import.meta.dirname, '../../docs/concepts/availability.md');
 const orders = Number(process.env['OPENLAKE_ORDERS'] ?? 2);
 const Bucket = 'availability';
-/** Inline, staged, and several stripes in the smallest set. */
-const SIZES = [100, 700_000, 3_000_000];
+/** Inline, staged, and several stripes in the smallest set. Below some hundred bytes a shard holds the whole object, and more nodes may go. */
+const SIZES = [20_000, 700_000, 3_000_000];
 /** How long a refusal must last before it counts as one: a client would have tried again by then. */
 const REFUSED_MS = 5_000;
 

@@ -128,6 +128,17 @@ test('a layout that cannot spare a node waits for approval of this very rollout'
   assert.equal(planPass(other).status.rollout?.blockedReason, 'LayoutCannotSpareNode');
 });
 
+test('a set with nothing to spare on W slots restarts once all of it is whole, and waits while it heals', () => {
+  const edited = edit(running({ nodes: 4, drives: 2, data: 5, parity: 3 }), image);
+  const ready = carryOut(edited, planPass(edited));
+  const healing = { ...ready, answers: answersOf(ready.cluster.status, { away: new Set(), healing: new Set([1]), nowMs: NOW_MS }) };
+  assert.equal(reason(healing), 'TooFewSpareShards');
+  const safe = planPass(healing).status.conditions?.find((condition) => condition.type === 'UpgradeSafe');
+  assert.match(safe?.message ?? '', /a version may have 6 shards, 2 of them on node-3, and needs 5 \(slot \d is Healing; slot \d is Healing\)/);
+  const whole = { ...ready, answers: answersOf(ready.cluster.status, { away: new Set(), nowMs: NOW_MS }) };
+  assert.deepEqual(deletions(whole), ['uid-node-3']);
+});
+
 test('by approval only: each rollout waits for its own', () => {
   const edited = edit(running(small), { ...image, update: { type: 'OnApproval', minReadySeconds: 0 } });
   const waiting = planPass(edited);
