@@ -141,7 +141,12 @@ export const metricDefinitions = {
     labels: ['drive', 'kind'],
     help: 'Sound shards of the object that had fewest in the last pass (least), and those of a whole one (all).',
   },
-  hintsHeld: { name: 'openlake_hints_held', kind: 'gauge', labels: [], help: 'Keys of which this node remembers that slots elsewhere missed them.' },
+  hintsHeld: {
+    name: 'openlake_hints_held',
+    kind: 'gauge',
+    labels: [],
+    help: 'Keys of which this node remembers that slots elsewhere missed them.',
+  },
   scrubObjects: { name: 'openlake_scrub_objects_total', kind: 'counter', labels: ['drive'], help: 'Shards whose blocks the scrub read.' },
   scrubBytes: { name: 'openlake_scrub_bytes_total', kind: 'counter', labels: ['drive'], help: 'Bytes that the scrub read.' },
   scrubDamaged: {

@@ -57,7 +57,7 @@ export async function fetchSetHealth(
 async function fetchView(member: MemberStatus, access: AdminAccess): Promise<NodeView | undefined> {
   try {
     const { sets, hintsHeld } = (await getJson(member, '/v1/sets', access)) as SetsView;
-    return { nodeId: member.id, atMs: access.nowMs(), sets, hintsHeld };
+    return { nodeId: member.id, atMs: access.nowMs(), sets, ...(hintsHeld === undefined ? {} : { hintsHeld }) };
   } catch {
     return undefined;
   }

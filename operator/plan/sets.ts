@@ -93,7 +93,15 @@ export function mergeSetViews(
     const serving: Record<number, number> = {};
     for (const slot of first?.slots ?? []) if (slot.state === 'Serving') serving[slot.nodeId] = (serving[slot.nodeId] ?? 0) + 1;
     const redundancy = redundancyOf({ coding: set, slots: first?.slots ?? [], views: fresh, id: set.id });
-    return { ...base, state: setState(set, voting), voting, reason, serving, witnesses: witnesses.map((vote) => vote.nodeId), ...redundancy };
+    return {
+      ...base,
+      state: setState(set, voting),
+      voting,
+      reason,
+      serving,
+      witnesses: witnesses.map((vote) => vote.nodeId),
+      ...redundancy,
+    };
   });
 }
 

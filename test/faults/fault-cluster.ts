@@ -46,7 +46,10 @@ export type FaultCluster = AsyncDisposable & {
 };
 
 /** Starts a cluster of k + m nodes; resolves when it is healthy. */
-export async function startFaultCluster(shape: Shape, options: { readonly chance: () => number } = { chance: Math.random }): Promise<FaultCluster> {
+export async function startFaultCluster(
+  shape: Shape,
+  options: { readonly chance: () => number } = { chance: Math.random },
+): Promise<FaultCluster> {
   const folder = mkdtempSync(join(tmpdir(), 'openlake-faults-'));
   const cluster = await startCluster(writeResource(shape, folder));
   rmSync(folder, { recursive: true });
@@ -57,7 +60,10 @@ export async function startFaultCluster(shape: Shape, options: { readonly chance
   const admins = nodes.map((node) => node.endpoints.admin);
   const addresses = nodes.map((node) => new URL(node.endpoints.s3).hostname);
 
-  const order = async (node: number, wanted: { readonly kind: 'start' } | { readonly kind: 'stop'; readonly signal: NodeJS.Signals }): Promise<void> => {
+  const order = async (
+    node: number,
+    wanted: { readonly kind: 'start' } | { readonly kind: 'stop'; readonly signal: NodeJS.Signals },
+  ): Promise<void> => {
     const control = readState(paths)?.control as string;
     const token = readSecrets(paths)?.adminToken as string;
     const reply = await sendOrder({ ...wanted, name: names[node] as string }, { control, token });
@@ -80,20 +86,19 @@ export async function startFaultCluster(shape: Shape, options: { readonly chance
   const drive = (node: number): string => join(paths.node(names[node] as string).drives, 'd0');
   const start = (node: number): Promise<void> => order(node, { kind: 'start' });
   const end = (node: number, how: NodeJS.Signals): Promise<void> => order(node, { kind: 'stop', signal: how });
-  const each = async (chosen: readonly number[], act: (node: number) => Promise<void> | void): Promise<void> => {
-    await Promise.all(chosen.map(act));
-  };
   const inflict = async ({ kind, nodes: chosen }: Fault): Promise<() => Promise<void>> => {
     switch (kind) {
       case 'kill':
       case 'restart':
-        await each(chosen, (node) => end(node, kind === 'kill' ? 'SIGKILL' : 'SIGTERM'));
-        return () => each(chosen, start);
+        await Promise.all(chosen.map((node) => end(node, kind === 'kill' ? 'SIGKILL' : 'SIGTERM')));
+        return async () => void (await Promise.all(chosen.map(start)));
       case 'stop':
-        await each(chosen, (node) => signal(node, 'SIGSTOP'));
-        return () => each(chosen, (node) => signal(node, 'SIGCONT'));
+        for (const node of chosen) signal(node, 'SIGSTOP');
+        return async () => {
+          for (const node of chosen) signal(node, 'SIGCONT');
+        };
       case 'flip':
-        await each(chosen, (node) => void openDrives(drive(node)).flipSomewhere(FLIPS, options.chance));
+        for (const node of chosen) openDrives(drive(node)).flipSomewhere(FLIPS, options.chance);
         return () => Promise.resolve();
       default: {
         const rules = blockedPaths({ kind, nodes: chosen }, addresses).flatMap(rulesOf);

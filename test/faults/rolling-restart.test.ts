@@ -14,7 +14,10 @@ const Bucket = 'rolling';
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 /** Writes and reads back until told to stop; each request goes where readiness says. Returns requests done and what went wrong. */
-async function work(follower: ReadinessFollower, options: { readonly worker: number; readonly stop: AbortSignal }): Promise<[number, string[]]> {
+async function work(
+  follower: ReadinessFollower,
+  options: { readonly worker: number; readonly stop: AbortSignal },
+): Promise<[number, string[]]> {
   const failures: string[] = [];
   let requests = 0;
   for (let turn = 0; !options.stop.aborted; turn += 1) {

@@ -29,7 +29,11 @@ export function* schedule(shape: Shape, random: () => number): Generator<Fault, 
   const nodes = nodesOf(shape);
   const spare = nodes - quorums(shape).write;
   const below = (bound: number): number => Math.floor(random() * bound);
-  const choose = (count: number): number[] => shuffled(Array.from({ length: nodes }, (_, index) => index), below).slice(0, count);
+  const choose = (count: number): number[] =>
+    shuffled(
+      Array.from({ length: nodes }, (_, index) => index),
+      below,
+    ).slice(0, count);
   const flipped = below(nodes);
   for (;;) {
     for (const kind of shuffled(KINDS, below)) {

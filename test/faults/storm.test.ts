@@ -26,7 +26,10 @@ const LOADS = [
 ] as const;
 
 /** Faults until `load` has ended, each undone before the next; returns what was done. */
-async function storm(on: FaultCluster, options: { readonly load: Promise<unknown>; readonly say: (line: string) => void }): Promise<string[]> {
+async function storm(
+  on: FaultCluster,
+  options: { readonly load: Promise<unknown>; readonly say: (line: string) => void },
+): Promise<string[]> {
   let ended = false;
   const end = options.load.finally(() => (ended = true)).catch(() => undefined);
   const done: string[] = [];

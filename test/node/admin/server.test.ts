@@ -106,7 +106,13 @@ for (const [connected, ownState, expected, voting] of [
 /** The healthy node with its drive being healed: so many objects done and left. */
 function healingStatus(done: number, left: number): ReturnType<typeof healthyStatus> {
   const status = healthyStatus();
-  const counters = Object.entries({ heal_objects_total: done, heal_objects_left: left, heal_shards_least: 3, heal_shards_all: 4, hints_held: 2 });
+  const counters = Object.entries({
+    heal_objects_total: done,
+    heal_objects_left: left,
+    heal_shards_least: 3,
+    heal_shards_all: 4,
+    hints_held: 2,
+  });
   const healing = { healState: 'dirty' as const, healReason: '', counters: counters.map(([name, value]) => ({ name, value })) };
   return { ...status, drives: status.drives.map((drive) => ({ ...drive, ...healing })) };
 }
@@ -125,7 +131,11 @@ test('healing shows what is left, and how long that takes at the pace so far', a
   [status, uptimeSeconds] = [healingStatus(300, 700), 14];
   assert.equal((await get()).drives[0]?.secondsLeft, 14);
   const { body } = await server.inject('/metrics');
-  for (const line of ['openlake_drive_heal_state{drive="0",state="dirty"} 1', 'openlake_heal_left_objects{drive="0"} 700', 'openlake_hints_held 2'])
+  for (const line of [
+    'openlake_drive_heal_state{drive="0",state="dirty"} 1',
+    'openlake_heal_left_objects{drive="0"} 700',
+    'openlake_hints_held 2',
+  ])
     assert.ok(body.split('\n').includes(line), line);
 });
 

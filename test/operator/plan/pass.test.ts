@@ -278,10 +278,7 @@ test('a layout that cannot spare a node says so from the first day', () => {
     }),
   );
   assert.equal(condition(pass.status, 'UpgradeSafe'), 'False LayoutCannotSpareNode');
-  assert.match(
-    message(pass.status, 'UpgradeSafe'),
-    /pool p0 \(6\+2, 2 of a set's slots on one node\): writes stop while one node is away/,
-  );
+  assert.match(message(pass.status, 'UpgradeSafe'), /pool p0 \(6\+2, 2 of a set's slots on one node\): writes stop while one node is away/);
   assert.equal(condition(pass.status, 'Ready'), 'True Serving');
   const chosen = planPass(
     runningSnapshot(({ pool }) => {

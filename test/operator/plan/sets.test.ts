@@ -39,7 +39,10 @@ test('a state needs two nodes that agree', () => {
 });
 
 /** The view of a node that says how its own slot is. */
-function healView(nodeId: number, options: { readonly voting?: number; readonly heal?: string; readonly hintsHeld?: number } = {}): NodeView {
+function healView(
+  nodeId: number,
+  options: { readonly voting?: number; readonly heal?: string; readonly hintsHeld?: number } = {},
+): NodeView {
   const { voting = 4, heal = 'Whole', hintsHeld = 0 } = options;
   const base = view(nodeId, voting);
   const sets = base.sets.map((set) => ({ ...set, slots: set.slots.map((slot) => (slot.slot === nodeId ? { ...slot, heal } : slot)) }));

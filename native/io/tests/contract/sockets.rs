@@ -203,7 +203,11 @@ pub(crate) async fn addresses_match(place: Place) {
     assert_eq!(server.peer_address().unwrap(), peer);
     assert_eq!(peer.ip(), address.ip());
     // A connection leaves from where it is told to; an address of the other family says nothing about it.
-    let own: IpAddr = if address.ip().is_loopback() { [127, 0, 0, 7].into() } else { address.ip() };
+    let own: IpAddr = if address.ip().is_loopback() {
+        [127, 0, 0, 7].into()
+    } else {
+        address.ip()
+    };
     for (from, seen) in [(own, own), (Ipv6Addr::LOCALHOST.into(), address.ip())] {
         let (connected, accepted) = futures_util::join!(place.runtime.connect_from(Some(from), address), listener.accept());
         connected.unwrap();
