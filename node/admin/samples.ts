@@ -64,6 +64,8 @@ function driveSamples(status: DriveStatus): Sample[] {
   const counters = status.counters.flatMap(({ name, value }) => {
     const latency = /^(read|write|flush)_latency_(?:le_(?:(\d+)us|inf)|us)$/.exec(name);
     if (latency) return latencySamples(latency, drive, value);
+    const memory = /^memory_(limit_)?([a-z]+)_bytes$/.exec(name);
+    if (memory) return memorySample(memory, drive, value);
     const healing = HEALING[name];
     if (healing !== undefined) return sample(healing[0], { drive, ...healing[1] }, value);
     switch (name) {
@@ -71,9 +73,6 @@ function driveSamples(status: DriveStatus): Sample[] {
       case 'heal_dirty':
       case 'hints_held':
         return [];
-      case 'index_used_bytes':
-      case 'index_limit_bytes':
-        return sample('driveIndexBytes', { drive, kind: name === 'index_used_bytes' ? 'used' : 'limit' }, value);
       case 'wear_percent':
         return sample('driveWear', { drive }, value / 100);
       case 'keys':
@@ -96,6 +95,10 @@ function latencySamples([name, operation = '', boundUs]: RegExpExecArray, drive:
   if (name.endsWith('_latency_us')) return [sample('driveLatencySum', { drive, operation }, value / 1e6)];
   if (boundUs !== undefined) return [sample('driveLatency', { drive, operation, le: String(Number(boundUs) / 1e6) }, value)];
   return [sample('driveLatency', { drive, operation, le: '+Inf' }, value), sample('driveLatencyCount', { drive, operation }, value)];
+}
+
+function memorySample([, limit, name = '']: RegExpExecArray, drive: string, value: number): Sample {
+  return limit ? sample('driveMemoryLimit', { drive, pool: name }, value) : sample('driveMemory', { drive, part: name }, value);
 }
 
 /** A sample in one line. */

@@ -66,11 +66,17 @@ export const metricDefinitions = {
   },
   driveBytes: { name: 'openlake_drive_bytes', kind: 'gauge', labels: ['drive', 'kind'], help: 'Capacity of a drive, and bytes used.' },
   driveKeys: { name: 'openlake_drive_keys', kind: 'gauge', labels: ['drive'], help: 'Keys in the index of a drive.' },
-  driveIndexBytes: {
-    name: 'openlake_drive_index_memory_bytes',
+  driveMemory: {
+    name: 'openlake_drive_memory_bytes',
     kind: 'gauge',
-    labels: ['drive', 'kind'],
-    help: "Memory of a drive's index (rows in use, filters, fences, cached blocks): used, and its limit.",
+    labels: ['drive', 'part'],
+    help: "Memory that a drive takes: of its index (rows, unwritten rows, filters, fences, blocks), its cache, and in log, staging and backlog.",
+  },
+  driveMemoryLimit: {
+    name: 'openlake_drive_memory_limit_bytes',
+    kind: 'gauge',
+    labels: ['drive', 'pool'],
+    help: "Budget of a drive's index and of its cache.",
   },
   driveOperations: {
     name: 'openlake_drive_operations_total',

@@ -33,5 +33,5 @@ pub(crate) use resident::Index;
 pub(crate) use row_codec::encode_row;
 pub(crate) use row_codec::{decode_row, decode_state, shared_extents};
 pub(crate) use run::{Run, RunError};
-pub(crate) use run_key::{SpecialKey, bitmap_key, decode_key, decode_special_key, encode_key, name_in, special_range_start};
+pub(crate) use run_key::{SpecialKey, bitmap_key, decode_key, decode_special_key, encode_key, name_in, special_range_start, unsettled_key};
 pub(crate) use run_writer::RunWriter;

@@ -8,8 +8,10 @@ mod crash;
 mod damage;
 mod formats;
 mod harness;
+mod healing;
 mod identity;
 mod index;
+mod memory;
 mod model;
 #[cfg(feature = "sabotage")]
 mod mutations;

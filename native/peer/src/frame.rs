@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  0  magic    u16  0x4c4f
-//!  2  version  u8   1
+//!  2  version  u8   2
 //!  3  kind     u8   1 request, 2 answer, 3 notice (a request without an answer), 4 node request, 5 node answer,
 //!                   16 hello, 17 welcome, 18 confirm, 19 ready, 20 refused
 //!  4  flags    u32  1: the bulk is blocks, which carry checksums of their own; the frame's leaves them out
@@ -18,7 +18,8 @@ use openlake_checksum::Crc64;
 use std::fmt;
 
 /// The version of frames and messages that this code speaks.
-pub const VERSION: u8 = 1;
+/// Version 1 had no messages for healing, and refusals did not say what a dirty drive may have forgotten.
+pub const VERSION: u8 = 2;
 /// Bytes of a header.
 pub const HEADER_BYTES: usize = 32;
 /// Bytes of head at most: a scan's page of 1000 rows with ordinary metadata stays far below.

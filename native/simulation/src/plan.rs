@@ -248,7 +248,7 @@ impl Plan {
             cores: random.between(1, 3) as usize,
             load_ms: random.between(2_000, 8_000),
             mix,
-            faults: FaultPlan::random(&mut random, shape.nodes, shape.writable_away()),
+            faults: with_wipes(FaultPlan::random(&mut random, shape.nodes, shape.writable_away()), seed, shape),
             world: world(&mut random),
             disk_error_chance: if random.percent(15) { 0.000_2 } else { 0.0 },
             sabotage: None,
@@ -275,10 +275,20 @@ impl Plan {
             estrangement_ms: 1_000,
             nodes_away: 1,
             clock_error_ms: 2_400,
+            nodes_blank: 0,
         };
         plan.world.network_delay = (Duration::from_micros(20), Duration::from_millis(random.between(2, 50)));
         plan
     }
+}
+
+/// Every third run replaces drives, where any may be lost.
+fn with_wipes(mut faults: FaultPlan, seed: u64, shape: Shape) -> FaultPlan {
+    if shape.losable() > 0 && Random::new(seed ^ 0xb1a_4e).percent(35) {
+        faults.nodes_blank = shape.losable();
+        faults.kinds.push(Fault::Wipe);
+    }
+    faults
 }
 
 /// Half of all worlds are quick; the others have slow links, slow disks, stalls, resets.
