@@ -59,6 +59,10 @@ impl Mesh {
             cluster: options.cluster,
             node: options.node,
             boot: options.boot,
+            source: options
+                .listen
+                .map(|address| address.ip())
+                .filter(|address| !address.is_unspecified()),
             clock: options.clock,
             fences: options.fences,
             versions: options.versions,

@@ -99,7 +99,7 @@ impl Link {
         };
         let attempt = async {
             let socket = runtime
-                .connect(self.address)
+                .connect_from(self.home.source, self.address)
                 .await
                 .map_err(|error| failure(format!("connecting to {}: {error}", self.address)))?;
             let mut incoming = Incoming::new(runtime, &socket, MAX_STRANGER_BYTES, MAX_STRANGER_BYTES);
