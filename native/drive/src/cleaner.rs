@@ -17,6 +17,7 @@ pub(crate) use room::PATIENCE;
 use crate::core::Core;
 use crate::counters::Counter;
 use crate::format::FreedPage;
+use crate::sabotage::{Sabotage, is_planted};
 use crate::space::{Segment, SegmentClass};
 use crate::{Ballot, Key};
 use futures_util::future::select;
@@ -147,7 +148,8 @@ impl Core {
             for segment in segments {
                 let generation = core.space.borrow().generation(segment);
                 let page = FreedPage { segment, generation }.encode(core.seed.salt);
-                if core.medium.write_first_page(segment, &page).await.is_err() {
+                let marked = is_planted(Sabotage::FreedUnmarked) || core.medium.write_first_page(segment, &page).await.is_ok();
+                if !marked {
                     core.counters.errors.add(1);
                     core.space.borrow_mut().retire_again(segment);
                     continue;

@@ -7,6 +7,7 @@ mod cleaning;
 mod crash;
 mod damage;
 mod formats;
+mod fuzz;
 mod harness;
 mod healing;
 mod identity;

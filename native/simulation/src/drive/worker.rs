@@ -29,7 +29,7 @@ impl Worker {
                 break;
             };
             self.shift.history.count(name_of(action));
-            let key = key(self.random.below(self.shift.plan.load.keys));
+            let key = key(self.number_of_key());
             self.act(action, key).await;
         }
         self.shift.working.set(self.shift.working.get() - 1);
@@ -65,6 +65,11 @@ impl Worker {
         }
     }
 
+    fn number_of_key(&mut self) -> u64 {
+        let load = &self.shift.plan.load;
+        let is_hot = load.hot_keys > 0 && self.random.percent(load.hot_percent);
+        self.random.below(if is_hot { load.hot_keys } else { load.keys })
+    }
     pub(super) fn ballot(&mut self, key: &Key) -> Ballot {
         let now_ms = self.shift.runtime.wall_ms();
         self.shift.model.borrow_mut().new_ballot(key, now_ms, &mut self.random)
