@@ -94,6 +94,7 @@ impl Link {
     /// Ends the link: requests that wait end as `Lost`.
     pub fn close(&self, reason: &str) {
         self.closed.set(true);
+        self.home.linked_boots.borrow_mut().remove(&self.node);
         self.reason.replace(reason.to_owned());
         if let Some(line) = self.line.take() {
             line.outgoing.close();

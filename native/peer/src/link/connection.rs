@@ -26,9 +26,9 @@ impl Link {
         let mut backoff = Backoff::default();
         while !self.closed.get() {
             match self.connect().await {
-                Ok((socket, incoming)) => {
+                Ok((socket, incoming, boot)) => {
                     backoff = Backoff::default();
-                    let reason = self.serve(socket, incoming).await;
+                    let reason = self.serve(socket, incoming, boot).await;
                     self.disconnected(reason);
                 }
                 Err(reason) => self.failed(reason),
@@ -43,7 +43,7 @@ impl Link {
         }
     }
 
-    async fn connect(&self) -> Result<(Socket, Incoming), String> {
+    async fn connect(&self) -> Result<(Socket, Incoming, u32), String> {
         let runtime = &self.home.runtime;
         let attempt = async {
             let socket = runtime
@@ -53,7 +53,7 @@ impl Link {
             let mut incoming = Incoming::new(runtime, &socket, MAX_STRANGER_BYTES, MAX_STRANGER_BYTES);
             let me = self.home.credentials();
             let linked = initiate(runtime, &socket, &mut incoming, &me, self.node).await;
-            linked.map(|_| (socket, incoming)).map_err(|refusal| refusal.reason)
+            linked.map(|peer| (socket, incoming, peer.boot)).map_err(|refusal| refusal.reason)
         };
         let stop = self.stop.wait();
         match select(pin!(runtime.timeout(HANDSHAKE_TIMEOUT, attempt)), pin!(stop)).await {
@@ -63,8 +63,8 @@ impl Link {
         }
     }
 
-    /// Carries answers until the connection ends; returns why it did.
-    async fn serve(self: &Rc<Link>, socket: Socket, mut incoming: Incoming) -> String {
+    /// Carries answers of the peer's boot number `boot` until the connection ends; returns why it did.
+    async fn serve(self: &Rc<Link>, socket: Socket, mut incoming: Incoming, boot: u32) -> String {
         if self.closed.get() {
             return "closed".to_owned();
         }
@@ -77,6 +77,7 @@ impl Link {
             verdict: RefCell::default(),
         });
         self.line.replace(Some(line.clone()));
+        self.home.linked_boots.borrow_mut().insert(self.node, boot);
         self.silent.set(false);
         self.attempted.set(true);
         self.reason.replace(String::new());
@@ -97,6 +98,7 @@ impl Link {
             };
             if self.silent.replace(false) {
                 self.reason.replace(String::new());
+                self.home.linked_boots.borrow_mut().insert(self.node, boot);
                 self.home.tell(&PeerEvent::Connected { node: self.node });
             }
             let (id, kind) = (received.header.request, received.header.kind);
@@ -138,6 +140,7 @@ impl Link {
 
     fn disconnected(&self, reason: String) {
         self.line.take();
+        self.home.linked_boots.borrow_mut().remove(&self.node);
         self.silent.set(false);
         self.pending.end_all();
         if !self.closed.get() {
