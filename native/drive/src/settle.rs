@@ -5,7 +5,6 @@ use crate::entry::Entry;
 use crate::format::{MarkKind, MarkParts, mark_bytes};
 use crate::space::Place;
 use crate::{Answer, Ballot, Key, LOCAL_BUCKET};
-use bytes::Bytes;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 

@@ -1,6 +1,7 @@
 //! Whether to believe the other side: pure decisions, each with a reason that names both.
 
 use super::proof::{Side, equal};
+use super::versions::advice;
 use super::{Confirm, Credentials, Hello, KnownBoots, Welcome, key_id, prove};
 
 /// The other side as it presents itself.
@@ -19,8 +20,8 @@ pub fn describe(me: &Credentials, other: Claim, why: &str) -> String {
     )
 }
 
-/// The responder's first look: the secret to prove things by, or why not. Nothing is proven yet.
-pub fn hello<'a>(me: &'a Credentials, hello: &Hello) -> Result<&'a [u8], String> {
+/// The responder's first look: the secret to prove things by and the version to speak, or why not. Nothing is proven yet.
+pub fn hello<'a>(me: &'a Credentials, hello: &Hello) -> Result<(&'a [u8], u8), String> {
     let claim = Claim {
         cluster: hello.cluster,
         node: hello.from,
@@ -38,8 +39,11 @@ pub fn hello<'a>(me: &'a Credentials, hello: &Hello) -> Result<&'a [u8], String>
     if !me.nodes.contains(&hello.from) {
         return refuse(format!("the layout of epoch {} has no node {}", me.epoch, hello.from));
     }
+    let Some(version) = me.versions.agree(hello.versions) else {
+        return refuse(advice((me.node, me.versions), (hello.from, hello.versions)));
+    };
     match me.secrets.iter().find(|secret| key_id(secret) == hello.key_id) {
-        Some(secret) => Ok(secret),
+        Some(secret) => Ok((secret, version)),
         None => refuse(format!("wrong secret: no secret with the id {} is known here", hex(&hello.key_id))),
     }
 }
@@ -62,6 +66,12 @@ pub fn welcome(me: &Credentials, hello: &Hello, welcome: &Welcome, secret: &[u8]
     }
     if !equal(&welcome.proof, &prove(secret, Side::Responder, hello, welcome)) {
         return refuse("wrong secret: its proof is wrong".to_owned());
+    }
+    if !(me.versions.oldest..=me.versions.newest).contains(&welcome.version) {
+        return refuse(format!(
+            "it chose protocol version {}, this side speaks {}",
+            welcome.version, me.versions
+        ));
     }
     same_layout(me, claim, welcome.epoch, &welcome.layout_hash)
 }
