@@ -81,6 +81,8 @@ pub(crate) struct Core {
     pub identity: Identity,
     /// 0: blank, and not adopted yet.
     pub generation: Cell<u32>,
+    /// Another drive took its place: it answers nothing any more. The text says which.
+    pub superseded: RefCell<Option<String>>,
     pub seed: DriveSeed,
     pub counters: Rc<Counters>,
     pub medium: Medium,

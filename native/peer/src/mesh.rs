@@ -49,6 +49,8 @@ pub struct Mesh {
     links: Rc<RefCell<BTreeMap<u32, Rc<Link>>>>,
     sessions: Rc<Sessions>,
     local_address: Rc<Cell<Option<SocketAddr>>>,
+    /// The highest generation that answered for a slot: what an earlier one says does not count any more.
+    generations: Rc<RefCell<BTreeMap<SlotId, u32>>>,
 }
 
 impl Mesh {
@@ -92,6 +94,7 @@ impl Mesh {
             links: Rc::default(),
             sessions,
             local_address,
+            generations: Rc::default(),
         };
         mesh.relink("");
         runtime.spawn(mesh.clone().watch());

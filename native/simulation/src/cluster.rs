@@ -234,6 +234,7 @@ impl Cluster {
     /// Puts blank drives in the place of a node's; its process ends with them.
     pub fn wipe(&mut self, node: usize) {
         self.event(&format!("the drives of node {node} are replaced by blank ones"));
+        self.history.count("drives replaced");
         self.forget(node);
         self.world.stop_node(node as u32);
         for slot in self.slots_of(node) {

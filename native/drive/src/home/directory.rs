@@ -53,7 +53,12 @@ impl Directory {
             }
         }
         let (runtime, path, lock) = (runtime.clone(), path.to_owned(), None);
-        Ok(Directory { runtime, path, device, lock })
+        Ok(Directory {
+            runtime,
+            path,
+            device,
+            lock,
+        })
     }
     /// Its path.
     pub fn path(&self) -> &Path {
@@ -139,7 +144,10 @@ impl Directory {
     pub async fn make_container(&self, number: u32, length: u64) -> io::Result<Region> {
         // Open files outlive their mount; a new one would lie on whatever is under it, and be gone when the mount is back.
         if self.runtime.info(&self.path)?.device != self.device {
-            let text = format!("{} is not the filesystem any more that it was: its mount is gone", self.path.display());
+            let text = format!(
+                "{} is not the filesystem any more that it was: its mount is gone",
+                self.path.display()
+            );
             return Err(io::Error::other(text));
         }
         let path = self.path.join(container_name(number));

@@ -202,7 +202,7 @@ impl Link {
         let (clock, answer) = match kind {
             FrameKind::Answer => {
                 let (envelope, answer): (AnswerEnvelope, _) = decode_all(head, bulk).map_err(unreadable)?;
-                (envelope.clock, AnyAnswer::Slot(answer))
+                (envelope.clock, AnyAnswer::Slot(answer, envelope.generation))
             }
             FrameKind::NodeAnswer => {
                 let (envelope, answer): (NodeEnvelope, _) = decode_all(head, bulk).map_err(unreadable)?;
