@@ -76,6 +76,7 @@ impl Mesh {
             skew: RefCell::default(),
             closed: Cell::new(false),
             refusals: RefCell::default(),
+            linked_boots: RefCell::default(),
             touched: RefCell::default(),
             events: RefCell::default(),
             arrived: Notify::default(),

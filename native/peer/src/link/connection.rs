@@ -123,6 +123,7 @@ impl Link {
         }
         let line = Rc::new(Line {
             key_id: peer.key_id,
+            boot: peer.boot,
             outgoing: Outgoing::new(peer.version, Allowance::bounded(peer.credit), self.change.clone()),
             pending: Rc::new(Pending::new(self.change.clone())),
             socket,
@@ -130,6 +131,7 @@ impl Link {
             pinged: Cell::new(None),
             verdict: RefCell::default(),
         });
+        self.home.linked_boots.borrow_mut().insert(self.node, peer.boot);
         self.silent.set(false);
         self.reason.replace(String::new());
         match self.line.replace(Some(line.clone())) {
@@ -156,6 +158,7 @@ impl Link {
             };
             if self.is_current(&line) && self.silent.replace(false) {
                 self.reason.replace(String::new());
+                self.home.linked_boots.borrow_mut().insert(self.node, line.boot);
                 self.home.tell(&PeerEvent::Connected { node: self.node });
             }
             if let Err(error) = self.received(&line, &received, incoming.head(&received)) {
@@ -218,6 +221,7 @@ impl Link {
 
     fn disconnected(&self, reason: String) {
         self.line.take();
+        self.home.linked_boots.borrow_mut().remove(&self.node);
         self.silent.set(false);
         if !self.closed.get() {
             self.reason.replace(reason.clone());
