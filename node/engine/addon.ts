@@ -145,6 +145,13 @@ export type DriveStatus = {
   readonly reason: string;
   readonly generation: number;
   readonly durabilityClass: string;
+  /**
+   * whole: nothing to heal. blank: a replacement that waits for its adoption. dirty: adopted and being filled. healing: it gets what it
+   * missed while it was away, or damaged blocks again.
+   */
+  readonly healState: 'whole' | 'blank' | 'dirty' | 'healing';
+  /** What healing waits for; empty if for nothing. */
+  readonly healReason: string;
   readonly counters: readonly { readonly name: string; readonly value: number }[];
 };
 

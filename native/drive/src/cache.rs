@@ -41,6 +41,17 @@ impl<K: Copy + Eq + Hash> Cache<K> {
             hand: 0,
         }
     }
+    /// Changes what it may hold.
+    pub fn set_limit(&mut self, limit_bytes: usize) {
+        self.limit_bytes = limit_bytes;
+        while self.held_bytes > self.limit_bytes {
+            self.evict();
+        }
+    }
+    /// Bytes that it may hold.
+    pub fn limit_bytes(&self) -> usize {
+        self.limit_bytes
+    }
     /// Bytes held, overhead included.
     pub fn held_bytes(&self) -> usize {
         self.held_bytes

@@ -24,6 +24,7 @@ impl Core {
     pub fn runs_installed(&self) {
         self.index.borrow_mut().evict(None);
         self.runs_changed.notify();
+        self.memory_changed.notify();
     }
     /// Works as long as the drive is open.
     pub async fn run_merges(self: Rc<Core>) {

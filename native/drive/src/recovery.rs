@@ -2,6 +2,7 @@
 //! log ever said.
 
 use crate::Key;
+use crate::backlog::BACKLOG_ROWS;
 use crate::blob::Blob;
 use crate::checkpoint::{KEPT, RootBase};
 use crate::core::Core;
@@ -154,7 +155,11 @@ async fn take_in(core: &Rc<Core>, place: &ManifestPlace, base: RootBase) -> Resu
     let before = |row: &&LogSegmentImage| row.live_records == 0 && row.generation < manifest.log.generation;
     let emptied = manifest.log_segments.iter().filter(before).map(|row| (row.segment, row.generation));
     core.checkpoints.set_emptied(emptied.collect());
-    let unsettled = scan_special(core, &runs).await?;
+    let mut unsettled = scan_special(core, &runs).await?;
+    if unsettled.len() > BACKLOG_ROWS {
+        unsettled.truncate(BACKLOG_ROWS);
+        core.index.borrow_mut().set_unsettled_elsewhere(true);
+    }
     for keys in unsettled.chunks(LOADS) {
         load_rows(core, keys.iter().cloned()).await?;
         let mut index = core.index.borrow_mut();
@@ -196,7 +201,7 @@ async fn read_manifest_in(core: &Rc<Core>, place: &ManifestPlace, registry: &Rc<
     Ok((manifest.ok_or_else(|| "the manifest is damaged".to_owned())?, blob))
 }
 
-/// Restores the bitmaps; returns the keys whose newest record nobody said to be complete.
+/// Restores the bitmaps; returns keys whose newest record nobody said to be complete, at most one more than the backlog takes.
 async fn scan_special(core: &Rc<Core>, runs: &[Rc<Run>]) -> Result<Vec<Key>, String> {
     let mut unsettled = Vec::new();
     let in_words = |error: crate::index::RunError| error.to_string();
@@ -213,6 +218,7 @@ async fn scan_special(core: &Rc<Core>, runs: &[Rc<Run>]) -> Result<Vec<Key>, Str
                     return Err(format!("the bitmap of segment {segment} does not fit what else is known of it"));
                 }
             }
+            Some(SpecialKey::Unsettled(_)) if unsettled.len() > BACKLOG_ROWS => break,
             Some(SpecialKey::Unsettled(key)) => unsettled.push(key),
             None => {}
         }

@@ -31,6 +31,9 @@ impl Follower {
     }
     fn apply(&mut self, record: LogRecord<'_>, found: Found) {
         let core = &self.core;
+        if let LogRecord::Version(version) = &record {
+            core.highest_record.set(core.highest_record.get().max(version.head.ballot));
+        }
         let mut ledger = Ledger::default();
         let claimed = apply(&mut core.index.borrow_mut(), &core.extents, &mut ledger, record, found);
         let mut space = core.space.borrow_mut();
@@ -240,6 +243,7 @@ pub(crate) fn unsettled(index: &Index, runtime: &Runtime) -> VecDeque<Weak<Entry
     for (_, row) in index.rows() {
         for entry in row.entries().iter().filter(|entry| Some(entry.head.ballot) > row.stable()) {
             entry.since.set(now);
+            entry.queued.set(true);
             queue.push_back(Rc::downgrade(entry));
         }
     }

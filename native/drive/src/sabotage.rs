@@ -54,11 +54,21 @@ pub enum Sabotage {
     ForgetfulMerge,
     /// A repeated CompleteMultipartUpload publishes again without asking what became of the first try.
     ForgottenComplete,
+    /// What a dirty drive lacks counts as absent.
+    BlankCounts,
+    /// A blank drive is adopted without a floor.
+    BlankWithoutFloor,
+    /// Heal reads without a barrier before them.
+    HealWithoutBarrier,
+    /// The healer looks at the other drives before the blank one is adopted.
+    HealBeforeAdoption,
+    /// A filled version takes the place of newer ones.
+    HealByForce,
 }
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Sabotage; 25] = [
+    pub const ALL: [Sabotage; 30] = [
         Sabotage::NoWriteBack,
         Sabotage::BlindRetry,
         Sabotage::EarlySuccess,
@@ -84,6 +94,11 @@ impl Sabotage {
         Sabotage::BackwardMerge,
         Sabotage::ForgetfulMerge,
         Sabotage::ForgottenComplete,
+        Sabotage::BlankCounts,
+        Sabotage::BlankWithoutFloor,
+        Sabotage::HealWithoutBarrier,
+        Sabotage::HealBeforeAdoption,
+        Sabotage::HealByForce,
     ];
     /// Those of a single drive.
     pub const OF_DRIVE: [Sabotage; 20] = [

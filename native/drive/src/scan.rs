@@ -89,7 +89,14 @@ impl Core {
             Some(last) => Covers::UpTo(last.name.clone()),
             None => Covers::End,
         };
-        let dirty = self.acceptor.get().dirty.is_some();
+        let dirty = self.is_dirty_in(
+            bucket,
+            space,
+            match &covers {
+                Covers::End => None,
+                Covers::UpTo(name) => Some(name),
+            },
+        );
         Answer::Page {
             rows: page.rows,
             covers,
@@ -156,15 +163,16 @@ impl Core {
                 }
                 let Some((key, row)) = resident.next() else { break };
                 if row.newest().is_some() {
-                    let state = row.state(acceptor.drive_floor, acceptor.dirty, false);
+                    let state = row.state(acceptor.drive_floor, self.dirty_of(key), false);
                     let name = key.name.clone();
                     page.push(ScanRow { name, state }, span.limit);
                 }
                 continue;
             }
             let Some((range, value)) = stored.next() else { break };
-            let state = decode_state(value, acceptor.drive_floor, acceptor.dirty);
             let name = piece.names.slice(range.clone());
+            let dirty = self.dirty_of_name(span.bucket, span.space, &name);
+            let state = decode_state(value, acceptor.drive_floor, dirty);
             match state {
                 Some(Some(state)) => page.push(ScanRow { name, state }, span.limit),
                 Some(None) => {}

@@ -9,8 +9,10 @@ mod damage;
 mod formats;
 mod fuzz;
 mod harness;
+mod healing;
 mod identity;
 mod index;
+mod memory;
 mod model;
 #[cfg(feature = "sabotage")]
 mod mutations;

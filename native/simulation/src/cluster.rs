@@ -231,6 +231,36 @@ impl Cluster {
         machine.serving.take();
         machine.runtime = None;
     }
+    /// Puts blank drives in the place of a node's; its process ends with them.
+    pub fn wipe(&mut self, node: usize) {
+        self.event(&format!("the drives of node {node} are replaced by blank ones"));
+        self.history.count("drives replaced");
+        self.forget(node);
+        self.world.stop_node(node as u32);
+        for slot in self.slots_of(node) {
+            if let Err(error) = self.world.wipe_path(node as u32, &drive_path(slot)) {
+                self.history
+                    .problem(self.now(), format!("the harness cannot wipe a drive of node {node}: {error}"));
+            }
+        }
+    }
+    /// Whether a node serves and lacks nothing that it does not know of: its drives are adopted and filled.
+    pub fn is_filled(&self, node: usize) -> bool {
+        let filled = |drive: &Drive| {
+            let progress = drive.heal_progress();
+            !progress.blank && progress.dirty.is_none()
+        };
+        let all = self.slots_of(node).len();
+        self.serving(node)
+            .is_some_and(|serving| serving.drives.len() == all && serving.drives.iter().all(filled))
+    }
+    /// What a node says of its healing.
+    pub fn healing(&self, node: usize) -> String {
+        match self.serving(node) {
+            Some(serving) => format!("{:?}", serving.store.heal_status()),
+            None => "does not serve".to_owned(),
+        }
+    }
     /// Lets a node stand still.
     pub fn pause(&mut self, node: usize) {
         self.event(&format!("node {node} stands still"));

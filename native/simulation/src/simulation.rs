@@ -90,6 +90,8 @@ impl Run<'_> {
         self.all_serve(cluster, "after all faults were mended")?;
         cluster.run_for(CALM);
         checkers::read_everything(cluster, &self.values, "after all faults were mended");
+        checkers::wait_until_healed(cluster, &self.values);
+        checkers::read_everything(cluster, &self.values, "after everything was healed");
         if random.percent(30) && self.plan.shape.losable() > 0 {
             return self.rot(cluster, random);
         }

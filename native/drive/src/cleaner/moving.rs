@@ -16,7 +16,7 @@ pub(crate) struct Move {
     pub stable: bool,
 }
 
-/// A copy of the trace of a collected tombstone on its way. Rows with a trace alone stay in memory.
+/// A copy of the trace of a collected tombstone on its way; its row stays in memory.
 pub(crate) struct TraceMove {
     pub key: Key,
 }
@@ -35,7 +35,11 @@ impl Core {
     pub fn move_version(&self, entry: &Rc<Entry>, from: Place, record: &StoredRecord<'_>, source: &[u8]) -> Moving {
         let index = self.index.borrow();
         let held = |row: &&crate::row::Row| row.entries().iter().any(|held| Rc::ptr_eq(held, entry));
-        let Some(row) = index.get(&entry.key).filter(held).filter(|_| entry.place() == Some(from)) else {
+        let Some(row) = index
+            .get(&entry.key)
+            .filter(held)
+            .filter(|_| entry.place() == Some(from) && !entry.replacing.get())
+        else {
             return Moving::Dead;
         };
         if entry.going.get() {
@@ -71,7 +75,7 @@ impl Core {
     }
     /// Copies the trace of a collected tombstone that lies at `from`, if it is needed there.
     pub fn move_trace(&self, key: &Key, mark: &StoredMark<'_>, from: Place) -> Moving {
-        let index = self.index.borrow();
+        let mut index = self.index.borrow_mut();
         if index.get(key).is_none_or(|row| row.mark() != Some(from) || row.trace().is_none()) {
             return Moving::Dead;
         }
@@ -84,7 +88,11 @@ impl Core {
         };
         let key = index.own_key(key);
         let encode = |target: &mut [u8], salt| parts.encode(target, salt);
-        self.append_moved(parts.encoded_bytes(), Effect::TraceMoved(TraceMove { key }), encode)
+        let moving = self.append_moved(parts.encoded_bytes(), Effect::TraceMoved(TraceMove { key: key.clone() }), encode);
+        if matches!(moving, Moving::Appended) {
+            index.begin_trace_move(&key);
+        }
+        moving
     }
     /// Appends a copy of `bytes`, written by `encode` with the drive's salt; `effect` is what it does once durable.
     fn append_moved(&self, bytes: usize, effect: Effect, encode: impl FnOnce(&mut [u8], u64)) -> Moving {
@@ -157,6 +165,7 @@ impl Core {
     pub fn note_trace_moved(&self, moved: &TraceMove, to: Place, sequence: u64) {
         let key = &moved.key;
         let mut index = self.index.borrow_mut();
+        index.end_trace_move(key);
         let Some(row) = index.change(key).filter(|row| row.trace().is_some()) else {
             return;
         };

@@ -70,6 +70,8 @@ pub(crate) struct RecordParts<'parts> {
     pub extents: &'parts [Extent],
     pub checksums: &'parts [u8],
     pub payload: &'parts [u8],
+    /// Known complete by now.
+    pub stable: bool,
 }
 
 impl RecordParts<'_> {
@@ -93,7 +95,8 @@ impl RecordParts<'_> {
         let flags = flag(head.coding.whole, WHOLE)
             | flag(head.unconditional, UNCONDITIONAL)
             | flag(head.base.is_some(), HAS_BASE)
-            | flag(head.coding.manifest, MANIFEST);
+            | flag(head.coding.manifest, MANIFEST)
+            | flag(self.stable, STABLE);
         let total = bytes.len() as u32;
         let mut fields = FieldWriter::new(bytes);
         fields

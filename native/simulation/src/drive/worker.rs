@@ -109,7 +109,7 @@ impl Worker {
         let result = match answer {
             Answer::Promise(state) => model.key(key).promised(ballot, &before, &state).and(model.check_floor(state.floor)),
             Answer::Refuse { floor, .. } if floor <= ballot => Err(format!("refused for the floor {floor}")),
-            Answer::Refuse { floor, stable } => {
+            Answer::Refuse { floor, stable, .. } => {
                 let justified = model.check_floor(floor);
                 model.key(key).refused(ballot, &before, floor, stable).and(justified)
             }

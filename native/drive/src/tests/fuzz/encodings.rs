@@ -191,6 +191,7 @@ pub fn record(chance: &mut Chance) -> Vec<u8> {
         extents: &extents,
         checksums: &checksums,
         payload: &payload,
+        stable: chance.one_in(2),
     };
     let mut bytes = vec![0; parts.encoded_bytes()];
     parts.encode(&mut bytes, SALT);
