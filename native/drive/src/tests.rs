@@ -1,6 +1,7 @@
 //! Tests of the drive as a whole, and of its parts where only they can be seen from inside.
 
 mod basics;
+mod cache;
 mod capacity;
 mod checkpoints;
 mod cleaning;

@@ -151,11 +151,7 @@ impl Core {
         {
             space.remove_live(mark.segment(), mark_bytes(&entry.key) as u64);
         }
-        let mut cache = self.cache.borrow_mut();
-        if let Some(tail) = cache.get(old_key) {
-            cache.remove(old_key);
-            cache.insert(new_key, tail);
-        }
+        self.cache.borrow_mut().rename(old_key, new_key);
     }
     /// The copy of a mark is durable at `to`.
     pub fn note_mark_moved(&self, moved: &Move, to: Place, sequence: u64) {
