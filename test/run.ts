@@ -4,7 +4,7 @@
  *
  *   node test/run.ts            everything
  *   node test/run.ts check      only what needs no server: types, lint, format, dead code, architecture
- *   node test/run.ts core       everything but the stages that need root: arm, drive, kube and images
+ *   node test/run.ts core       everything but the stages that need root: arm, drive, faults, kube and images
  *   node test/run.ts NAME ...   only the named stages
  *
  * test/provision/provision.mjs installs what the stages need; npm calls it before.
@@ -68,6 +68,7 @@ const stages: readonly Stage[] = [
   { name: 'unit', kind: 'test', commands: [nodeTests('test/{native,node,operator}/**/*.test.ts')] },
   { name: 'drive', kind: 'root', commands: [nodeTests('test/drive/*.test.ts')] },
   { name: 'cluster', kind: 'test', commands: [nodeTests('test/cluster/**/*.test.ts')] },
+  { name: 'faults', kind: 'root', commands: [[process.execPath, 'test/faults/run.ts']] },
   { name: 'kube', kind: 'root', commands: [[process.execPath, 'test/kube/run.ts']] },
   // Builds need the package registries, so these stay in this machine's network.
   { name: 'images', kind: 'root', commands: [[process.execPath, '--test', '--test-isolation=none', ...imageTests]] },

@@ -12,6 +12,7 @@ use openlake_drive::{Answer, Ballot, Request};
 use openlake_io::Runtime;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -27,6 +28,9 @@ pub struct Home {
     pub cluster: [u8; 16],
     pub node: u32,
     pub boot: u32,
+    /// Connections to peers leave from here, where the node listens on an address of its own: so that firewalls, and whoever looks at
+    /// connections, can tell the nodes of one machine or network apart.
+    pub source: Option<IpAddr>,
     pub clock: Arc<Clock>,
     pub fences: Arc<Fences>,
     pub versions: Versions,
@@ -41,6 +45,8 @@ pub struct Home {
     pub closed: Cell<bool>,
     /// Why this node refused someone who claimed an id, last time.
     pub refusals: RefCell<BTreeMap<u32, String>>,
+    /// Boot numbers of the nodes that answer at their addresses right now.
+    pub linked_boots: RefCell<HashMap<u32, u32>>,
     pub touched: RefCell<Vec<TouchedListener>>,
     pub events: RefCell<Vec<EventListener>>,
     /// Some peer's session began.

@@ -49,6 +49,8 @@ pub struct Mesh {
     links: Rc<RefCell<BTreeMap<u32, Rc<Link>>>>,
     sessions: Rc<Sessions>,
     local_address: Rc<Cell<Option<SocketAddr>>>,
+    /// The highest generation that answered for a slot: what an earlier one says does not count any more.
+    generations: Rc<RefCell<BTreeMap<SlotId, u32>>>,
 }
 
 impl Mesh {
@@ -59,6 +61,10 @@ impl Mesh {
             cluster: options.cluster,
             node: options.node,
             boot: options.boot,
+            source: options
+                .listen
+                .map(|address| address.ip())
+                .filter(|address| !address.is_unspecified()),
             clock: options.clock,
             fences: options.fences,
             versions: options.versions,
@@ -70,6 +76,7 @@ impl Mesh {
             skew: RefCell::default(),
             closed: Cell::new(false),
             refusals: RefCell::default(),
+            linked_boots: RefCell::default(),
             touched: RefCell::default(),
             events: RefCell::default(),
             arrived: Notify::default(),
@@ -87,6 +94,7 @@ impl Mesh {
             links: Rc::default(),
             sessions,
             local_address,
+            generations: Rc::default(),
         };
         mesh.relink("");
         runtime.spawn(mesh.clone().watch());

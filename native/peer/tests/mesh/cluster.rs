@@ -55,8 +55,11 @@ impl SlotServer for Slot {
                     held.set((held.get().0 - bytes, held.get().1));
                     Answer::Ack
                 }
-                Request::Drop { .. } => Answer::Ack,
-                Request::Scan { limit, .. } => {
+                Request::Drop { .. } | Request::Missed { .. } => Answer::Ack,
+                Request::Barrier { .. } | Request::NextSpace { .. } | Request::Digest { .. } => {
+                    Answer::Failed("not played here".to_owned())
+                }
+                Request::Scan { limit, .. } | Request::HealScan { limit, .. } => {
                     let row = |index: u32| ScanRow {
                         name: Bytes::from(format!("{index:0>1000}")),
                         state: KeyState::default(),
