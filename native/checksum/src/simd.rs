@@ -11,4 +11,7 @@ pub(crate) mod md5;
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code)]
 mod pclmul;
+#[cfg(target_arch = "aarch64")]
+#[allow(unsafe_code)]
+mod pmull;
 mod scalar;
