@@ -160,15 +160,21 @@ test('a second process with the identity of a running node is refused by the pee
   const copy = join(folder.path, 'copy');
   cpSync(driveOf(3), copy, { recursive: true });
   const ports = await clusterConfigs(join(folder.path, 'other-ports'), { nodes: 4, drivesPerNode: 1 });
+  const elsewhere = ports[3] as NodeConfig;
   const duplicate = new NodeProcess(folder.path, {
     ...original,
     node: { ...original.node, name: 'duplicate' },
-    listen: (ports[0] as NodeConfig).listen,
+    listen: elsewhere.listen,
+    nodes: original.nodes.map((node) => (node.id === 3 ? (elsewhere.nodes[3] as (typeof original.nodes)[number]) : node)),
     drives: original.drives.map((drive) => ({ ...drive, path: copy })),
   });
   try {
-    const said = (): boolean => [...running.values(), duplicate].some((node) => /duplicate node id/.test(node.log));
-    await until(async () => said(), `a word about the duplicate:\n${duplicate.log}`);
+    let seen = '';
+    await until(async () => {
+      seen = JSON.stringify(await duplicate.admin('/v1/sets').catch(String));
+      return seen.includes('duplicate node id: node 3 runs at its address');
+    }, 'the refusal of the duplicate').catch((error: unknown) => assert.fail(`${String(error)}\n${seen}\n${duplicate.log}`));
+    assert.equal((await fetch(`http://${duplicate.config.listen.admin}/readyz`)).status, 503);
     await put('beside-the-duplicate');
     await readAll();
   } finally {
