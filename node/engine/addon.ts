@@ -146,9 +146,6 @@ export type DriveStatus = {
   readonly state: 'Healthy' | 'Suspect' | 'Failed';
   readonly reason: string;
   readonly generation: number;
-  /** whole, blank, dirty or healing; what healing waits for. */
-  readonly healState: string;
-  readonly healReason: string;
   readonly durabilityClass: string;
   /**
    * whole: nothing to heal. blank: a replacement that waits for its adoption. dirty: adopted and being filled. healing: it gets what it

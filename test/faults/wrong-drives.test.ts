@@ -21,6 +21,8 @@ let client: S3Client;
 
 const driveOf = (node: number): string => configs[node]?.drives[0]?.path as string;
 
+const slotOf = (node: number): number => configs[node]?.sets[0]?.slots.findIndex((slot) => slot.node === node) as number;
+
 /** Starts a node, with another configuration if one is given. */
 function start(node: number, config = configs[node] as NodeConfig): NodeProcess {
   const started = new NodeProcess(folder.path, config);
@@ -116,7 +118,6 @@ test('two nodes whose drives were swapped refuse both, each naming what it found
     renameSync(between, right);
   };
   swap();
-  const slotOf = (node: number): number => configs[node]?.sets[0]?.slots.findIndex((slot) => slot.node === node) as number;
   const swapped = [2, 3].map((node) => start(node));
   for (const [index, node] of [2, 3].entries()) {
     const says = new RegExp(`is set 0 slot ${slotOf(node === 2 ? 3 : 2)}, but is configured as set 0 slot ${slotOf(node)}`);
@@ -160,15 +161,21 @@ test('a second process with the identity of a running node is refused by the pee
   const copy = join(folder.path, 'copy');
   cpSync(driveOf(3), copy, { recursive: true });
   const ports = await clusterConfigs(join(folder.path, 'other-ports'), { nodes: 4, drivesPerNode: 1 });
+  const elsewhere = ports[3] as NodeConfig;
   const duplicate = new NodeProcess(folder.path, {
     ...original,
     node: { ...original.node, name: 'duplicate' },
-    listen: (ports[0] as NodeConfig).listen,
+    listen: elsewhere.listen,
+    nodes: original.nodes.map((node) => (node.id === 3 ? (elsewhere.nodes[3] as (typeof original.nodes)[number]) : node)),
     drives: original.drives.map((drive) => ({ ...drive, path: copy })),
   });
   try {
-    const said = (): boolean => [...running.values(), duplicate].some((node) => /duplicate node id/.test(node.log));
-    await until(async () => said(), `a word about the duplicate:\n${duplicate.log}`);
+    let seen = '';
+    await until(async () => {
+      seen = JSON.stringify(await duplicate.admin('/v1/sets').catch(String));
+      return seen.includes('duplicate node id: node 3 runs at its address');
+    }, 'the refusal of the duplicate').catch((error: unknown) => assert.fail(`${String(error)}\n${seen}\n${duplicate.log}`));
+    assert.equal((await fetch(`http://${duplicate.config.listen.admin}/readyz`)).status, 503);
     await put('beside-the-duplicate');
     await readAll();
   } finally {

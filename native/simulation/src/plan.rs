@@ -287,7 +287,7 @@ impl Plan {
     /// drive are still on their way while its successor is being filled.
     pub fn replacing(seed: u64, shape: Option<Shape>) -> Plan {
         let mut plan = Plan::from_seed(seed, shape);
-        let mut random = Random::new(seed ^ 0x3e_a1);
+        let mut random = Random::new(seed ^ 0x3ea1);
         plan.keys = random.between(1, 3) as usize;
         plan.load_ms = 25_000;
         plan.mix.replaces_bucket = false;
