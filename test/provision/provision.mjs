@@ -21,11 +21,7 @@ const folder = dirname(fileURLToPath(import.meta.url));
 /** Parts of the machine that each way of calling this needs, and the programs that make the rest. */
 const WAYS = {
   all: {
-<<<<<<< HEAD
-    parts: ['core', 'kube', 'drive', 'arm', 'faults'],
-=======
     parts: ['core', 'kube', 'drive', 'faults', 'arm'],
->>>>>>> main
     programs: ['../../native/build.mjs', 'python-clients.mjs', 'base-images.mjs', 'go-tools.mjs', 'virtual-machine.mjs', 'arm-target.mjs'],
   },
   core: { parts: ['core'], programs: ['../../native/build.mjs', 'python-clients.mjs'] },
