@@ -42,7 +42,7 @@ pub enum Sabotage {
     ForgottenComplete,
     /// What a dirty drive lacks counts as absent.
     BlankCounts,
-    /// A blank drive is adopted without a floor.
+    /// A blank drive is adopted without a floor, and nobody else's is raised for it.
     BlankWithoutFloor,
     /// Heal reads without a barrier before them.
     HealWithoutBarrier,

@@ -306,6 +306,10 @@ impl Plan {
             nodes_blank: plan.shape.losable(),
         };
         plan.world.network_delay = (Duration::from_micros(20), Duration::from_millis(random.between(1, 60)));
+        if random.percent(60) {
+            plan.world.disk_stall_chance = 0.01;
+            plan.world.disk_stall = Duration::from_millis(random.between(50, 1_500));
+        }
         plan.disk_error_chance = 0.0;
         plan
     }
