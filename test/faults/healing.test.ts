@@ -42,7 +42,9 @@ async function putAll(node: number, prefix: string): Promise<void> {
 
 async function readAll(node: number): Promise<void> {
   for (const [Key, bytes] of stored) {
-    const reply = await via(node).send(new GetObjectCommand({ Bucket, Key }));
+    const reply = await via(node)
+      .send(new GetObjectCommand({ Bucket, Key }))
+      .catch((error: unknown) => assert.fail(`${Key} through node ${node}: ${String(error)}`));
     assert.ok(bytes.equals((await reply.Body?.transformToByteArray()) ?? Buffer.alloc(0)), `${Key} through node ${node}: other bytes`);
   }
 }
