@@ -77,7 +77,16 @@ const Layout = Type.Object(
   closed,
 );
 
-const Node = Type.Object({ id: NodeId, name: Name, address: Address }, closed);
+const Node = Type.Object(
+  {
+    id: NodeId,
+    name: Name,
+    address: Address,
+    /** A blank drive in a slot that was filled before takes the place of the lost one and is healed; otherwise it is refused by name. */
+    adopt_blank: Type.Boolean({ default: true }),
+  },
+  closed,
+);
 
 const Listen = Type.Object(
   {

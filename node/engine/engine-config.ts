@@ -13,6 +13,7 @@ export function engineConfig(config: NodeConfig): EngineConfig {
     cluster: config.cluster.id,
     node: config.node.id,
     bootstrap: config.cluster.bootstrap,
+    adoptBlank: config.node.adopt_blank,
     peerSecrets: config.secrets.peer_secrets,
     listenS3: config.listen.s3,
     listenPeer: config.listen.peer,

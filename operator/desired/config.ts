@@ -74,7 +74,7 @@ export function nodeConfig(input: DesiredInput, member: MemberStatus): NodeConfi
   return {
     cluster: { id: input.clusterId, name: metadata.name, region: spec.region, bootstrap: !input.bootstrapped && spec.adopt === undefined },
     layout: { epoch: input.layout.epoch, hash: input.layout.hash },
-    node: { id: member.id, name: member.nodeName, address: member.address },
+    node: { id: member.id, name: member.nodeName, address: member.address, adopt_blank: pool.drives.adoptBlank },
     listen: {
       s3: joinEndpoint(member.address, s3Port),
       peer: joinEndpoint(member.address, peerPort),
