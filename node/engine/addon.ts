@@ -268,6 +268,8 @@ export type DriveBenchReport = {
   readonly durabilityClass: string;
   readonly keys: number;
   readonly usedBytes: number;
+  /** Memory of the index with all records in it. */
+  readonly indexUsedBytes: number;
   readonly recordsPerBatch: number;
   readonly openCleanMs: number;
   readonly openCrashedMs: number;

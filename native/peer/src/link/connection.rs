@@ -230,6 +230,10 @@ impl Link {
     }
 
     fn failed(&self, reason: String) {
+        let reason = match self.line.borrow().is_some() {
+            true => format!("the link by another secret stays, as the one that signs now is not accepted yet: {reason}"),
+            false => reason,
+        };
         if !self.closed.get() && self.reason.replace(reason.clone()) != reason {
             self.home.tell(&PeerEvent::Unreachable { node: self.node, reason });
         }
