@@ -150,6 +150,13 @@ export type DriveStatus = {
   readonly healState: string;
   readonly healReason: string;
   readonly durabilityClass: string;
+  /**
+   * whole: nothing to heal. blank: a replacement that waits for its adoption. dirty: adopted and being filled. healing: it gets what it
+   * missed while it was away, or damaged blocks again.
+   */
+  readonly healState: 'whole' | 'blank' | 'dirty' | 'healing';
+  /** What healing waits for; empty if for nothing. */
+  readonly healReason: string;
   readonly counters: readonly { readonly name: string; readonly value: number }[];
 };
 
@@ -264,6 +271,8 @@ export type DriveBenchReport = {
   readonly durabilityClass: string;
   readonly keys: number;
   readonly usedBytes: number;
+  /** Memory of the index with all records in it. */
+  readonly indexUsedBytes: number;
   readonly recordsPerBatch: number;
   readonly openCleanMs: number;
   readonly openCrashedMs: number;

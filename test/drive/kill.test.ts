@@ -8,12 +8,10 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { before, type TestContext, test } from 'node:test';
-import { buildTorture, check, load, loadAndKill, loopDevice, run, scratchFolder, seededChance } from './torture.ts';
+import { buildTorture, check, fill, loadAndKill, loopDevice, run, scratchFolder, seededChance } from './torture.ts';
 
 const kills = Number(process.env['OPENLAKE_KILLS'] ?? 8);
 const seed = Number(process.env['OPENLAKE_SEED'] ?? Math.floor(Math.random() * 2 ** 32));
-/** Runs of five seconds until the small filesystem must be full. */
-const FILL_ROUNDS = 12;
 const FULL_BELOW_KIB = 64 * 1024;
 let program = '';
 
@@ -78,8 +76,8 @@ test('a drive on a filesystem of 256 MiB fills to the brim, goes on, and survive
   });
   const lines = path.join(scratch.folder, 'lines');
   const freeKib = (): number => Number(run('df', '--output=avail', '-k', mount).split('\n')[1]);
-  for (let round = 1; round <= FILL_ROUNDS && freeKib() > FULL_BELOW_KIB; round++) load(program, { place, lines, run: round, seconds: 5 });
+  fill(program, { place, lines, run: 1 });
   assert.ok(freeKib() <= FULL_BELOW_KIB, `the filesystem was to fill up, ${freeKib()} KiB are free`);
   context.diagnostic(`full: ${freeKib()} KiB are free, ${check(program, { place, lines })}`);
-  await killOver(context, { place, lines, firstRun: FILL_ROUNDS + 1 });
+  await killOver(context, { place, lines, firstRun: 2 });
 });

@@ -47,13 +47,10 @@ export function run(command: string, ...words: readonly string[]): string {
   return ended.stdout;
 }
 
-/** Loads the drive at `place` for some seconds and appends the lines to `lines`; throws when it ends with an error. */
-export function load(
-  program: string,
-  options: { readonly place: string; readonly lines: string; readonly run: number; readonly seconds: number },
-): void {
+/** Loads the drive at `place` until it is full, and appends the lines to `lines`; throws when it ends with an error. */
+export function fill(program: string, options: { readonly place: string; readonly lines: string; readonly run: number }): void {
   const output = openSync(options.lines, 'a');
-  const words = ['write', options.place, String(options.run), String(options.seconds)];
+  const words = ['write', options.place, String(options.run), 'full'];
   const ended = spawnSync(program, words, { encoding: 'utf8', stdio: ['ignore', output, 'pipe'] });
   closeSync(output);
   if (ended.status !== 0) throw new Error(ended.stderr);

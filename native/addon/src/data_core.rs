@@ -14,7 +14,7 @@ use openlake_drive::Drive;
 use openlake_http::{Server, ServerOptions};
 use openlake_io::{RemoteHandle, Runtime};
 use openlake_object::{HealOptions, LocalSlot, Store, StoreOptions};
-use openlake_peer::{LocalDrive, Mesh, MeshOptions, SlotId, SlotServer};
+use openlake_peer::{LocalDrive, Mesh, MeshOptions, SlotId, SlotServer, Versions};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -166,6 +166,8 @@ pub fn assemble(core: usize, runtime: &Runtime, shared: &Shared, assembly: &Asse
         cluster: plan.cluster,
         node: plan.node,
         boot: assembly.boot,
+        versions: Versions::SPOKEN,
+        budget_bytes: plan.peer_budget_bytes,
         secrets: plan.secrets.clone(),
         layout: plan.layout.clone(),
         clock: shared.clock.clone(),

@@ -4,7 +4,7 @@ use crate::data_core;
 use crate::engine::Shared;
 use crate::queue::{Completion, Payload};
 use napi_derive::napi;
-use openlake_drive::{DriveState, DriveStatus, LatencySnapshot, latency_bound_us};
+use openlake_drive::{DriveMemory, DriveState, DriveStatus, LatencySnapshot, latency_bound_us};
 use openlake_http::ServerCounters;
 use openlake_io::DurabilityClass;
 use openlake_object::HealStatus;
@@ -253,6 +253,25 @@ fn latency_counters<'name>(operation: &'name str, latency: &LatencySnapshot) -> 
     buckets.into_iter().chain([(format!("{operation}_latency_us"), latency.total_us)])
 }
 
+/// `memory_<part>_bytes` and `memory_limit_<pool>_bytes`. Unwritten rows are told apart from the others, so that the parts add up.
+fn memory_counters(memory: &DriveMemory) -> impl Iterator<Item = (String, u64)> + use<> {
+    [
+        ("memory_limit_index_bytes", memory.index_limit),
+        ("memory_limit_cache_bytes", memory.cache_limit),
+        ("memory_rows_bytes", memory.rows.saturating_sub(memory.unwritten)),
+        ("memory_unwritten_bytes", memory.unwritten),
+        ("memory_filters_bytes", memory.filters),
+        ("memory_fences_bytes", memory.fences),
+        ("memory_blocks_bytes", memory.blocks),
+        ("memory_cache_bytes", memory.cache),
+        ("memory_log_bytes", memory.log),
+        ("memory_staging_bytes", memory.staging),
+        ("memory_backlog_bytes", memory.backlog),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into_iter()
+}
+
 fn heal_counters(status: &HealStatus, hints_held: u64) -> Vec<CounterObject> {
     let counters = [
         ("heal_dirty", u64::from(status.blank || status.dirty)),
@@ -296,8 +315,7 @@ fn drive_counters(status: &DriveStatus) -> Vec<CounterObject> {
         ("corrupt_blocks", status.corrupt_blocks),
         ("cache_hits", status.cache_hits),
         ("cache_misses", status.cache_misses),
-        ("index_used_bytes", status.index_used_bytes),
-        ("index_limit_bytes", status.index_limit_bytes),
+        ("memory_waits", status.memory_waits),
     ];
     let wear = status
         .storage
@@ -307,6 +325,7 @@ fn drive_counters(status: &DriveStatus) -> Vec<CounterObject> {
         .map(|(name, value)| (name.to_owned(), value))
         .into_iter()
         .chain(wear)
+        .chain(memory_counters(&status.memory))
         .chain(latency_counters("read", &status.read_latency))
         .chain(latency_counters("write", &status.write_latency))
         .chain(latency_counters("flush", &status.flush_latency))

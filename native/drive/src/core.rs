@@ -1,6 +1,7 @@
 //! The state of an open drive, shared by the handles and tasks of one core.
 
 use crate::ailments::Ailments;
+use crate::backlog::Backlog;
 use crate::cache::{Cache, RecordKey};
 use crate::checkpoint::Checkpoints;
 use crate::cleaner::{Cleaner, Move, TraceMove};
@@ -14,6 +15,7 @@ use crate::lease::Leases;
 use crate::log::Log;
 use crate::medium::Medium;
 use crate::roots::Roots;
+use crate::sabotage::{Sabotage, is_planted};
 use crate::signal::Signal;
 use crate::space::{ExtentRegistry, Place, Space};
 use crate::stage::StageTable;
@@ -70,7 +72,7 @@ pub(crate) struct Marks {
     /// Freezes that wait for those above to be durable; until they are done no other is known.
     pub held: u32,
     /// Told meanwhile.
-    pub deferred: Vec<(Key, Ballot)>,
+    pub deferred: Vec<Rc<Entry>>,
 }
 
 /// An open drive.
@@ -108,6 +110,8 @@ pub(crate) struct Core {
     pub index_damaged: Cell<bool>,
     /// Wakes the merges.
     pub runs_changed: Signal,
+    /// Rows were written out, or never will be.
+    pub memory_changed: Signal,
     pub space: RefCell<Space>,
     pub extents: Rc<ExtentRegistry>,
     pub checkpoints: Checkpoints,
@@ -121,6 +125,7 @@ pub(crate) struct Core {
     /// Records by the time they became durable here; those settled meanwhile are skipped.
     pub unsettled: RefCell<VecDeque<Weak<Entry>>>,
     pub sweep_at: Cell<usize>,
+    pub backlog: Backlog,
 
     /// Drive floor and boot as they hold now; the bound as last appended.
     pub acceptor: Cell<AcceptorState>,
@@ -159,6 +164,8 @@ impl Core {
         self.log.borrow_mut().fail();
         self.log_changed.notify();
         self.runs_changed.notify();
+        self.memory_changed.notify();
+        self.end_backlog();
     }
     /// The drive works on, but somebody should look at it.
     pub fn suspect(&self, text: String) {
@@ -169,6 +176,9 @@ impl Core {
     }
     /// What the cache knows a record at `place` by, while a record lives there or a lease keeps it.
     pub fn cache_key(&self, place: Place) -> RecordKey {
+        if is_planted(Sabotage::StaleGeneration) {
+            return (u64::from(place.segment()), place.offset());
+        }
         (self.space.borrow().generation(place.segment()), place.offset())
     }
     /// The floor of a key: promised or accepted, for it or for the drive.

@@ -4,7 +4,7 @@ use crate::core::Core;
 use crate::fill::Filling;
 use crate::open::{Tuning, open};
 use crate::stage::StagePart;
-use crate::{Answer, Ballot, HealProgress, Key, LatencySnapshot, Record, Request};
+use crate::{Answer, Ballot, DriveMemory, HealProgress, Key, LatencySnapshot, Record, Request};
 use openlake_io::{DurabilityClass, Runtime, StorageFacts};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -108,9 +108,10 @@ pub struct DriveStatus {
     pub read_latency: LatencySnapshot,
     pub write_latency: LatencySnapshot,
     pub flush_latency: LatencySnapshot,
-    /// Memory of the index, estimated.
-    pub index_used_bytes: u64,
-    pub index_limit_bytes: u64,
+    /// What memory is used for, and how much of it may be.
+    pub memory: DriveMemory,
+    /// Requests that waited because too many rows were unwritten.
+    pub memory_waits: u64,
 }
 
 /// An open drive. A cheap handle; all clones are the same drive. When the last one goes, the drive's tasks end.
@@ -316,8 +317,8 @@ impl Drive {
             read_latency: counters.read_latency.snapshot(),
             write_latency: counters.write_latency.snapshot(),
             flush_latency: counters.flush_latency.snapshot(),
-            index_used_bytes: core.index.borrow().used_bytes() as u64,
-            index_limit_bytes: core.index.borrow().limit_bytes() as u64,
+            memory: core.memory(),
+            memory_waits: counters.memory_waits.get(),
         }
     }
     /// Writes pending marks and a clean-shutdown root; the drive answers `Failed` afterwards.

@@ -7,6 +7,7 @@
 
 mod adopt;
 mod ailments;
+mod backlog;
 mod ballot;
 mod barrier;
 mod blank;
@@ -33,6 +34,7 @@ mod lease;
 mod load;
 mod log;
 mod medium;
+mod memory;
 mod merges;
 mod message;
 pub mod offline;
@@ -63,6 +65,7 @@ pub use drive::{Adoption, Drive, DriveOptions, DriveState, DriveStatus, Identity
 pub use fill::Filling;
 pub use key::{Key, Space};
 pub use latency::{LATENCY_BUCKETS, LatencySnapshot, latency_bound_us};
+pub use memory::DriveMemory;
 pub use message::{Answer, Block, Covers, Head, KeyState, Request, ScanRow, ShardBytes, Want};
 pub use open::Tuning;
 pub use record::{Coding, Kind, Record, Shard};

@@ -117,6 +117,7 @@ fn unopened(
         index: RefCell::new(Index::new(options.index_bytes)),
         index_damaged: Cell::new(false),
         runs_changed: Default::default(),
+        memory_changed: Default::default(),
         space: RefCell::new(Space::new(geometry, medium.made_segments())),
         medium,
         extents: Rc::default(),
@@ -130,6 +131,7 @@ fn unopened(
         marks: RefCell::default(),
         unsettled: RefCell::default(),
         sweep_at: Cell::new(SWEEP_LENGTH),
+        backlog: Default::default(),
         acceptor: Cell::default(),
         durable_bound: Cell::new(0),
         promises: RefCell::new(HashMap::new()),
@@ -201,6 +203,7 @@ async fn start(core: &Rc<Core>, path: &Path, recovered: &RecoveredDrive) -> Resu
     core.find_traces();
     core.runtime.spawn(core.clone().run_cleaner());
     core.runtime.spawn(core.clone().run_merges());
+    core.runtime.spawn(core.clone().run_backlog());
     Ok(())
 }
 

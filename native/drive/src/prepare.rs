@@ -11,7 +11,7 @@ pub(crate) const BOUND_AHEAD_MS: u64 = 1_000;
 /// Without a prepare for this long the bound is not moved any more, milliseconds.
 pub(crate) const BOUND_IN_USE_MS: u64 = 10_000;
 /// Promises for keys without records; beyond this the drive's floor rises over them instead.
-const PROMISES_LIMIT: usize = 65_536;
+const PROMISES_LIMIT: usize = 16_384;
 
 /// The clock of a bound that covers `ballot` and the near future.
 ///
@@ -36,6 +36,12 @@ impl Core {
             }
             if !may_promise(self.floor(&key), ballot) {
                 return self.refuse(&key).await;
+            }
+            if !self.has_memory(false) {
+                match self.await_memory(false).await {
+                    Ok(()) => continue,
+                    Err(answer) => return answer,
+                }
             }
             let uncovered = ballot.clock > self.acceptor.get().bound_clock;
             if uncovered && !self.log.borrow().has_room(STATE_RECORD_BYTES) {

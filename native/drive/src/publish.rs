@@ -69,6 +69,12 @@ impl Core {
                 Verdict::Refuse => return self.refuse(&key).await,
                 Verdict::SettleFirst => return Answer::SettleFirst,
             }
+            if !self.has_memory(record.kind == Kind::Tombstone) {
+                match self.await_memory(record.kind == Kind::Tombstone).await {
+                    Ok(()) => continue,
+                    Err(answer) => return answer,
+                }
+            }
             if bytewise.is_none() || bytewise.as_ref().is_some_and(|bytes| bytes.extents.is_some()) {
                 let acceptable = |core: &Core| matches!(core.judge(&key, &record), Verdict::Accept);
                 match self.source(&key, &record, &mut flushed, acceptable).await {

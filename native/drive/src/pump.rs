@@ -120,6 +120,7 @@ impl Core {
                     if entry.stable_early.get() {
                         self.mark_stable(&entry.key, entry.head.ballot);
                     } else {
+                        entry.queued.set(true);
                         self.unsettled.borrow_mut().push_back(Rc::downgrade(&entry));
                     }
                 }

@@ -6,7 +6,7 @@ use crate::history::History;
 use openlake_drive::{Adoption, Drive, DriveOptions, MountCheck};
 use openlake_io::Runtime;
 use openlake_object::{HealOptions, LocalSlot, NodeState, Store, StoreOptions};
-use openlake_peer::{Clock, ClusterLayout, Fences, LocalDrive, Mesh, MeshOptions, SlotId};
+use openlake_peer::{Clock, ClusterLayout, DEFAULT_BUDGET_BYTES, Fences, LocalDrive, Mesh, MeshOptions, SlotId, Versions};
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -85,6 +85,8 @@ pub async fn start(runtime: Runtime, options: NodeOptions, history: History) -> 
             cluster: options.cluster,
             node: options.node,
             boot,
+            versions: Versions::SPOKEN,
+            budget_bytes: DEFAULT_BUDGET_BYTES,
             secrets: vec![b"the secret of a simulated cluster".to_vec()],
             layout: options.layout.clone(),
             clock: clock.clone(),

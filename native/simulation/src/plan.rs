@@ -284,7 +284,7 @@ impl Plan {
 
 /// Every third run replaces drives, where any may be lost.
 fn with_wipes(mut faults: FaultPlan, seed: u64, shape: Shape) -> FaultPlan {
-    if shape.losable() > 0 && Random::new(seed ^ 0xb1a_4e).percent(35) {
+    if shape.losable() > 0 && Random::new(seed ^ 0x000b_1a4e).percent(35) {
         faults.nodes_blank = shape.losable();
         faults.kinds.push(Fault::Wipe);
     }

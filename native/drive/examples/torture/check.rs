@@ -4,9 +4,13 @@
 use crate::content::{key, number_of, payload};
 use crate::{open, runtime};
 use bytes::Bytes;
+use futures_util::future::join_all;
 use openlake_drive::{Answer, Covers, Drive, Head, Kind, Request, Space, Want};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead;
+
+/// Keys read at once.
+const READS_IN_FLIGHT: usize = 64;
 
 /// What the lines say of a key.
 #[derive(Default)]
@@ -23,11 +27,15 @@ pub fn check(path: &str, lagging: bool) -> Result<(), String> {
         let drive = open(&runtime, path).await?;
         let mut faults = Vec::new();
         let mut newest = BTreeMap::new();
-        for (number, known) in &known {
-            match check_key(&drive, *number, known, lagging).await {
-                Ok(Some(head)) => drop(newest.insert(*number, head)),
-                Ok(None) => {}
-                Err(text) => faults.push(text),
+        let numbers: Vec<u64> = known.keys().copied().collect();
+        for some in numbers.chunks(READS_IN_FLIGHT) {
+            let checks = some.iter().map(|number| check_key(&drive, *number, &known[number], lagging));
+            for (number, found) in some.iter().zip(join_all(checks).await) {
+                match found {
+                    Ok(Some(head)) => drop(newest.insert(*number, head)),
+                    Ok(None) => {}
+                    Err(text) => faults.push(text),
+                }
             }
         }
         // Where lines may be missing, a list may show keys that were never heard of.

@@ -1,8 +1,8 @@
 //! Loads a drive until it is killed, and says afterwards whether anything acknowledged was lost or anything else came to light.
 //!
 //! ```text
-//! torture write PATH RUN [seconds]   opens the drive at PATH (a directory or device; formats a blank one), loads it for ever or for
-//!                                    so long, and prints "B key version kind" before and "A key version kind" after each write
+//! torture write PATH RUN [seconds]   opens the drive at PATH (a directory or device; formats a blank one), loads it for ever, for
+//!                                    so long, or (`full`) until it is full, and prints "B key version kind" before and "A key version kind" after each write
 //! torture check PATH < LINES         opens the drive and compares it with the lines of all runs so far; with `lagging` behind PATH
 //!                                    the last lines may have been lost, and newer versions than were seen are fine
 //! ```
@@ -16,16 +16,18 @@ use openlake_drive::{Adoption, Drive, DriveOptions, MountCheck};
 use openlake_io::Runtime;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use write::Until;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let result = match words[..] {
-        ["write", path, run] => write::write(path, number(run), None),
-        ["write", path, run, seconds] => write::write(path, number(run), Some(number(seconds))),
+        ["write", path, run] => write::write(path, number(run), Until::Killed),
+        ["write", path, run, "full"] => write::write(path, number(run), Until::Full),
+        ["write", path, run, seconds] => write::write(path, number(run), Until::Seconds(number(seconds))),
         ["check", path] => check::check(path, false),
         ["check", path, "lagging"] => check::check(path, true),
-        _ => Err("expected: write PATH RUN [SECONDS], or check PATH with the printed lines as input".to_owned()),
+        _ => Err("expected: write PATH RUN [SECONDS or full], or check PATH with the printed lines as input".to_owned()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -14,8 +14,22 @@ const IN_FLIGHT: u64 = 48;
 const VERSIONS_PER_RUN: u64 = 1 << 24;
 /// How long a lane lets others go on when the drive is full.
 const FULL_PAUSE: Duration = Duration::from_millis(5);
-/// A full drive takes a delete within this time.
+/// So many refused writes are no accident: the drive is full.
+const FULL_REFUSALS: u64 = 200;
+/// A full drive that refuses a delete works at making room: within this time it writes something,
 const PATIENCE: Duration = Duration::from_secs(60);
+/// and before it has written so many times its capacity, there is room.
+const CAPACITIES: u64 = 4;
+
+/// When a load ends.
+#[derive(Clone, Copy)]
+pub enum Until {
+    /// When the process is killed.
+    Killed,
+    Seconds(u64),
+    /// When the drive is full.
+    Full,
+}
 
 struct Writer<'writer> {
     drive: &'writer Drive,
@@ -24,14 +38,22 @@ struct Writer<'writer> {
     run: u64,
     keys: u64,
     end: Option<Instant>,
+    /// Writes that found the drive full.
+    refused: Cell<u64>,
+    refused_limit: u64,
 }
 
 /// Opens and loads.
-pub fn write(path: &str, run: u64, seconds: Option<u64>) -> Result<(), String> {
+pub fn write(path: &str, run: u64, until: Until) -> Result<(), String> {
     let runtime = runtime()?;
     let result = runtime.run(async {
         let drive = open(&runtime, path).await?;
         tell(format_args!("O {run}"));
+        let (seconds, refused_limit) = match until {
+            Until::Killed => (None, u64::MAX),
+            Until::Seconds(seconds) => (Some(seconds), u64::MAX),
+            Until::Full => (None, FULL_REFUSALS),
+        };
         let end = seconds.map(|seconds| runtime.now().after(Duration::from_secs(seconds)));
         let writer = Writer {
             drive: &drive,
@@ -40,6 +62,8 @@ pub fn write(path: &str, run: u64, seconds: Option<u64>) -> Result<(), String> {
             run,
             keys: keys(),
             end,
+            refused: Cell::new(0),
+            refused_limit,
         };
         let ends: Vec<Result<(), String>> = join_all((0..IN_FLIGHT).map(|lane| writer.lane(lane))).await;
         ends.into_iter().collect::<Result<(), String>>()?;
@@ -69,7 +93,7 @@ impl Writer<'_> {
     /// Writes keys that no other lane writes.
     async fn lane(&self, lane: u64) -> Result<(), String> {
         let mut random = mix(self.run << 8 ^ lane);
-        while self.end.is_none_or(|end| self.runtime.now() < end) {
+        while self.goes_on() {
             random = mix(random.wrapping_add(0x9e37_79b9_7f4a_7c15));
             let number = random % (self.keys / IN_FLIGHT) * IN_FLIGHT + lane;
             let version = self.next_version();
@@ -78,16 +102,23 @@ impl Writer<'_> {
             tell(format_args!("B {number} {version} {kind}"));
             match self.publish(number, version, delete).await {
                 Answer::Ack => tell(format_args!("A {number} {version} {kind}")),
-                Answer::Full => self.make_room(number).await?,
+                Answer::Full => {
+                    self.refused.set(self.refused.get() + 1);
+                    self.make_room(number).await?;
+                }
                 other => return Err(format!("a write was answered with {other:?}")),
             }
         }
         Ok(())
     }
+    fn goes_on(&self) -> bool {
+        self.end.is_none_or(|end| self.runtime.now() < end) && self.refused.get() < self.refused_limit
+    }
     /// Deletes a key, as a user would whose drive is full; that may have to wait for the cleaner, but not for ever.
     async fn make_room(&self, number: u64) -> Result<(), String> {
-        let end = self.runtime.now().after(PATIENCE);
-        while self.runtime.now() < end {
+        let first = self.drive.status();
+        let (mut end, mut written) = (self.runtime.now().after(PATIENCE), first.written_bytes);
+        loop {
             self.runtime.sleep(FULL_PAUSE).await;
             let version = self.next_version();
             tell(format_args!("B {number} {version} delete"));
@@ -99,8 +130,17 @@ impl Writer<'_> {
                 Answer::Full => {}
                 other => return Err(format!("a delete on a full drive was answered with {other:?}")),
             }
+            let status = self.drive.status();
+            if status.written_bytes > written {
+                (end, written) = (self.runtime.now().after(PATIENCE), status.written_bytes);
+            }
+            let spent = written - first.written_bytes;
+            if self.runtime.now() > end || spent > status.capacity_bytes * CAPACITIES {
+                return Err(format!(
+                    "a full drive takes no deletes, though it wrote {spent} bytes meanwhile: {status:?}"
+                ));
+            }
         }
-        Err(format!("no delete was taken by a full drive within {PATIENCE:?}"))
     }
     fn next_version(&self) -> u64 {
         self.counter.set(self.counter.get() + 1);

@@ -75,8 +75,13 @@ impl Healer {
         }
         let now = self.core.runtime.now();
         let scrub = now >= self.scrub_at;
-        if self.drive.take_lost() || now >= self.compare_at || scrub {
+        let lost = self.drive.take_lost();
+        if lost {
+            self.told(|status| status.compared = false);
+        }
+        if lost || now >= self.compare_at || scrub {
             let result = self.compare(scrub).await;
+            self.told(|status| status.compared |= result.is_ok());
             if let Err(reason) = result {
                 self.compare_at = self.core.after(self.options.pause * 10);
                 return Err(reason);
