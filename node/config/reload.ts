@@ -22,7 +22,6 @@ const classes: readonly { readonly prefix: string; readonly kind: keyof ReloadDe
   { prefix: 'node.id', kind: 'refused' },
   // Only says what a later start may do with blank drives.
   { prefix: 'cluster.bootstrap', kind: 'live' },
-  { prefix: 'node.adopt_blank', kind: 'live' },
   { prefix: 'credentials', kind: 'live' },
   { prefix: 'secrets', kind: 'live' },
   { prefix: 'secrets', kind: 'live' },

@@ -17,8 +17,6 @@ export type EngineConfig = {
   readonly cluster: string;
   readonly node: number;
   readonly bootstrap: boolean;
-  /** A blank drive in a slot that was filled before replaces the lost one and is healed; otherwise it is refused. */
-  readonly adoptBlank: boolean;
   /** Hex, one or two; the first signs. */
   readonly peerSecrets: readonly string[];
   /** `address:port`. */
@@ -36,6 +34,8 @@ export type EngineConfig = {
     readonly set: number;
     readonly slot: number;
     readonly mustBeMount: boolean;
+    /** A blank drive in a slot that was filled before replaces the lost one and is healed; otherwise it is refused. */
+    readonly adoptBlank: boolean;
     /** 0: all there is. */
     readonly capacityBytes: number;
   }[];

@@ -13,7 +13,6 @@ export function engineConfig(config: NodeConfig): EngineConfig {
     cluster: config.cluster.id,
     node: config.node.id,
     bootstrap: config.cluster.bootstrap,
-    adoptBlank: config.node.adopt_blank,
     peerSecrets: config.secrets.peer_secrets,
     listenS3: config.listen.s3,
     listenPeer: config.listen.peer,
@@ -48,6 +47,7 @@ function drivesInSlots(config: NodeConfig): EngineConfig['drives'] {
         path: drive.path ?? drive.device ?? '',
         ...place,
         mustBeMount: drive.mount_check === 'strict',
+        adoptBlank: drive.adopt_blank ?? false,
         capacityBytes: drive.capacity_bytes ?? 0,
       },
     ];

@@ -26,7 +26,7 @@ export function sampleConfig(id = 0): NodeConfig {
   return {
     cluster: { id: '0123456789abcdef0123456789abcdef', name: 'sample', region: 'us-east-1', bootstrap: true },
     layout: { epoch: 1, hash: layoutHash({ epoch: 1, sets }) },
-    node: { id, name: `p0-${id}`, address, adopt_blank: true },
+    node: { id, name: `p0-${id}`, address },
     listen: { s3: `${address}:9000`, peer: `${address}:9001`, admin: `${address}:9002` },
     secrets: { peer_secrets: ['ab'.repeat(32)], admin_token: 'token-of-the-sample-cluster' },
     credentials: [{ access_key: 'AKIASAMPLE', secret_key: 'sample-secret-key' }],
@@ -94,7 +94,7 @@ export const anyConfig: fc.Arbitrary<NodeConfig> = fc
       ...base,
       cluster: { ...base.cluster, bootstrap: choice.bootstrap },
       layout: { epoch: choice.epoch, hash: layoutHash({ epoch: choice.epoch, sets }) },
-      node: { id: self, name: `p0-${self}`, address, adopt_blank: !choice.bootstrap },
+      node: { id: self, name: `p0-${self}`, address },
       listen: { s3: `${host}:9000`, peer: `${host}:9001`, admin: `${host}:9002` },
       secrets: { peer_secrets: ['cd'.repeat(16), 'ef'.repeat(64)], admin_token: choice.token },
       credentials: [{ access_key: 'A.b-c_9', secret_key: choice.secret }],

@@ -49,7 +49,7 @@ export async function clusterConfigs(folder: string, shape: ClusterShape): Promi
   return nodes.map(({ id, s3_port, peer_port, admin_port }) => ({
     ...base,
     layout: { epoch: 1, hash: layoutHash({ epoch: 1, sets }) },
-    node: { id, name: `p0-${id}`, address: '127.0.0.1', adopt_blank: false },
+    node: { id, name: `p0-${id}`, address: '127.0.0.1' },
     listen: { s3: `127.0.0.1:${s3_port}`, peer: `127.0.0.1:${peer_port}`, admin: `127.0.0.1:${admin_port}` },
     nodes,
     sets,
