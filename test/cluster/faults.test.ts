@@ -1,7 +1,7 @@
 /** What a hostile tester does to a cluster: stopped processes, half a cluster, damaged and missing drives, a dead supervisor. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { closeSync, cpSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, cpSync, mkdirSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import {
