@@ -52,6 +52,7 @@ mod settle;
 mod signal;
 mod space;
 mod stage;
+mod strain;
 mod verify;
 
 pub use ballot::{Ballot, WriteId};

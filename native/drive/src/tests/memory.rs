@@ -179,6 +179,16 @@ async fn collect_many(runtime: Runtime, drive: Drive, count: u64) {
     }
 }
 
+/// What keeps them, for a test that failed.
+fn describe_traces(drive: &Drive) -> String {
+    let core = drive.core();
+    let (traces, index, space) = (core.cleaner.traces.borrow(), core.index.borrow(), core.space.borrow());
+    let rows = index.rows().filter_map(|(_, row)| Some((row.mark()?.segment(), row.trace()?))).take(5);
+    let segments: Vec<_> = space.log_segments().map(|(number, row)| (number, row.generation, row.live_records, row.retired)).collect();
+    let elsewhere = index.has_unsettled_elsewhere();
+    format!("{} are known, others elsewhere: {elsewhere}, {:?}, segments {segments:?}", traces.len(), rows.collect::<Vec<_>>())
+}
+
 #[test]
 fn traces_of_collected_tombstones_do_not_fill_the_memory() {
     let (world, runtime) = world(2, SimOptions::default());
@@ -191,7 +201,7 @@ fn traces_of_collected_tombstones_do_not_fill_the_memory() {
     assert!(most.backlog <= 2 * INDEX_BYTES, "the backlog took {} bytes", most.backlog);
     assert!(drive.status().keys > 1_000, "{} keys: no trace was kept", drive.status().keys);
     // When the segments that they are kept for are gone, so are they.
-    let (core, own) = (drive.core().clone(), runtime.clone());
+    let (core, own, watched) = (drive.core().clone(), runtime.clone(), drive.clone());
     let left = world.run(
         &runtime,
         async move {
@@ -212,5 +222,5 @@ fn traces_of_collected_tombstones_do_not_fill_the_memory() {
         },
         hour,
     );
-    assert!(left <= 1, "{left} keys are left");
+    assert!(left <= 1, "{left} keys are left: {}", describe_traces(&watched));
 }
