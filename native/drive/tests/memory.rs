@@ -1,7 +1,9 @@
 //! A flood of new keys, on a real disk and in a process of its own: the memory of the process stays within the drive's budget.
 
 use bytes::Bytes;
-use openlake_drive::{Adoption, Answer, Ballot, Coding, Drive, DriveOptions, Key, Kind, MountCheck, Record, Request, Shard, Space, WriteId};
+use openlake_drive::{
+    Adoption, Answer, Ballot, Coding, Drive, DriveOptions, Key, Kind, MountCheck, Record, Request, Shard, Space, WriteId,
+};
 use openlake_io::{EngineKind, Runtime};
 use std::cell::Cell;
 use std::path::Path;
@@ -110,8 +112,15 @@ fn the_process_stays_within_the_budget_of_its_drive() {
     });
     std::fs::remove_dir_all(&folder).ok();
     let [grown, later] = most.map(|most| most.saturating_sub(before));
-    eprintln!("{} MiB more than before after half of the keys, {} MiB after all", grown >> 20, later >> 20);
+    eprintln!(
+        "{} MiB more than before after half of the keys, {} MiB after all",
+        grown >> 20,
+        later >> 20
+    );
     assert!(later <= grown + FLAT_BYTES, "the process grew from {grown} to {later} bytes");
     let grown = grown.max(later);
-    assert!(grown <= INDEX_BYTES + CACHE_BYTES + BESIDE_BYTES, "the process grew by {grown} bytes");
+    assert!(
+        grown <= INDEX_BYTES + CACHE_BYTES + BESIDE_BYTES,
+        "the process grew by {grown} bytes"
+    );
 }

@@ -87,5 +87,8 @@ fn the_cleaner_rests_where_others_suffer_from_it_but_not_where_space_is_short() 
     eprintln!("calm {calm:?}, contended {contended:?}, short of space {short:?}, both {short_and_contended:?}");
     assert!(contended > calm * 5, "it did not rest more");
     assert!(short < calm, "it rested though space was short");
-    assert!(short_and_contended < contended / 5, "it rested though space was short and others suffered");
+    assert!(
+        short_and_contended < contended / 5,
+        "it rested though space was short and others suffered"
+    );
 }
