@@ -6,6 +6,7 @@ use crate::format::{RecordParts, RecordType};
 use crate::row::{Row, Verdict};
 use crate::sabotage::{Sabotage, is_planted};
 use crate::space::{Claim, ExtentSet};
+use crate::strain::Foreground;
 use crate::{Answer, Head, Key, Kind, Record, Shard};
 use bytes::Bytes;
 use openlake_checksum::crc64;
@@ -100,7 +101,10 @@ impl Core {
                     if is_planted(Sabotage::EarlyAcknowledge) {
                         return Answer::Ack;
                     }
-                    return self.durable(ordinal).await.map_or_else(|answer| answer, |()| Answer::Ack);
+                    let wait = self.strain.begin(self.runtime.now());
+                    let durable = self.durable(ordinal).await;
+                    self.strain.end(Foreground::DurableWrite, wait, self.runtime.now());
+                    return durable.map_or_else(|answer| answer, |()| Answer::Ack);
                 }
                 Err(needed) => {
                     if let Err(answer) = self.room(needed, 1).await {
