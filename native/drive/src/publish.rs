@@ -73,7 +73,7 @@ impl Core {
                     Err(answer) => return answer,
                 }
             }
-            match self.append_record(&key, &record, bytes) {
+            match self.append_record(&key, &record, bytes, claim) {
                 Err(needed) if needed > self.log.borrow().record_limit_bytes() => {
                     return Answer::Failed(format!("a record of {needed} bytes does not fit into a batch of the log"));
                 }
@@ -85,7 +85,7 @@ impl Core {
                     return self.durable(ordinal).await.map_or_else(|answer| answer, |()| Answer::Ack);
                 }
                 Err(needed) => {
-                    if let Err(answer) = self.room(needed, 1).await {
+                    if let Err(answer) = self.room(needed, claim).await {
                         return answer;
                     }
                 }
@@ -177,7 +177,7 @@ impl Core {
     }
 
     /// Appends in one step with the verdict: no await lies between. `Err`: the bytes that need room first.
-    fn append_record(&self, key: &Key, record: &Record, bytes: &Bytewise) -> Result<u64, usize> {
+    fn append_record(&self, key: &Key, record: &Record, bytes: &Bytewise, claim: Claim) -> Result<u64, usize> {
         let kind = match (record.kind, &bytes.extents) {
             (Kind::Tombstone, _) => RecordType::Delete,
             (Kind::Data, Some(_)) => RecordType::Bulk,
@@ -202,10 +202,10 @@ impl Core {
             payload: &bytes.payload,
         };
         let (total, tail_offset) = (parts.encoded_bytes(), parts.tail_offset());
-        let mut log = self.log.borrow_mut();
-        if !log.has_room_keeping(total, 1) {
+        if !self.has_log_room(total, claim) {
             return Err(total);
         }
+        let mut log = self.log.borrow_mut();
         let salt = self.seed.salt;
         let appended = log.append(total, |target| parts.encode(target, salt));
         let Ok(ordinal) = appended else { return Err(total) };
