@@ -3,6 +3,7 @@
  *
  *     node node/main.ts --config FILE
  *
+ * SIGTERM first gives clients time to notice that the node is unready; SIGINT does not.
  * Exit codes: 0 after SIGTERM or SIGINT, 1 when the node cannot start or go on, 2 for wrong usage or configuration.
  */
 import { readFileSync } from 'node:fs';
@@ -29,10 +30,10 @@ const node = new StorageNode({
   version: readVersion(),
   log,
   onFatal: () => void end(1),
-  onDrain: () => void end(0),
+  onDrain: () => void end(0, { hurry: false }),
 });
 
-process.on('SIGTERM', () => void end(0));
+process.on('SIGTERM', () => void end(0, { hurry: false }));
 process.on('SIGINT', () => void end(0));
 watchConfigFile(file, { known, onChange: (changed) => node.reload(changed) });
 try {
@@ -44,9 +45,9 @@ try {
 }
 
 /** Stops the node and the process; the first call decides the exit code. */
-async function end(code: number): Promise<never> {
+async function end(code: number, options: { readonly hurry: boolean } = { hurry: true }): Promise<never> {
   process.exitCode ??= code;
-  await node.stop();
+  await node.stop(options);
   process.exit();
 }
 

@@ -1,6 +1,7 @@
 /** Turns the engine's status into samples of metrics. Pure. */
 import type { DriveStatus, EngineStatus } from '../engine/addon.ts';
 import type { MetricKey, Sample } from '../metrics/definitions.ts';
+import { healState, hintsHeld } from './heal.ts';
 
 /** Every sample that comes out of a status. */
 export function engineSamples(status: EngineStatus): Sample[] {
@@ -23,6 +24,7 @@ export function engineSamples(status: EngineStatus): Sample[] {
       sample('peerRoundTripSeconds', { peer: String(peer.node) }, peer.roundTripUs / 1e6),
     ]),
     ...status.drives.flatMap(driveSamples),
+    sample('hintsHeld', {}, hintsHeld(status)),
   ];
 }
 
@@ -38,16 +40,39 @@ export function processSamples(): Sample[] {
   ];
 }
 
+/** Counters of healing and scrub by their names in the engine: metric and further labels. */
+const HEALING: Readonly<Record<string, readonly [MetricKey, Readonly<Record<string, string>>]>> = {
+  heal_objects_total: ['healObjects', {}],
+  heal_bytes_total: ['healBytes', {}],
+  heal_failed_total: ['healFailures', {}],
+  heal_objects_left: ['healObjectsLeft', {}],
+  heal_bytes_left: ['healBytesLeft', {}],
+  heal_hints_waiting: ['healWaiting', { kind: 'hints' }],
+  heal_damaged_waiting: ['healWaiting', { kind: 'damaged' }],
+  heal_shards_least: ['healShards', { kind: 'least' }],
+  heal_shards_all: ['healShards', { kind: 'all' }],
+  scrub_objects_total: ['scrubObjects', {}],
+  scrub_bytes_total: ['scrubBytes', {}],
+  scrub_damaged_total: ['scrubDamaged', {}],
+  scrub_differences_total: ['scrubDifferences', {}],
+  scrub_passes_total: ['scrubPasses', {}],
+};
+
 function driveSamples(status: DriveStatus): Sample[] {
   const drive = String(status.index);
   const healthy = sample('driveState', { drive, set: String(status.set), slot: String(status.slot) }, status.state === 'Healthy' ? 1 : 0);
   const counters = status.counters.flatMap(({ name, value }) => {
     const latency = /^(read|write|flush)_latency_(?:le_(?:(\d+)us|inf)|us)$/.exec(name);
     if (latency) return latencySamples(latency, drive, value);
+    const memory = /^memory_(limit_)?([a-z]+)_bytes$/.exec(name);
+    if (memory) return memorySample(memory, drive, value);
+    const healing = HEALING[name];
+    if (healing !== undefined) return sample(healing[0], { drive, ...healing[1] }, value);
     switch (name) {
-      case 'index_used_bytes':
-      case 'index_limit_bytes':
-        return sample('driveIndexBytes', { drive, kind: name === 'index_used_bytes' ? 'used' : 'limit' }, value);
+      // Told by the state, and once for the whole node.
+      case 'heal_dirty':
+      case 'hints_held':
+        return [];
       case 'wear_percent':
         return sample('driveWear', { drive }, value / 100);
       case 'keys':
@@ -62,7 +87,7 @@ function driveSamples(status: DriveStatus): Sample[] {
         return sample('driveOperations', { drive, kind: name }, value);
     }
   });
-  return [healthy, ...counters];
+  return [healthy, sample('healState', { drive, state: healState(status).toLowerCase() }, 1), ...counters];
 }
 
 /** The parts of a histogram; `matched` is a counter's name: kind of operation, and the bound of a bucket in microseconds. */
@@ -70,6 +95,10 @@ function latencySamples([name, operation = '', boundUs]: RegExpExecArray, drive:
   if (name.endsWith('_latency_us')) return [sample('driveLatencySum', { drive, operation }, value / 1e6)];
   if (boundUs !== undefined) return [sample('driveLatency', { drive, operation, le: String(Number(boundUs) / 1e6) }, value)];
   return [sample('driveLatency', { drive, operation, le: '+Inf' }, value), sample('driveLatencyCount', { drive, operation }, value)];
+}
+
+function memorySample([, limit, name = '']: RegExpExecArray, drive: string, value: number): Sample {
+  return limit ? sample('driveMemoryLimit', { drive, pool: name }, value) : sample('driveMemory', { drive, part: name }, value);
 }
 
 /** A sample in one line. */

@@ -9,6 +9,12 @@ const closed = { additionalProperties: false } as const;
 export const SetState = Type.Enum(['Healthy', 'Degraded', 'ReadOnly', 'Offline', 'Unknown']);
 export const SlotState = Type.Enum(['Serving', 'Unreachable', 'Failed']);
 
+/**
+ * How far a drive is from holding all that its slot should. Whole: nothing to heal. Blank: a replacement that waits for its adoption. Dirty:
+ * adopted and being filled; what it lacks is unknown. Healing: it gets what it missed while it was away, or damaged blocks again.
+ */
+export const HealState = Type.Enum(['Whole', 'Blank', 'Dirty', 'Healing']);
+
 export const SlotView = Type.Object(
   {
     slot: Type.Integer(),
@@ -18,6 +24,8 @@ export const SlotView = Type.Object(
     state: SlotState,
     /** Empty while it serves. */
     reason: Type.String(),
+    /** Of this node's own slots; others know of theirs. */
+    heal: Type.Optional(HealState),
   },
   closed,
 );
@@ -40,7 +48,58 @@ export const SetView = Type.Object(
 );
 
 /** GET /v1/sets: this node's own view of every set. */
-export const SetsView = Type.Object({ sets: Type.Array(SetView) }, closed);
+export const SetsView = Type.Object(
+  {
+    sets: Type.Array(SetView),
+    /** Keys of which this node remembers that a slot elsewhere missed them. */
+    hintsHeld: Type.Optional(Type.Integer()),
+  },
+  closed,
+);
+
+export const DriveHealView = Type.Object(
+  {
+    index: Type.Integer(),
+    setId: Type.Integer(),
+    slot: Type.Integer(),
+    state: HealState,
+    /** What it waits for; empty if for nothing. */
+    reason: Type.String(),
+    /** Shards and bytes written by healing since the process started, and tries that failed (made again later). */
+    objectsTotal: Type.Number(),
+    bytesTotal: Type.Number(),
+    failedTotal: Type.Number(),
+    /** Estimates of what is left of the pass under way. */
+    objectsLeft: Type.Number(),
+    bytesLeft: Type.Number(),
+    /** At the pace so far; null while nothing is left or no pace is known. */
+    secondsLeft: Type.Union([Type.Number(), Type.Null()]),
+    /** Keys that wait to be looked at: missed while the drive was away, and with a block that was found damaged. */
+    hintsWaiting: Type.Number(),
+    damagedWaiting: Type.Number(),
+    /** Fewest sound shards of any object met in the last pass, of all that the set has; null before the first pass. */
+    leastShards: Type.Union([Type.Integer(), Type.Null()]),
+    allShards: Type.Integer(),
+    /** What the scrub read, found damaged, found different from other drives, and whole passes over the drive. */
+    scrub: Type.Object(
+      { objects: Type.Number(), bytes: Type.Number(), damaged: Type.Number(), differences: Type.Number(), passes: Type.Number() },
+      closed,
+    ),
+  },
+  closed,
+);
+
+/** GET /v1/heal: what this node's drives lack, and how far their healing is. */
+export const HealView = Type.Object(
+  {
+    /** Nothing of this node waits to be healed. */
+    whole: Type.Boolean(),
+    drives: Type.Array(DriveHealView),
+    /** Keys of which this node remembers that a slot elsewhere missed them. */
+    hintsHeld: Type.Integer(),
+  },
+  closed,
+);
 
 export const DriveView = Type.Object(
   {
@@ -94,6 +153,9 @@ export const DrainView = Type.Object({ draining: Type.Boolean() }, closed);
 export const ErrorView = Type.Object({ error: Type.String() }, closed);
 
 export type SetState = Type.Static<typeof SetState>;
+export type HealState = Type.Static<typeof HealState>;
+export type DriveHealView = Type.Static<typeof DriveHealView>;
+export type HealView = Type.Static<typeof HealView>;
 export type SlotView = Type.Static<typeof SlotView>;
 export type SetView = Type.Static<typeof SetView>;
 export type SetsView = Type.Static<typeof SetsView>;

@@ -7,6 +7,7 @@
 import type { NodeConfig } from '../config/schema.ts';
 import type { EngineStatus } from '../engine/addon.ts';
 import { type Quorums, quorums } from '../layout/quorum.ts';
+import { healState } from './heal.ts';
 import type { SetState, SetView, SlotView } from './schemas.ts';
 
 /** One view for each set of the layout. */
@@ -38,12 +39,13 @@ export function setState(voting: number, { write, read, size }: Pick<Quorums, 'w
   return voting >= read ? 'ReadOnly' : 'Offline';
 }
 
-type Seen = Pick<SlotView, 'state' | 'reason'>;
+type Seen = Pick<SlotView, 'state' | 'reason' | 'heal'>;
 
 function viewOwn(index: number, status: Pick<EngineStatus, 'drives'>): Seen {
   const drive = status.drives.find((candidate) => candidate.index === index);
   if (drive === undefined) return { state: 'Failed', reason: `drive ${index} is not open` };
-  return drive.state === 'Failed' ? { state: 'Failed', reason: drive.reason } : { state: 'Serving', reason: '' };
+  if (drive.state === 'Failed') return { state: 'Failed', reason: drive.reason };
+  return { state: 'Serving', reason: '', heal: healState(drive) };
 }
 
 function viewPeer(node: number, status: Pick<EngineStatus, 'peers'>): Seen {

@@ -38,7 +38,13 @@ export const DEFAULT_BODY_TIMEOUT_MS = 60_000;
 /** One request to a peer. Above the slowest flush of a healthy drive, below the patience of an S3 client. */
 export const DEFAULT_PEER_TIMEOUT_MS = 5_000;
 
-/** Time to finish running requests after SIGTERM: within Kubernetes' default grace of 30 s, with time left to close. */
+/**
+ * After SIGTERM a node says that it is unready and goes on as before for this long, so that those who follow readiness have sent their
+ * next connections elsewhere before it takes none. Endpoints of a Kubernetes Service change within a second or two.
+ */
+export const DEFAULT_DRAIN_DELAY_MS = 3_000;
+
+/** Time to finish running requests after that: within Kubernetes' default grace of 30 s, with time left to close. */
 export const DEFAULT_DRAIN_TIMEOUT_MS = 20_000;
 
 /** The smallest drive that holds both superblocks, a log and some bulk. */

@@ -14,6 +14,7 @@ import { Type } from 'typebox';
 import {
   DEFAULT_ADMIN_PORT,
   DEFAULT_BODY_TIMEOUT_MS,
+  DEFAULT_DRAIN_DELAY_MS,
   DEFAULT_DRAIN_TIMEOUT_MS,
   DEFAULT_HEAD_TIMEOUT_MS,
   DEFAULT_IDLE_TIMEOUT_MS,
@@ -188,6 +189,7 @@ const Limits = Type.Object(
     idle_timeout_ms: TimeoutMs(DEFAULT_IDLE_TIMEOUT_MS),
     body_timeout_ms: TimeoutMs(DEFAULT_BODY_TIMEOUT_MS),
     peer_timeout_ms: TimeoutMs(DEFAULT_PEER_TIMEOUT_MS),
+    drain_delay_ms: Type.Integer({ minimum: 0, maximum: 60_000, default: DEFAULT_DRAIN_DELAY_MS }),
     drain_timeout_ms: TimeoutMs(DEFAULT_DRAIN_TIMEOUT_MS),
   },
   closed,

@@ -26,6 +26,9 @@ export type ListPage = {
 
 const HEADER_BYTES = 16;
 const ROW_BYTES = 40;
+/** Where a row has its ETag, and the hex digits of one. */
+const ETAG_AT = 24;
+const ETAG_DIGITS = 32;
 const PREFIX_BYTES = 8;
 const NO_NEXT = 0xffffffff;
 
@@ -37,11 +40,17 @@ export function readListPage(buffer: Buffer): ListPage {
   const nextLength = buffer.readUInt32LE(12);
   const prefixesAt = HEADER_BYTES + rowCount * ROW_BYTES;
   const namesAt = prefixesAt + prefixCount * PREFIX_BYTES;
-  const name = (offset: number, length: number): string => buffer.toString('utf8', namesAt + offset, namesAt + offset + length);
+  // One string of all names and one of all rows, of which slices are taken: a call into the engine for each would cost more than all else.
+  const names = buffer.toString('utf8', namesAt);
+  const isAscii = names.length === buffer.length - namesAt;
+  const name = (offset: number, length: number): string =>
+    isAscii ? names.slice(offset, offset + length) : buffer.toString('utf8', namesAt + offset, namesAt + offset + length);
+  const digits = buffer.toString('hex', HEADER_BYTES, prefixesAt);
   const rows: ListRow[] = [];
   for (let at = HEADER_BYTES; at < prefixesAt; at += ROW_BYTES) {
     const parts = buffer.readUInt16LE(at + 6);
-    const etag = buffer.toString('hex', at + 24, at + 40);
+    const digitsAt = (at + ETAG_AT - HEADER_BYTES) * 2;
+    const etag = digits.slice(digitsAt, digitsAt + ETAG_DIGITS);
     rows.push({
       key: name(buffer.readUInt32LE(at), buffer.readUInt16LE(at + 4)),
       size: number64(buffer, at + 8),

@@ -55,6 +55,8 @@ export class StorageNode {
   #engine: Engine | undefined;
   #admin: FastifyInstance | undefined;
   #stopping: Promise<void> | undefined;
+  /** Ends the time in which an unready node still takes connections. */
+  readonly #hurry = Promise.withResolvers<void>();
 
   constructor(options: NodeOptions) {
     this.#options = options;
@@ -127,8 +129,12 @@ export class StorageNode {
     log.info('configuration changed', { live: decision.live.join(' '), restart: decision.restart.join(' ') });
   }
 
-  /** Goes unready, lets requests finish, closes the drives. Bounded in time; nothing acknowledged is lost if time runs out. */
-  stop(): Promise<void> {
+  /**
+   * Goes unready, lets clients that follow readiness leave (not in a hurry), lets requests finish, closes the drives. Bounded in time;
+   * nothing acknowledged is lost if time runs out.
+   */
+  stop(options: { readonly hurry: boolean }): Promise<void> {
+    if (options.hurry) this.#hurry.resolve();
     this.#stopping ??= this.#end();
     return this.#stopping;
   }
@@ -140,6 +146,7 @@ export class StorageNode {
     const engine = this.#engine;
     if (engine !== undefined) {
       log.info('draining');
+      if (wasServing) await within(this.#config.limits.drain_delay_ms, this.#hurry.promise);
       const drained = wasServing
         ? await within(
             this.#config.limits.drain_timeout_ms,

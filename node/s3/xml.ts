@@ -5,23 +5,17 @@
  * references is ever expanded; depth, size and number of elements are bounded. Text keeps its white space, because keys
  * may have it.
  */
-import { XMLBuilder, XMLParser } from 'fast-xml-parser';
+import { XMLParser } from 'fast-xml-parser';
 import { S3Error } from './errors.ts';
 
 /** The namespace of all S3 documents. */
 export const S3_NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/';
 
-/** Text, or elements by name; a list repeats its element; undefined leaves the element out. */
+/**
+ * Text, or elements by name, in the order of the names; a list repeats its element; undefined leaves the element out. A name that starts
+ * with `@` is an attribute, `#text` the text beside it, and `#elements` text that holds whole elements already.
+ */
 export type XmlValue = string | number | boolean | undefined | readonly XmlValue[] | { readonly [name: string]: XmlValue };
-
-const builder = new XMLBuilder({
-  ignoreAttributes: false,
-  attributeNamePrefix: '@',
-  textNodeName: '#text',
-  suppressEmptyNode: false,
-  processEntities: false,
-  tagValueProcessor: (_name, value) => escapeText(String(value)),
-});
 
 const parser = new XMLParser({
   ignoreAttributes: true,
@@ -57,14 +51,39 @@ export function buildErrorXml(error: {
 }
 
 function render(root: string, content: { readonly [name: string]: XmlValue }): string {
-  return `<?xml version="1.0" encoding="UTF-8"?>\n${builder.build({ [root]: content })}`;
+  return `<?xml version="1.0" encoding="UTF-8"?>\n${renderElement(root, content)}`;
+}
+
+function renderElement(name: string, value: XmlValue): string {
+  if (value === undefined) return '';
+  if (isList(value)) return value.map((one) => renderElement(name, one)).join('');
+  if (typeof value !== 'object') return `<${name}>${escapeText(String(value))}</${name}>`;
+  let [attributes, inside] = ['', ''];
+  for (const [child, content] of Object.entries(value)) {
+    if (child.startsWith('@')) attributes += ` ${child.slice(1)}="${escapeText(textOf(content))}"`;
+    else if (child === '#text') inside += escapeText(textOf(content));
+    else if (child === '#elements') inside += textOf(content);
+    else inside += renderElement(child, content);
+  }
+  return `<${name}${attributes}>${inside}</${name}>`;
+}
+
+/** A plain value as text; elements inside have none. */
+function textOf(value: XmlValue): string {
+  return typeof value === 'object' || value === undefined ? '' : String(value);
+}
+
+function isList(value: XmlValue): value is readonly XmlValue[] {
+  return Array.isArray(value);
 }
 
 /** What XML 1.0 cannot hold as it is: markup, and control characters, which AWS sends as references too. */
 const UNSAFE = new RegExp(String.raw`[&<>"'\u0000-\u0008\u000b-\u001f\ufffe\uffff]`, 'g');
+const ANY_UNSAFE = new RegExp(UNSAFE.source);
 
 /** Text for an element. */
 export function escapeText(text: string): string {
+  if (!ANY_UNSAFE.test(text)) return text;
   return text.replace(UNSAFE, (character) => {
     switch (character) {
       case '&':

@@ -33,14 +33,16 @@ function describe(report: StatusReport): string {
     table([['NODE', 'ID', 'STATE', 'PID', 'RESTARTS', 'S3', 'ENGINE', 'DRIVES'], ...report.nodes.map(nodeRow)]),
     '',
     table([
-      ['SET', 'POOL', 'CODING', 'STATE', 'VOTING', 'REASON'],
+      ['SET', 'POOL', 'CODING', 'STATE', 'VOTING', 'SHARDS', 'REASON'],
       ...report.sets.map((set) => [
         String(set.id),
         set.pool,
         `${set.data}+${set.parity}`,
         set.state,
         `${set.voting}/${set.data + set.parity} (W ${set.writeQuorum}, R ${set.readQuorum})`,
-        set.reason,
+        `${set.minShards}/${set.data + set.parity}`,
+        // A slot that does not serve is named in both.
+        set.reason === '' ? set.healing : set.reason,
       ]),
     ]),
   ].join('\n');

@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { joinEndpoint } from '../../node/config/check.ts';
 import {
   DEFAULT_BODY_TIMEOUT_MS,
+  DEFAULT_DRAIN_DELAY_MS,
   DEFAULT_DRAIN_TIMEOUT_MS,
   DEFAULT_HEAD_TIMEOUT_MS,
   DEFAULT_IDLE_TIMEOUT_MS,
@@ -96,6 +97,7 @@ export function nodeConfig(input: DesiredInput, member: MemberStatus): NodeConfi
       idle_timeout_ms: DEFAULT_IDLE_TIMEOUT_MS,
       body_timeout_ms: DEFAULT_BODY_TIMEOUT_MS,
       peer_timeout_ms: DEFAULT_PEER_TIMEOUT_MS,
+      drain_delay_ms: DEFAULT_DRAIN_DELAY_MS,
       drain_timeout_ms: DEFAULT_DRAIN_TIMEOUT_MS,
     },
     log: { level: 'info' },

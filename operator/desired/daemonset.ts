@@ -24,8 +24,8 @@ import { imageOf } from './image.ts';
 import { CONFIG_MOUNT, childMetadata, configSecretName, daemonSetName, poolLabels, serviceAccountName } from './names.ts';
 import { tolerationsOf } from './tolerations.ts';
 
-/** Above the node's own drain timeout (20 s), so that a kill is never what ends a drain. */
-const GRACE_SECONDS = 30;
+/** Above the node's own delay (3 s), drain (20 s) and closing of drives (10 s), so that a kill is never what ends them. */
+const GRACE_SECONDS = 35;
 
 export function poolDaemonSet(input: DesiredInput, pool: PoolSpec): V1DaemonSet {
   const { cluster } = input;

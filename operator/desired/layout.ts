@@ -90,17 +90,15 @@ function describePool(name: string, sets: readonly ErasureSet[]): PoolStatus {
  * Pools whose nodes can never restart without a person's approval, as a sentence; undefined where there are none. `keep` is
  * what must go on meanwhile.
  *
- * Writes (or reads) must go on without the node, and a version that only W slots took must stay readable without it.
+ * Writes (or reads) must go on without the node. Versions that lack shards say nothing about that: a restart waits until they are healed.
  */
 export function cannotSpareNode(layout: LayoutStatus, keep: 'KeepWritable' | 'KeepReadable'): string | undefined {
   const worst = new Map<string, string>();
   for (const set of decodeSets(layout)) {
-    const { quorums: of, tolerance: losses, drivesPerNode: most } = describeSet(set);
+    const { tolerance: losses, drivesPerNode: most } = describeSet(set);
     const coding = `pool ${set.pool} (${set.data}+${set.parity}, ${most} of a set's slots on one node)`;
     const lost = keep === 'KeepWritable' ? losses.writesLose : losses.readsLose;
     if (lost.nodes === 0) worst.set(set.pool, `${coding}: ${keep === 'KeepWritable' ? 'writes' : 'reads'} stop while one node is away`);
-    else if (losses.spareShards < most && !worst.has(set.pool))
-      worst.set(set.pool, `${coding}: what is written on ${of.write} slots while one node is away cannot be read while another is`);
   }
   return worst.size === 0 ? undefined : [...worst.values()].join('; ');
 }

@@ -29,9 +29,9 @@ export function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals)
   }
 }
 
-/** SIGTERM to all, then after `graceMs` SIGKILL to those that are left; resolves when none is. */
+/** SIGINT to all, then after `graceMs` SIGKILL to those that are left; resolves when none is. */
 export async function endProcesses(identities: readonly ProcessIdentity[], graceMs: number): Promise<void> {
-  for (const identity of identities) signalProcess(identity, 'SIGTERM');
+  for (const identity of identities) signalProcess(identity, 'SIGINT');
   await waitForEnd(identities, graceMs);
   for (const identity of identities) signalProcess(identity, 'SIGKILL');
   // A killed process leaves as soon as the kernel lets go of its memory and its I/O.

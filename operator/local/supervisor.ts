@@ -143,7 +143,8 @@ class Supervisor {
   async #stopAll(phase: ClusterPhase): Promise<void> {
     this.#update({ phase: 'Stopping' });
     if (phase === 'Stopped') this.#options.print(`stopping ${this.#pods.length} nodes ...`);
-    await Promise.all(this.#pods.map((pod) => pod.stop()));
+    // All go, so there is no other node for clients to turn to first.
+    await Promise.all(this.#pods.map((pod) => pod.stop('SIGINT')));
     for (const server of this.#prepared.reservation.servers) {
       server.close();
       server.closeAllConnections();

@@ -56,8 +56,8 @@ export async function fetchSetHealth(
 
 async function fetchView(member: MemberStatus, access: AdminAccess): Promise<NodeView | undefined> {
   try {
-    const { sets } = (await getJson(member, '/v1/sets', access)) as SetsView;
-    return { nodeId: member.id, atMs: access.nowMs(), sets };
+    const { sets, hintsHeld } = (await getJson(member, '/v1/sets', access)) as SetsView;
+    return { nodeId: member.id, atMs: access.nowMs(), sets, ...(hintsHeld === undefined ? {} : { hintsHeld }) };
   } catch {
     return undefined;
   }

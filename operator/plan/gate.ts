@@ -101,17 +101,17 @@ function writeQuorum(target: MemberFacts, input: GateInput): Verdict {
   return open;
 }
 
-/** G2. Nodes do not say yet which versions lack shards, so any version may be one that only W slots took. */
+/** G2. Until nodes say that all of a set is whole, any version may be one that only W slots took. */
 function spareShards(target: MemberFacts, input: GateInput): Verdict {
   for (const { id, health, coding, own, slots } of setsOf(target, input)) {
-    const { write } = quorums(coding);
-    const voting = health?.voting ?? 0;
-    const fewest = Math.min(write, voting);
+    const fewest = health?.minShards ?? 0;
     const takes = takenBy(target, { health, own });
     if (fewest - takes >= coding.data) continue;
-    const never = write - own < coding.data;
-    if (never && input.approved && voting === slots) continue;
-    const message = `set ${id}: a version may have ${fewest} shards, ${takes} of them on ${target.member.nodeName}, and needs ${coding.data}`;
+    const never = slots - own < coding.data;
+    if (never && input.approved && health?.voting === slots) continue;
+    const message =
+      `set ${id}: a version may have ${fewest} shards, ${takes} of them on ${target.member.nodeName}, and needs ${coding.data}` +
+      (health === undefined || health.healing === '' ? '' : ` (${health.healing})`);
     return never ? shut('LayoutCannotSpareNode', message) : shut('TooFewSpareShards', message);
   }
   return open;

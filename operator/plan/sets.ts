@@ -19,11 +19,19 @@ export type SetView = {
     readonly drive: number;
     readonly state: string;
     readonly reason?: string | undefined;
+    /** Of the slots of the node that says it. */
+    readonly heal?: string | undefined;
   }[];
 };
 
 /** All that one node said, and when. */
-export type NodeView = { readonly nodeId: number; readonly atMs: number; readonly sets: readonly SetView[] };
+export type NodeView = {
+  readonly nodeId: number;
+  readonly atMs: number;
+  readonly sets: readonly SetView[];
+  /** Keys of which it remembers that slots elsewhere missed them; undefined where it does not say. */
+  readonly hintsHeld?: number | undefined;
+};
 
 export type SetHealth = {
   readonly id: number;
@@ -40,6 +48,10 @@ export type SetHealth = {
   readonly serving: Readonly<Record<number, number>>;
   /** Nodes whose views stand behind the state. */
   readonly witnesses: readonly number[];
+  /** The fewest shards that any acknowledged version may have on slots that take part. */
+  readonly minShards: number;
+  /** Why not every version has all its shards, in words; empty where each has. */
+  readonly healing: string;
 };
 
 /** A view older than this says nothing about now. */
@@ -69,7 +81,7 @@ export function mergeSetViews(
         votes.length === 0
           ? 'no node answers'
           : `${votes.length} nodes answer, no ${needed} agree: ${votes.map((vote) => `node ${vote.nodeId} sees ${vote.set.voting} voting`).join(', ')}`;
-      return { ...base, state: 'Unknown' as const, voting, reason, serving: {}, witnesses: [] };
+      return { ...base, state: 'Unknown' as const, voting, reason, serving: {}, witnesses: [], minShards: 0, healing: reason };
     }
     const first = witnesses[0]?.set;
     const reason = (first?.slots ?? [])
@@ -80,8 +92,43 @@ export function mergeSetViews(
       .join('; ');
     const serving: Record<number, number> = {};
     for (const slot of first?.slots ?? []) if (slot.state === 'Serving') serving[slot.nodeId] = (serving[slot.nodeId] ?? 0) + 1;
-    return { ...base, state: setState(set, voting), voting, reason, serving, witnesses: witnesses.map((vote) => vote.nodeId) };
+    const redundancy = redundancyOf({ coding: set, slots: first?.slots ?? [], views: fresh, id: set.id });
+    return {
+      ...base,
+      state: setState(set, voting),
+      voting,
+      reason,
+      serving,
+      witnesses: witnesses.map((vote) => vote.nodeId),
+      ...redundancy,
+    };
   });
+}
+
+/**
+ * What an acknowledged version may have left: W shards, or fewer where fewer slots take part, until every slot's own node says that it
+ * is whole and nobody remembers anything that a slot missed; then as many as slots take part. A slot that is being filled counts as none.
+ */
+function redundancyOf(set: {
+  readonly id: number;
+  readonly coding: Coding;
+  readonly slots: SetView['slots'];
+  readonly views: readonly NodeView[];
+}): { readonly minShards: number; readonly healing: string } {
+  const healOf = (slot: SetView['slots'][number]): string | undefined =>
+    set.views
+      .find((view) => view.nodeId === slot.nodeId)
+      ?.sets.find((candidate) => candidate.id === set.id)
+      ?.slots.find((own) => own.slot === slot.slot)?.heal;
+  const notWhole = set.slots.flatMap((slot) => {
+    if (slot.state !== 'Serving') return [`slot ${slot.slot} is ${slot.state}`];
+    const heal = healOf(slot);
+    return heal === 'Whole' ? [] : [`slot ${slot.slot} is ${heal ?? 'not known to be whole'}`];
+  });
+  const hints = set.views.reduce((sum, view) => sum + (view.hintsHeld ?? 0), 0);
+  const healing = [...notWhole, ...(hints === 0 ? [] : [`${hints} keys that slots missed are not healed yet`])].join('; ');
+  const filled = set.slots.filter((slot) => slot.state === 'Serving' && !['Blank', 'Dirty'].includes(healOf(slot) ?? '')).length;
+  return { minShards: healing === '' ? filled : Math.min(quorums(set.coding).write, filled), healing };
 }
 
 /**

@@ -1,177 +1,96 @@
 /**
- * `npm run bench`: one storage node with four drives, 2+2, on one processor, `openlake bench` on the other, and the floors of the same
- * run. Prints a table; absolute times depend on the machine, so every row has a ratio to its floor.
+ * `npm run bench`: a storage node with four drives, 2 + 2, beside MinIO with as many drives and the same parity on the same filesystem,
+ * in turns; four storage nodes with one drive each; and the floors of the same run. Servers have one processor, the load generator the
+ * other. Absolute times depend on the machine, so every row has ratios.
  *
- *     npm run bench [-- --seconds 5] [--json]
+ *     npm run bench [-- --quick] [--seconds 3] [--rounds 3] [--keys 1000000] [--peer-keys 20000] [--only LIST] [--no-peer] [--no-four] [--json]
+ *
+ * MinIO takes about 3 ms of CPU for each key that it is to list, so it gets fewer; that can only make it faster.
  */
-import { execFile, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { parseArgs, promisify } from 'node:util';
-import { startCluster, type TestCluster } from '../cluster/cluster.ts';
-import { pin, processorTimeUs } from './processor-time.ts';
+import { parseArgs } from 'node:util';
+import { type Floors, floorUs, measureFloors } from './floors.ts';
+import { type Load, loads } from './loads.ts';
+import { type Figures, measure, medians, prepare } from './measure.ts';
+import { isMinioThere, type Store, startMinio, startOpenLake } from './stores.ts';
+import { formatTables, type Row } from './table.ts';
 
-const root = join(import.meta.dirname, '..', '..');
-const SERVER_PROCESSOR = 0;
-const CLIENT_PROCESSOR = 1;
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    seconds: { type: 'string' },
+    rounds: { type: 'string' },
+    keys: { type: 'string' },
+    'peer-keys': { type: 'string' },
+    only: { type: 'string', default: '' },
+    'no-peer': { type: 'boolean', default: false },
+    'no-four': { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+  },
+});
+const { quick } = values;
+const seconds = Number(values.seconds ?? (quick ? 1 : 3));
+const rounds = Number(values.rounds ?? (quick ? 1 : 3));
+const keys = Number(values.keys ?? (quick ? 50_000 : 1_000_000));
+const peerKeys = Number(values['peer-keys'] ?? (quick ? 4000 : 20_000));
+const largeObjects = quick ? 4 : 16;
 
-type Row = {
-  readonly work: string;
-  readonly perSecond: number;
-  /** CPU of the server per operation, all threads. */
-  readonly processorUs: number;
-  readonly p50Us: number;
-  readonly p99Us: number;
-  readonly ratio: number | undefined;
-};
-
-type BenchJson = {
-  readonly elapsedMs: number;
-  readonly errors: number;
-  readonly operations: readonly {
-    readonly name: string;
-    readonly count: number;
-    readonly p50Us: number;
-    readonly p99Us: number;
-    readonly perSecond?: number;
-  }[];
-};
-
-const run = promisify(execFile);
-
-type Load = {
-  readonly work: string;
-  readonly operation: string;
-  readonly endpoint: string;
-  readonly env: Readonly<Record<string, string>>;
-  readonly pid: number;
-  readonly words: readonly string[];
-  /** Objects that must be there first; written outside the measured time. */
-  readonly prepared: boolean;
-  readonly floorUs: number | undefined;
-};
-
-async function bench(load: Load, words: readonly string[]): Promise<BenchJson> {
-  const all = [join(root, 'node/cli/bench.ts'), ...words, '--endpoint', load.endpoint, '--seed', '1', '--json', '--keep', ...load.words];
-  const command = ['-c', String(CLIENT_PROCESSOR), process.execPath, ...all];
-  const { stdout } = await run('taskset', command, { env: { ...process.env, ...load.env } });
-  const report = JSON.parse(stdout) as BenchJson;
-  if (report.errors > 0) throw new Error(`${load.work}: ${report.errors} errors: ${stdout}`);
-  return report;
+/** Progress, beside the result. */
+function say(text: string): void {
+  process.stderr.write(`bench: ${text}\n`);
 }
 
-/** Runs the load generator on its processor and measures the server's CPU around it. */
-async function measure(load: Load): Promise<Row> {
-  if (load.prepared) await bench(load, ['prepare']);
-  const before = processorTimeUs(load.pid);
-  const report = await bench(load, [load.operation, '--duration', seconds, '--prepared']);
-  const figures = report.operations.find((candidate) => candidate.name === load.operation);
-  if (figures === undefined) throw new Error(`${load.work}: nothing was measured`);
-  const perOperationUs = (processorTimeUs(load.pid) - before) / figures.count;
-  return {
-    work: load.work,
-    perSecond: figures.perSecond ?? 0,
-    processorUs: perOperationUs,
-    p50Us: figures.p50Us,
-    p99Us: figures.p99Us,
-    ratio: load.floorUs === undefined ? undefined : perOperationUs / load.floorUs,
-  };
+function chosen(scale: { readonly keys: number }): readonly Load[] {
+  return loads({ ...scale, largeObjects }).filter(({ work }) => work.includes(values.only));
 }
 
-/** Requests to a server that answers 4 KiB from memory. */
-async function measureResponder(): Promise<Row> {
-  const child = spawn(process.execPath, [join(root, 'test/bench/responder.ts')], { stdio: ['pipe', 'pipe', 'inherit'] });
-  try {
-    const address = await new Promise<string>((resolve, reject) => {
-      child.stdout.once('data', (line: Buffer) => resolve(line.toString().trim()));
-      child.once('exit', (code) => reject(new Error(`the responder ended with ${code}`)));
-    });
-    const pid = child.pid as number;
-    pin(pid, SERVER_PROCESSOR);
-    const env = { AWS_ACCESS_KEY_ID: 'floor', AWS_SECRET_ACCESS_KEY: 'floor' };
-    const load = { operation: 'get', words: loadWords('', 64, 64), prepared: false, floorUs: undefined };
-    return await measure({ ...load, work: 'floor: 4 KiB from memory, c=64', endpoint: `http://${address}`, env, pid });
-  } finally {
-    child.kill('SIGKILL');
+/** All loads against some stores in turns, so that whatever else the machine does hits them alike; the medians of every store. */
+async function alternate(sides: readonly { readonly store: Store; readonly loads: readonly Load[] }[]): Promise<readonly Figures[][]> {
+  const results: Figures[][] = sides.map(() => []);
+  for (const [index, load] of (sides[0]?.loads ?? []).entries()) {
+    const seen: Figures[][] = sides.map(() => []);
+    for (const side of sides) {
+      const own = side.loads[index] ?? load;
+      if (own.prepared) {
+        say(`${load.work}: preparing ${side.store.name}`);
+        await prepare(side.store, own);
+      }
+    }
+    for (let round = 0; round < rounds; round++) {
+      for (const [number, side] of sides.entries()) seen[number]?.push(await measure(side.store, side.loads[index] ?? load, seconds));
+    }
+    for (const [number, side] of sides.entries()) {
+      const figures = medians(seen[number] ?? []);
+      results[number]?.push(figures);
+      say(`${load.work}: ${side.store.name} ${figures.processorUs.toFixed(1)} us of CPU per ${load.unit}`);
+    }
   }
+  return results;
 }
 
-/** Random 4 KiB reads of the same disk by fio with io_uring, per second. */
-function measureDisk(seconds: number): number | undefined {
-  const folder = mkdtempSync(join(tmpdir(), 'openlake-disk-'));
-  try {
-    const words = [
-      '--name=floor',
-      `--directory=${folder}`,
-      '--size=256M',
-      '--rw=randread',
-      '--bs=4k',
-      '--ioengine=io_uring',
-      '--iodepth=64',
-    ];
-    const output = execFileSync('fio', [...words, '--direct=1', '--time_based', `--runtime=${seconds}`, '--output-format=json'], {
-      encoding: 'utf8',
-    });
-    const result = JSON.parse(output.slice(output.indexOf('{'))) as { jobs: { read: { iops: number } }[] };
-    return result.jobs[0]?.read.iops;
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+async function measurePair(): Promise<readonly Figures[][]> {
+  await using ours = await startOpenLake('one-node.yaml', 'one process');
+  const side = { store: ours, loads: chosen({ keys }) };
+  if (values['no-peer'] || !isMinioThere()) return await alternate([side]);
+  await using peer = await startMinio();
+  return await alternate([side, { store: peer, loads: chosen({ keys: peerKeys }) }]);
 }
 
-async function measureNode(cluster: TestCluster, floorUs: number): Promise<readonly Row[]> {
-  const node = (await cluster.waitHealthy()).nodes[0];
-  if (node === undefined || node.pid === null) throw new Error('the node does not run');
-  pin(node.pid, SERVER_PROCESSOR);
-  const common = { endpoint: node.endpoints.s3, env: cluster.env, pid: node.pid, floorUs };
-  const loads: readonly Pick<Load, 'work' | 'operation' | 'words' | 'prepared'>[] = [
-    { work: '4 KiB GET, hot, c=64', operation: 'get', words: loadWords('get/', 64, 256), prepared: true },
-    { work: '4 KiB GET, hot, c=1', operation: 'get', words: loadWords('get1/', 1, 256), prepared: true },
-    { work: '4 KiB HEAD, c=64', operation: 'head', words: loadWords('get/', 64, 256), prepared: true },
-    { work: '4 KiB durable PUT, c=64', operation: 'put', words: loadWords('put/', 64, 100_000), prepared: false },
-    { work: '4 KiB durable PUT, c=1', operation: 'put', words: loadWords('put1/', 1, 100_000), prepared: false },
-    { work: 'LIST of 1000, c=4', operation: 'list', words: loadWords('list/', 4, 4000), prepared: true },
-    { work: '1 MiB GET, c=4', operation: 'get', words: [...loadWords('large/', 4, 64), '--size', '1MiB'], prepared: true },
-    { work: '1 MiB PUT, c=4', operation: 'put', words: [...loadWords('large-put/', 4, 64), '--size', '1MiB'], prepared: false },
-  ];
-  const rows: Row[] = [];
-  for (const load of loads) rows.push(await measure({ ...common, ...load }));
-  return rows;
+async function measureFour(): Promise<readonly Figures[]> {
+  if (values['no-four']) return [];
+  await using four = await startOpenLake('four-nodes.yaml', 'four processes');
+  return (await alternate([{ store: four, loads: chosen({ keys: Math.min(keys, 100_000) }) }]))[0] ?? [];
 }
 
-function loadWords(prefix: string, concurrency: number, objects: number): readonly string[] {
-  return ['--prefix', prefix, '--concurrency', String(concurrency), '--objects', String(objects)];
-}
-
-function table(rows: readonly Row[]): string {
-  const lines = rows.map((row) => {
-    const cells = [
-      row.work,
-      row.perSecond.toFixed(0),
-      row.processorUs.toFixed(1),
-      (1e6 / row.processorUs).toFixed(0),
-      (row.p50Us / 1000).toFixed(2),
-      (row.p99Us / 1000).toFixed(2),
-    ];
-    return `| ${[...cells, row.ratio === undefined ? '1' : row.ratio.toFixed(1)].join(' | ')} |`;
-  });
-  return [
-    '| Work | per second | CPU us each | per CPU second | p50 ms | p99 ms | CPU, times the floor |',
-    '|---|---|---|---|---|---|---|',
-    ...lines,
-  ].join('\n');
-}
-
-const { values } = parseArgs({ options: { seconds: { type: 'string', default: '5' }, json: { type: 'boolean', default: false } } });
-const seconds = `${Number(values.seconds)}s`;
-const diskReads = measureDisk(Number(values.seconds));
-const floor = await measureResponder();
-await using cluster = await startCluster(join(root, 'test/bench/one-node.yaml'));
-const rows = [floor, ...(await measureNode(cluster, floor.processorUs))];
-if (values.json) {
-  console.log(JSON.stringify({ diskReads, rows }, null, 2));
-} else {
-  console.log(table(rows));
-  console.log(`\nfloor of the disk: ${diskReads?.toFixed(0)} random 4 KiB reads a second (fio, io_uring, 64 in flight)`);
+say(`${rounds} rounds of ${seconds} s each; ${keys} keys to list, for MinIO ${peerKeys}, for four processes ${Math.min(keys, 100_000)}`);
+const floors: Floors = await measureFloors(seconds);
+const [ours = [], peer = []] = await measurePair();
+const four = await measureFour();
+const rows = chosen({ keys }).flatMap((load, index): readonly Row[] => {
+  const figures = ours[index];
+  return figures === undefined ? [] : [{ load, ours: figures, peer: peer[index], four: four[index], floorUs: floorUs(floors, load) }];
+});
+if (values.json) console.log(JSON.stringify({ seconds, rounds, keys, peerKeys, floors, rows }, null, 2));
+else {
+  console.log(formatTables(rows));
+  console.log(`\nThe disk did ${floors.diskReads.toFixed(0)} random 4 KiB reads a second (fio, io_uring, 64 in flight).`);
 }

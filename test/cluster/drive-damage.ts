@@ -3,14 +3,21 @@ import { closeSync, globSync, openSync, readSync, statSync, writeSync } from 'no
 import { join } from 'node:path';
 
 const SECTOR_BYTES = 4096;
+/** Sectors of a file that are looked at in search of content. */
+const LOOKS = 4000;
 
-/** A stopped node's drives. */
+/** A drive folder and what can be done to it. */
 export type DamagedDrives = {
   /**
    * Flips one byte in up to `count` sectors that hold data (dense, no zero padding: shards, not headers), spread evenly over all of them.
    * Returns how many were flipped.
    */
   readonly flipBytesInContent: (count: number) => number;
+  /**
+   * The same in sectors chosen by `chance` (numbers from 0 to 1), looking at a few thousand of them instead of all: for the drives of a
+   * node that runs.
+   */
+  readonly flipSomewhere: (count: number, chance: () => number) => number;
 };
 
 /** Whether a sector looks like object content: random bytes throughout. */
@@ -18,6 +25,16 @@ function isContent(sector: Buffer): boolean {
   let zeros = 0;
   for (const byte of sector) if (byte === 0) zeros += 1;
   return zeros < SECTOR_BYTES / 64;
+}
+
+/** Changes one bit of one byte. */
+function flip(path: string, position: number): void {
+  const file = openSync(path, 'r+');
+  const byte = Buffer.alloc(1);
+  readSync(file, byte, 0, 1, position);
+  byte[0] = (byte[0] as number) ^ 0x10;
+  writeSync(file, byte, 0, 1, position);
+  closeSync(file);
 }
 
 /** The containers of all drives below a folder. */
@@ -40,16 +57,25 @@ export function openDrives(folder: string): DamagedDrives {
       }
       const step = Math.max(1, Math.floor(content.length / count));
       const chosen = content.filter((_, index) => index % step === 0).slice(0, count);
-      for (const { path, offset } of chosen) {
-        const file = openSync(path, 'r+');
-        const position = offset + (offset % 4093);
-        const byte = Buffer.alloc(1);
-        readSync(file, byte, 0, 1, position);
-        byte[0] = (byte[0] as number) ^ 0x10;
-        writeSync(file, byte, 0, 1, position);
+      for (const { path, offset } of chosen) flip(path, offset + (offset % 4093));
+      return chosen.length;
+    },
+    flipSomewhere: (count, chance) => {
+      const sector = Buffer.alloc(SECTOR_BYTES);
+      let flipped = 0;
+      for (const path of containers) {
+        const file = openSync(path, 'r');
+        const blocks = Math.floor(statSync(path).size / SECTOR_BYTES);
+        for (let look = 0; look < LOOKS && flipped < count; look += 1) {
+          const offset = Math.floor(chance() * blocks) * SECTOR_BYTES;
+          readSync(file, sector, 0, SECTOR_BYTES, offset);
+          if (!isContent(sector)) continue;
+          flip(path, offset + Math.floor(chance() * SECTOR_BYTES));
+          flipped += 1;
+        }
         closeSync(file);
       }
-      return chosen.length;
+      return flipped;
     },
   };
 }

@@ -112,7 +112,13 @@ export function samplePod(nodeName: string, change: Partial<ObservedPod> = {}): 
 /** Answers of the members as if those in `away` were unreachable. Slots come from the recorded layout. */
 export function answersOf(
   status: ClusterStatus,
-  from: { readonly away: ReadonlySet<number>; readonly nowMs: number; readonly hashes?: ReadonlyMap<string, string> },
+  from: {
+    readonly away: ReadonlySet<number>;
+    /** Nodes whose drives lack something. */
+    readonly healing?: ReadonlySet<number>;
+    readonly nowMs: number;
+    readonly hashes?: ReadonlyMap<string, string>;
+  },
 ): Map<number, ObservedAnswer> {
   const answers = new Map<number, ObservedAnswer>();
   for (const member of status.members ?? []) {
@@ -120,7 +126,8 @@ export function answersOf(
     const sets: NodeView['sets'] = (status.layout?.sets ?? []).map((set) => {
       const slots = set.slots.map((text, slot) => {
         const [node = 0, drive = 0] = text.split('/').map(Number);
-        return { slot, nodeId: node, drive, state: from.away.has(node) ? 'Unreachable' : 'Serving' };
+        const heal = node !== member.id ? {} : { heal: from.healing?.has(node) === true ? 'Healing' : 'Whole' };
+        return { slot, nodeId: node, drive, state: from.away.has(node) ? 'Unreachable' : 'Serving', ...heal };
       });
       return { id: set.id, voting: slots.filter((slot) => slot.state === 'Serving').length, slots };
     });

@@ -1,5 +1,6 @@
 /**
- * Builds the real Kubernetes control plane, Helm and kubeconform from their Go modules, each at the version that its go.mod pins.
+ * Builds the real Kubernetes control plane, Helm and kubeconform from their Go modules, each at the version that its go.mod pins; and, for
+ * benchmarks only, MinIO as the peer that they run beside the storage node.
  * Binaries are cached outside the tree by the hash of go.mod and go.sum, so a second run costs nothing; a change of version builds anew.
  * Plain JavaScript, because the machine's own Node may be as old as 20.
  */
@@ -11,7 +12,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const cache = process.env.OPENLAKE_TEST_CACHE ?? join(homedir(), '.cache', 'openlake-test');
-const modules = fileURLToPath(new URL('../kube/go/', import.meta.url));
+const tests = fileURLToPath(new URL('../', import.meta.url));
 
 /** Flags that stamp the release, because kubectl and Helm compare versions. */
 const kubernetesVersion = ['k8s.io/component-base/version', 'k8s.io/client-go/pkg/version'].flatMap((path) =>
@@ -20,6 +21,7 @@ const kubernetesVersion = ['k8s.io/component-base/version', 'k8s.io/client-go/pk
 
 /** What is built: binary, package, why it is needed, further linker flags. */
 const GROUPS = {
+  minio: [{ name: 'minio', from: 'github.com/minio/minio', why: 'the store beside which the benchmarks measure ours' }],
   kubernetes: [
     { name: 'etcd', from: 'go.etcd.io/etcd/server/v3', why: 'the store behind the API server' },
     { name: 'kubectl', from: 'k8s.io/kubernetes/cmd/kubectl', why: 'applies manifests as users do', flags: kubernetesVersion },
@@ -54,17 +56,25 @@ const GROUPS = {
   ],
 };
 
+/** What the tests on Kubernetes need. */
+const KUBE_GROUPS = ['kubernetes', 'helm', 'kubeconform'];
+
+/** Folder of a group's go.mod and go.sum. */
+function moduleOf(group) {
+  return join(tests, KUBE_GROUPS.includes(group) ? 'kube/go' : 'bench/go', group);
+}
+
 /** Folder of a group's binaries: the name changes with go.mod, go.sum and the way of building. */
 function folderOf(group) {
   const hash = createHash('sha256');
-  for (const name of ['go.mod', 'go.sum']) hash.update(readFileSync(join(modules, group, name)));
+  for (const name of ['go.mod', 'go.sum']) hash.update(readFileSync(join(moduleOf(group), name)));
   hash.update(JSON.stringify(GROUPS[group].map(({ name, from, flags }) => [name, from, flags])));
   return join(cache, `go-${group}-${hash.digest('hex').slice(0, 12)}`);
 }
 
 /**
  * Absolute path of a built tool (it may not be built yet).
- * @param {'etcd'|'kubectl'|'kube-scheduler'|'kube-apiserver'|'kube-controller-manager'|'helm'|'kubeconform'} name
+ * @param {'etcd'|'kubectl'|'kube-scheduler'|'kube-apiserver'|'kube-controller-manager'|'helm'|'kubeconform'|'minio'} name
  * @returns {string}
  */
 export function toolPath(name) {
@@ -73,9 +83,12 @@ export function toolPath(name) {
   return join(folderOf(group), name);
 }
 
-/** Why the tools that are not built yet cannot be built here; undefined when they can, or all are there. */
-export function whyNoGo() {
-  const absent = Object.keys(GROUPS).flatMap((group) =>
+/**
+ * Why the tools of some groups that are not built yet cannot be built here; undefined when they can, or all are there.
+ * @param {readonly string[]} [groups]
+ */
+export function whyNoGo(groups = KUBE_GROUPS) {
+  const absent = groups.flatMap((group) =>
     GROUPS[group].filter(({ name }) => !existsSync(join(folderOf(group), name))).map(({ name }) => name),
   );
   if (absent.length === 0) return undefined;
@@ -88,11 +101,11 @@ export function whyNoGo() {
 
 /**
  * Builds every tool of the given groups that is not in the cache yet, and says what and why.
- * @param {readonly ('kubernetes'|'helm'|'kubeconform')[]} [groups]
+ * @param {readonly ('kubernetes'|'helm'|'kubeconform'|'minio')[]} [groups]
  */
-export function buildGoTools(groups = ['kubernetes', 'helm', 'kubeconform']) {
-  const reason = whyNoGo();
-  if (reason !== undefined) throw new Error(`the tests on Kubernetes need ${reason}`);
+export function buildGoTools(groups = KUBE_GROUPS) {
+  const reason = whyNoGo(groups);
+  if (reason !== undefined) throw new Error(`${groups.join(', ')} need ${reason}`);
   for (const group of groups) {
     const folder = folderOf(group);
     for (const { name, from, why, flags = [] } of GROUPS[group]) {
@@ -107,16 +120,14 @@ export function buildGoTools(groups = ['kubernetes', 'helm', 'kubeconform']) {
         // Without what only a debugger reads, compiling takes an eighth less. Stack traces keep their lines.
         ['-n', '10', 'go', 'build', '-gcflags=all=-dwarf=false', '-ldflags', ['-s', '-w', ...flags].join(' '), '-o', partial, from],
         {
-          cwd: join(modules, group),
+          cwd: moduleOf(group),
           stdio: 'inherit',
           env: { ...process.env, CGO_ENABLED: '0', GOTOOLCHAIN: 'local', GOFLAGS: '-trimpath -mod=readonly -modcacherw -buildvcs=false' },
         },
       );
       if (built.status !== 0) {
         rmSync(partial, { force: true });
-        throw new Error(
-          `go build of ${from} in test/kube/go/${group} failed (status ${built.status ?? built.signal}); see the lines above`,
-        );
+        throw new Error(`go build of ${from} in ${moduleOf(group)} failed (status ${built.status ?? built.signal}); see the lines above`);
       }
       renameSync(partial, target);
       console.log(`provision: ${name} built in ${Math.round((Date.now() - started) / 1000)} s`);

@@ -3,7 +3,8 @@
  *
  *   node test/provision/provision.mjs          for `npm test`: everything
  *   node test/provision/provision.mjs core     without what needs root: control plane, image bases, virtual machine
- *   node test/provision/provision.mjs bench    for `npm run bench`
+ *   node test/provision/provision.mjs bench    for `npm run bench`: with MinIO, where there is Go to build it
+ *   node test/provision/provision.mjs bench-drive   for `npm run bench:drive`
  *
  * Idempotent; everything lies in a cache outside the tree (OPENLAKE_TEST_CACHE, default ~/.cache/openlake-test), so that the next run
  * takes seconds, and a fresh clone too. Plain JavaScript, because the machine's own Node may be as old as 20.
@@ -20,11 +21,12 @@ const folder = dirname(fileURLToPath(import.meta.url));
 /** Parts of the machine that each way of calling this needs, and the programs that make the rest. */
 const WAYS = {
   all: {
-    parts: ['core', 'kube', 'drive'],
-    programs: ['../../native/build.mjs', 'python-clients.mjs', 'base-images.mjs', 'go-tools.mjs', 'virtual-machine.mjs'],
+    parts: ['core', 'kube', 'drive', 'faults', 'arm'],
+    programs: ['../../native/build.mjs', 'python-clients.mjs', 'base-images.mjs', 'go-tools.mjs', 'virtual-machine.mjs', 'arm-target.mjs'],
   },
   core: { parts: ['core'], programs: ['../../native/build.mjs', 'python-clients.mjs'] },
-  bench: { parts: ['core', 'bench'], programs: ['../../native/build.mjs'] },
+  bench: { parts: ['core', 'bench'], programs: ['../../native/build.mjs', 'bench-peer.mjs'] },
+  'bench-drive': { parts: ['core', 'bench'], programs: ['../../native/build.mjs'] },
 };
 
 /** Runs a program beside the others; resolves with its name when it failed. */

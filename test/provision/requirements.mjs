@@ -21,6 +21,11 @@ const PACKAGES = {
     ['busybox', 'busybox-static', 'is all that this machine has beside the program under test'],
     ['cpio', 'cpio', 'packs its file system'],
   ],
+  faults: [
+    ['ip', 'iproute2', 'gives the fault tests a network of their own'],
+    ['iptables', 'iptables', 'makes partitions in it'],
+  ],
+  arm: [['qemu-aarch64-static', 'qemu-user-static', 'runs the kernels of ARM processors']],
   bench: [['fio', 'fio', 'the floor of the drive benchmarks']],
 };
 
@@ -49,7 +54,7 @@ function missingForKube() {
 
 /**
  * Ends this process with a list of all that is missing and cannot be installed from here.
- * @param {readonly ('core'|'kube'|'drive'|'bench')[]} parts
+ * @param {readonly ('core'|'kube'|'drive'|'faults'|'arm'|'bench')[]} parts
  */
 export function requireMachine(parts) {
   const missing = parts.includes('kube') ? missingForKube() : [];
@@ -66,7 +71,7 @@ export function requireMachine(parts) {
 
 /**
  * Installs the Debian packages that are missing, with one call of apt-get, and says why.
- * @param {readonly ('core'|'kube'|'drive'|'bench')[]} parts
+ * @param {readonly ('core'|'kube'|'drive'|'faults'|'arm'|'bench')[]} parts
  */
 export function installDebianPackages(parts) {
   const absent = parts.flatMap((part) => PACKAGES[part]).filter(([command]) => !found(command));

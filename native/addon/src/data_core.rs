@@ -13,8 +13,8 @@ use futures_util::future::join_all;
 use openlake_drive::Drive;
 use openlake_http::{Server, ServerOptions};
 use openlake_io::{RemoteHandle, Runtime};
-use openlake_object::{LocalSlot, Store, StoreOptions};
-use openlake_peer::{LocalDrive, Mesh, MeshOptions, SlotId, SlotServer};
+use openlake_object::{HealOptions, LocalSlot, Store, StoreOptions};
+use openlake_peer::{LocalDrive, Mesh, MeshOptions, SlotId, SlotServer, Versions};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -166,6 +166,8 @@ pub fn assemble(core: usize, runtime: &Runtime, shared: &Shared, assembly: &Asse
         cluster: plan.cluster,
         node: plan.node,
         boot: assembly.boot,
+        versions: Versions::SPOKEN,
+        budget_bytes: plan.peer_budget_bytes,
         secrets: plan.secrets.clone(),
         layout: plan.layout.clone(),
         clock: shared.clock.clone(),
@@ -212,6 +214,8 @@ pub fn assemble(core: usize, runtime: &Runtime, shared: &Shared, assembly: &Asse
     .map_err(|error| format!("cannot serve S3 on {}: {error}", plan.listen_s3))?;
     let settling = store.clone();
     runtime.spawn(async move { settling.settle_loop().await });
+    let healing = store.clone();
+    runtime.spawn(async move { healing.heal_loop(HealOptions::default()).await });
     let serving = Serving {
         mesh,
         store,

@@ -31,6 +31,8 @@ pub struct EnginePlan {
     pub cores: usize,
     pub pin: bool,
     pub deadline: Duration,
+    /// Bytes of bulk that one core takes in for its peers.
+    pub peer_budget_bytes: u64,
     pub drives: Vec<DrivePlan>,
 }
 

@@ -54,7 +54,7 @@ fn main() {
             "open: {:?}; {} keys, {:.2} bytes of memory a key for filters and fences",
             runtime.now().since(start),
             status.keys,
-            status.index_used_bytes as f64 / status.keys.max(1) as f64
+            status.memory.index_used() as f64 / status.keys.max(1) as f64
         );
         for pass in ["first", "second"] {
             let (start, before) = (runtime.now(), drive.status());
@@ -82,7 +82,8 @@ fn main() {
         let status = drive.status();
         println!(
             "memory of the index: {} of {} bytes",
-            status.index_used_bytes, status.index_limit_bytes
+            status.memory.index_used(),
+            status.memory.index_limit
         );
     });
 }

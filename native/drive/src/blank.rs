@@ -7,7 +7,7 @@ use crate::medium::Medium;
 use crate::open::Tuning;
 use crate::roots::Roots;
 use crate::space::{Geometry, Place};
-use crate::{DriveOptions, Identity, OpenError};
+use crate::{Adoption, DriveOptions, Identity, OpenError};
 use openlake_io::Runtime;
 use std::io;
 use std::path::Path;
@@ -78,7 +78,7 @@ async fn write(runtime: &Runtime, home: Home, options: &DriveOptions, geometry: 
         drive,
         set: options.set,
         slot: options.slot,
-        generation: 1,
+        generation: first_generation(options.adoption),
         set_epoch: options.set_epoch,
     };
     let superblock = Superblock {
@@ -89,6 +89,14 @@ async fn write(runtime: &Runtime, home: Home, options: &DriveOptions, geometry: 
     };
     home.finish_format(&superblock).await?;
     Ok(home)
+}
+
+/// A replacement has none before it is adopted.
+fn first_generation(adoption: Adoption) -> u32 {
+    match adoption {
+        Adoption::Replace => 0,
+        Adoption::FormatNew | Adoption::Refuse => 1,
+    }
 }
 
 async fn write_roots(home: &Home, salt: u64) -> io::Result<()> {

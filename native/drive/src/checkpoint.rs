@@ -26,10 +26,6 @@ use std::time::Duration;
 
 /// So much log is written at most between checkpoints; a start reads no more than about twice that.
 pub(crate) const LOG_BYTES_BETWEEN: u64 = 256 << 20;
-/// Of the index's memory, the share that rows may take before they are written out.
-const ROWS_SHARE: usize = 4;
-/// However small that memory is.
-const LEAST_ROWS_BYTES: usize = 64 << 10;
 /// After a failed checkpoint.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Checkpoints that a start may go back to.
@@ -143,6 +139,8 @@ impl Core {
             };
             if let Err(text) = result {
                 self.counters.errors.add(1);
+                self.counters.failed_checkpoints.add(1);
+                self.memory_changed.notify();
                 if self.failure().is_none() {
                     self.suspect(format!("a checkpoint failed: {text}"));
                 }
@@ -154,11 +152,6 @@ impl Core {
         let state = &self.checkpoints;
         let told = self.index_damaged.get() && !state.told_damaged.get();
         told || state.wanted.get() || state.log_bytes.get() >= state.log_limit_bytes.get() || self.rows_overflow()
-    }
-    /// Whether the rows that changed take more than their share of the index's memory.
-    pub fn rows_overflow(&self) -> bool {
-        let index = self.index.borrow();
-        index.dirty_bytes() > (index.limit_bytes() / ROWS_SHARE).max(LEAST_ROWS_BYTES)
     }
     /// Lets the task look whether a checkpoint is due; `bytes` of log were written.
     pub fn note_log(&self, bytes: usize) {

@@ -24,6 +24,8 @@ impl Core {
         self.provision.notify();
         self.runs_changed.notify();
         self.pump.notify();
+        self.memory_changed.notify();
+        self.end_backlog();
         self.checkpoints.wake();
     }
     async fn write_last_records(self: &Rc<Core>) -> Result<(), crate::Answer> {

@@ -32,6 +32,12 @@ impl Core {
                 Ok(None) => return Answer::Ack,
                 Err(()) => return self.refuse(&key).await,
             };
+            if !self.has_memory(true) {
+                match self.await_memory(true).await {
+                    Ok(()) => continue,
+                    Err(answer) => return answer,
+                }
+            }
             if self.cleaner.raised_floor.get() <= ballot {
                 match self.raise_drive_floor(just_above(ballot)).await {
                     Ok(()) => continue,
@@ -58,6 +64,7 @@ impl Core {
                 let Ok(ordinal) = log.append(bytes, |target| parts.encode(target, salt)) else {
                     continue;
                 };
+                entry.going.set(true);
                 log.set_last_effect(bytes, Effect::Dropped(entry.clone()));
                 ordinal
             };
@@ -81,7 +88,7 @@ impl Core {
                     && only.head.kind == Kind::Tombstone
                     && only.is_durable()
                     && row.stable() == Some(ballot)
-                    && self.acceptor.get().dirty.is_none() =>
+                    && self.dirty_of(key).is_none() =>
             {
                 Ok(Some(only.clone()))
             }
@@ -89,7 +96,7 @@ impl Core {
         }
     }
     /// Raises the floor of every key, durably.
-    async fn raise_drive_floor(self: &Rc<Core>, floor: Ballot) -> Result<(), Answer> {
+    pub async fn raise_drive_floor(self: &Rc<Core>, floor: Ballot) -> Result<(), Answer> {
         self.room(STATE_RECORD_BYTES, Claim::Removal).await?;
         let mut acceptor = self.acceptor.get();
         acceptor.drive_floor = acceptor.drive_floor.max(floor);
@@ -131,7 +138,7 @@ impl Core {
         if let Some(promised) = promised.filter(|promised| *promised > self.acceptor.get().drive_floor) {
             self.promises.borrow_mut().insert(key.clone(), promised);
         }
-        self.cleaner.traces.borrow_mut().insert(key.clone());
+        self.keep_trace(key);
         self.cleaner.traces_due.set(true);
     }
     /// Lets go of traces that no segment is left for.
@@ -140,6 +147,9 @@ impl Core {
         for (number, key) in traces.into_iter().enumerate() {
             if number % TRACES_A_STEP == TRACES_A_STEP - 1 {
                 self.runtime.yield_now().await;
+            }
+            if self.load(&key).await.is_err() {
+                return;
             }
             let mut index = self.index.borrow_mut();
             let Some((mark, range)) = index.get(&key).and_then(|row| Some((row.mark()?, row.trace()?))) else {
@@ -163,12 +173,20 @@ impl Core {
             space.remove_live(mark.segment(), mark_bytes(&key) as u64);
             self.cleaner.traces.borrow_mut().remove(&key);
         }
+        self.turn_traces();
     }
     /// Notes the traces that a start found.
     pub fn find_traces(&self) {
         let index = self.index.borrow();
-        let traces = index.rows().filter(|(_, row)| row.trace().is_some());
-        self.cleaner.traces.borrow_mut().extend(traces.map(|(key, _)| key.clone()));
+        let traces: Vec<Key> = index
+            .rows()
+            .filter(|(_, row)| row.trace().is_some())
+            .map(|(key, _)| key.clone())
+            .collect();
+        drop(index);
+        for key in &traces {
+            self.keep_trace(key);
+        }
         self.cleaner.traces_due.set(true);
     }
 }

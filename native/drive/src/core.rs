@@ -1,5 +1,7 @@
 //! The state of an open drive, shared by the handles and tasks of one core.
 
+use crate::ailments::Ailments;
+use crate::backlog::Backlog;
 use crate::cache::{Cache, RecordKey};
 use crate::checkpoint::Checkpoints;
 use crate::cleaner::{Cleaner, Move, TraceMove};
@@ -13,6 +15,7 @@ use crate::lease::Leases;
 use crate::log::Log;
 use crate::medium::Medium;
 use crate::roots::Roots;
+use crate::sabotage::{Sabotage, is_planted};
 use crate::signal::Signal;
 use crate::space::{ExtentRegistry, Place, Space};
 use crate::stage::StageTable;
@@ -26,6 +29,8 @@ use std::rc::{Rc, Weak};
 pub(crate) enum Effect {
     /// A version may be told of.
     Accepted(Rc<Entry>),
+    /// A sound copy of a version whose bytes were damaged may be read instead of it.
+    Repaired(Repair),
     /// The mark lies in the log; what it dropped is not needed any more.
     Settled(Mark),
     /// This tombstone was collected.
@@ -38,6 +43,14 @@ pub(crate) enum Effect {
     TraceMoved(TraceMove),
     /// Promises up to this clock need no write.
     Bound(u64),
+}
+
+/// A sound copy on its way, and the damaged version that it replaces; held, so that its row stays in memory.
+pub(crate) struct Repair {
+    pub entry: Rc<Entry>,
+    pub damaged: Rc<Entry>,
+    /// The copy says itself that it is complete.
+    pub stable: bool,
 }
 
 /// A mark that is known but not in the log yet, and what it dropped.
@@ -59,13 +72,18 @@ pub(crate) struct Marks {
     /// Freezes that wait for those above to be durable; until they are done no other is known.
     pub held: u32,
     /// Told meanwhile.
-    pub deferred: Vec<(Key, Ballot)>,
+    pub deferred: Vec<Rc<Entry>>,
 }
 
 /// An open drive.
 pub(crate) struct Core {
     pub runtime: Runtime,
+    /// Its generation as it was when the drive was opened; see `generation`.
     pub identity: Identity,
+    /// 0: blank, and not adopted yet.
+    pub generation: Cell<u32>,
+    /// Another drive took its place: it answers nothing any more. The text says which.
+    pub superseded: RefCell<Option<String>>,
     pub seed: DriveSeed,
     pub counters: Rc<Counters>,
     pub medium: Medium,
@@ -92,6 +110,8 @@ pub(crate) struct Core {
     pub index_damaged: Cell<bool>,
     /// Wakes the merges.
     pub runs_changed: Signal,
+    /// Rows were written out, or never will be.
+    pub memory_changed: Signal,
     pub space: RefCell<Space>,
     pub extents: Rc<ExtentRegistry>,
     pub checkpoints: Checkpoints,
@@ -105,6 +125,7 @@ pub(crate) struct Core {
     /// Records by the time they became durable here; those settled meanwhile are skipped.
     pub unsettled: RefCell<VecDeque<Weak<Entry>>>,
     pub sweep_at: Cell<usize>,
+    pub backlog: Backlog,
 
     /// Drive floor and boot as they hold now; the bound as last appended.
     pub acceptor: Cell<AcceptorState>,
@@ -113,6 +134,10 @@ pub(crate) struct Core {
     /// Promises for keys without a row.
     pub promises: RefCell<HashMap<Key, Ballot>>,
     pub highest_promise: Cell<Ballot>,
+    /// Of the records accepted or replayed in this run.
+    pub highest_record: Cell<Ballot>,
+    /// What waits to be healed, and how far a dirty drive is.
+    pub ailments: Ailments,
     pub last_prepare_ms: Cell<u64>,
 
     pub health: RefCell<DriveState>,
@@ -139,6 +164,8 @@ impl Core {
         self.log.borrow_mut().fail();
         self.log_changed.notify();
         self.runs_changed.notify();
+        self.memory_changed.notify();
+        self.end_backlog();
     }
     /// The drive works on, but somebody should look at it.
     pub fn suspect(&self, text: String) {
@@ -149,6 +176,9 @@ impl Core {
     }
     /// What the cache knows a record at `place` by, while a record lives there or a lease keeps it.
     pub fn cache_key(&self, place: Place) -> RecordKey {
+        if is_planted(Sabotage::StaleGeneration) {
+            return (u64::from(place.segment()), place.offset());
+        }
         (self.space.borrow().generation(place.segment()), place.offset())
     }
     /// The floor of a key: promised or accepted, for it or for the drive.

@@ -32,6 +32,9 @@ pub(crate) struct Counters {
     pub corrupt_blocks: Counter,
     pub cache_hits: Counter,
     pub cache_misses: Counter,
+    /// Requests that waited because too many rows were unwritten.
+    pub memory_waits: Counter,
+    pub failed_checkpoints: Counter,
     pub read_latency: Latency,
     /// Durable writes only: plain ones end in the device's cache.
     pub write_latency: Latency,

@@ -1,9 +1,10 @@
 //! The drive's public face: open, ask, watch, close.
 
 use crate::core::Core;
+use crate::fill::Filling;
 use crate::open::{Tuning, open};
 use crate::stage::StagePart;
-use crate::{Answer, Ballot, Key, LatencySnapshot, Request};
+use crate::{Answer, Ballot, DriveMemory, HealProgress, Key, LatencySnapshot, Record, Request};
 use openlake_io::{DurabilityClass, Runtime, StorageFacts};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -34,6 +35,8 @@ pub enum Adoption {
     Refuse,
     /// Format it as generation 1, clean: the cluster is being bootstrapped.
     FormatNew,
+    /// Format it without a generation: it replaces a drive that is lost, and answers nothing before it is adopted (protocol.md section 9).
+    Replace,
 }
 
 /// How to open a drive.
@@ -105,9 +108,10 @@ pub struct DriveStatus {
     pub read_latency: LatencySnapshot,
     pub write_latency: LatencySnapshot,
     pub flush_latency: LatencySnapshot,
-    /// Memory of the index, estimated.
-    pub index_used_bytes: u64,
-    pub index_limit_bytes: u64,
+    /// What memory is used for, and how much of it may be.
+    pub memory: DriveMemory,
+    /// Requests that waited because too many rows were unwritten.
+    pub memory_waits: u64,
 }
 
 /// An open drive. A cheap handle; all clones are the same drive. When the last one goes, the drive's tasks end.
@@ -143,6 +147,12 @@ impl Drive {
         let core = &self.handle.core;
         if core.closed.get() || core.closing.get() {
             return Answer::Failed("the drive is closed".to_owned());
+        }
+        if let Some(text) = &*core.superseded.borrow() {
+            return Answer::Failed(text.clone());
+        }
+        if core.generation.get() == 0 {
+            return Answer::Failed("the drive is blank and waits for its adoption".to_owned());
         }
         match request {
             Request::Read { key, want } => core.read(key, want).await,
@@ -194,6 +204,20 @@ impl Drive {
                 from,
                 limit,
             } => core.scan(bucket, space, prefix, from, limit).await,
+            Request::Barrier { floor } => core.barrier(floor).await,
+            Request::NextSpace { after } => core.next_space(after).await,
+            Request::HealScan {
+                bucket,
+                space,
+                from,
+                limit,
+                barrier,
+            } => core.heal_scan((bucket, space), from, limit, barrier).await,
+            Request::Digest { bucket, space, from, to } => core.digest(bucket, space, from, to).await,
+            Request::Missed { keys, lost } => {
+                core.ailments.note_missed(keys, lost);
+                Answer::Ack
+            }
         }
     }
     /// Its insides, for tests.
@@ -203,7 +227,11 @@ impl Drive {
     }
     /// Who it is.
     pub fn identity(&self) -> Identity {
-        self.handle.core.identity.clone()
+        let core = &self.handle.core;
+        Identity {
+            generation: core.generation.get(),
+            ..core.identity.clone()
+        }
     }
     /// The node's boot number as persisted on this drive.
     pub fn boot(&self) -> u32 {
@@ -213,12 +241,61 @@ impl Drive {
     pub fn unsettled(&self, age: Duration, limit: usize) -> Vec<(Key, Ballot)> {
         self.handle.core.unsettled_since(age, limit)
     }
+    /// The floor of all keys; see [`Filling`].
+    pub fn floor(&self) -> Ballot {
+        self.handle.core.acceptor.get().drive_floor
+    }
+    /// Begins the service of a blank drive; in words, why not.
+    pub async fn adopt(&self, floor: Ballot, generation: u32) -> Result<(), String> {
+        self.handle.core.adopt(floor, generation).await
+    }
+    /// Ends the service of a drive whose slot was given to another one meanwhile. `reason`: whom.
+    pub fn supersede(&self, reason: String) {
+        self.handle.core.suspect(reason.clone());
+        *self.handle.core.superseded.borrow_mut() = Some(reason);
+    }
+    /// Puts a complete version in its place; its bytes come with it, or were staged.
+    pub async fn fill(&self, key: Key, record: Record, filling: Filling) -> Answer {
+        self.handle.core.fill(key, record, filling).await
+    }
+    /// How whole the drive is.
+    pub fn heal_progress(&self) -> HealProgress {
+        self.handle.core.heal_progress()
+    }
+    /// All keys of a dirty drive below `cursor` were filled. In words, why that could not be noted.
+    pub async fn note_healed(&self, cursor: Key) -> Result<(), String> {
+        let noted = self.handle.core.note_healed(cursor).await;
+        noted.map_err(|answer| format!("{answer:?}"))
+    }
+    /// All keys of a dirty drive were filled.
+    pub async fn end_healing(&self) -> Result<(), String> {
+        let ended = self.handle.core.end_healing().await;
+        ended.map_err(|answer| format!("{answer:?}"))
+    }
+    /// Takes up to `limit` keys that others say this drive missed.
+    pub fn take_missed(&self, limit: usize) -> Vec<Key> {
+        self.handle.core.ailments.take_missed(limit)
+    }
+    /// Takes up to `limit` keys of which a block was found damaged.
+    pub fn take_damaged(&self, limit: usize) -> Vec<Key> {
+        self.handle.core.ailments.take_damaged(limit)
+    }
+    /// Gives keys back that could not be healed yet.
+    pub fn put_back(&self, missed: Vec<Key>, damaged: &[Key]) {
+        let ailments = &self.handle.core.ailments;
+        ailments.note_missed(missed, false);
+        damaged.iter().for_each(|key| ailments.note_damaged(key));
+    }
+    /// Whether keys were missed that nobody remembers; asked once.
+    pub fn take_lost(&self) -> bool {
+        self.handle.core.ailments.take_lost()
+    }
     /// State and counters.
     pub fn status(&self) -> DriveStatus {
         let core = &self.handle.core;
         let counters = &core.counters;
         DriveStatus {
-            identity: core.identity.clone(),
+            identity: self.identity(),
             state: core.health.borrow().clone(),
             durability_class: core.storage.durability_class(),
             storage: core.storage.clone(),
@@ -240,8 +317,8 @@ impl Drive {
             read_latency: counters.read_latency.snapshot(),
             write_latency: counters.write_latency.snapshot(),
             flush_latency: counters.flush_latency.snapshot(),
-            index_used_bytes: core.index.borrow().used_bytes() as u64,
-            index_limit_bytes: core.index.borrow().limit_bytes() as u64,
+            memory: core.memory(),
+            memory_waits: counters.memory_waits.get(),
         }
     }
     /// Writes pending marks and a clean-shutdown root; the drive answers `Failed` afterwards.

@@ -180,7 +180,7 @@ impl Home {
 
 /// Whether the options allow to format a blank drive.
 fn check_allowed(options: &DriveOptions) -> Result<(), OpenError> {
-    if options.adoption == Adoption::FormatNew {
+    if options.adoption != Adoption::Refuse {
         return Ok(());
     }
     let (path, set, slot) = (options.path.display(), options.set, options.slot);

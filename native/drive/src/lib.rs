@@ -5,7 +5,11 @@
 
 #![forbid(unsafe_code)]
 
+mod adopt;
+mod ailments;
+mod backlog;
 mod ballot;
+mod barrier;
 mod blank;
 mod blob;
 mod cache;
@@ -16,8 +20,10 @@ mod collect;
 mod core;
 mod counters;
 mod departed;
+mod digest;
 mod drive;
 mod entry;
+mod fill;
 mod flush_gate;
 mod format;
 mod home;
@@ -28,6 +34,7 @@ mod lease;
 mod load;
 mod log;
 mod medium;
+mod memory;
 mod merges;
 mod message;
 pub mod offline;
@@ -52,10 +59,13 @@ mod space;
 mod stage;
 mod verify;
 
+pub use ailments::{HealProgress, LOCAL_BUCKET};
 pub use ballot::{Ballot, WriteId};
 pub use drive::{Adoption, Drive, DriveOptions, DriveState, DriveStatus, Identity, MountCheck, OpenError};
+pub use fill::Filling;
 pub use key::{Key, Space};
 pub use latency::{LATENCY_BUCKETS, LatencySnapshot, latency_bound_us};
+pub use memory::DriveMemory;
 pub use message::{Answer, Block, Covers, Head, KeyState, Request, ScanRow, ShardBytes, Want};
 pub use open::Tuning;
 pub use record::{Coding, Kind, Record, Shard};

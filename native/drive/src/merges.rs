@@ -2,6 +2,7 @@
 
 use crate::core::Core;
 use crate::index::{MergeCursor, Run, RunError, RunWriter, choose_merge};
+use crate::sabotage::{Sabotage, is_planted};
 use crate::space::KEPT_FROM_MERGES;
 use std::rc::Rc;
 
@@ -25,6 +26,7 @@ impl Core {
         self.note_index_bytes();
         self.index.borrow_mut().evict(None);
         self.runs_changed.notify();
+        self.memory_changed.notify();
     }
     /// After the runs changed: notes how much space they take.
     pub fn note_index_bytes(&self) {
@@ -71,6 +73,13 @@ impl Core {
         let level = inputs.iter().map(|run| run.level).max().unwrap_or(0).saturating_add(1);
         // A merge can wait; checkpoints cannot.
         let mut writer = RunWriter::keeping(self, level, entries, KEPT_FROM_MERGES);
+        let backwards: Vec<Rc<Run>>;
+        let inputs = if is_planted(Sabotage::BackwardMerge) {
+            backwards = inputs.iter().rev().cloned().collect();
+            &backwards
+        } else {
+            inputs
+        };
         let mut cursor = MergeCursor::seek(inputs, &self.medium, &[], STEP_BYTES)
             .await
             .map_err(Stopped::Run)?;
@@ -78,7 +87,7 @@ impl Core {
         while let Some(key) = cursor.key() {
             let value = cursor.value();
             // Below the oldest run there is nothing that a removed key would have to hide.
-            if !(is_bottom && value.is_empty()) {
+            if !((is_bottom || is_planted(Sabotage::ForgetfulMerge)) && value.is_empty()) {
                 writer.push(key, &value);
                 writer.write_out().await.map_err(|_| Stopped::Written)?;
             }

@@ -66,6 +66,34 @@ pub enum Request {
         from: Bytes,
         limit: u32,
     },
+    /// Raises the floor of every key to `floor`, durably, so that nothing at or below it is accepted any more (section 9 step 3).
+    Barrier {
+        floor: Ballot,
+    },
+    /// The first space of a bucket that holds keys, behind the one given; for healing, which walks all there are.
+    NextSpace {
+        after: Option<(u64, Space)>,
+    },
+    /// A heal read of a range: as `Scan` of all names, answered only by a drive whose barrier stands at `barrier` or above.
+    HealScan {
+        bucket: u64,
+        space: Space,
+        from: Bytes,
+        limit: u32,
+        barrier: Ballot,
+    },
+    /// A digest over (key, newest stable ballot) of the names `from..=to` of one space; no `to`: to its end.
+    Digest {
+        bucket: u64,
+        space: Space,
+        from: Bytes,
+        to: Option<Bytes>,
+    },
+    /// Hints: keys of which a version became complete without this drive. `lost`: there were more, which nobody remembers.
+    Missed {
+        keys: Vec<Key>,
+        lost: bool,
+    },
 }
 
 /// A version without its bytes.
@@ -146,11 +174,29 @@ pub enum Answer {
     Refuse {
         floor: Ballot,
         stable: Option<Ballot>,
+        /// As in `KeyState`: at or below this, the drive may have accepted the ballot and forgotten it.
+        dirty: Option<Ballot>,
     },
     Page {
         rows: Vec<ScanRow>,
         covers: Covers,
         dirty: bool,
+    },
+    /// The barrier stands, durably.
+    Done {
+        /// The highest ballot that the drive knows of.
+        highest: Ballot,
+        /// Of the drive as a whole: some of what it lacks is unknown.
+        dirty: bool,
+        /// Keys that it holds, about.
+        keys: u64,
+    },
+    /// The space asked for, if there is one.
+    Space(Option<(u64, Space)>),
+    /// The digest of a range, and the keys in it.
+    Digest {
+        digest: u64,
+        keys: u64,
     },
     /// Nothing was to be said (`Stable`, `Unstage`).
     Nothing,

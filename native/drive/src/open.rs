@@ -1,5 +1,6 @@
 //! Opening a drive: who it is, whether it is ours, its log replayed, a new boot number durable. Only then it serves.
 
+use crate::ailments::Ailments;
 use crate::blank;
 use crate::cache::Cache;
 use crate::checkpoint::{Checkpoints, LOG_BYTES_BETWEEN};
@@ -17,7 +18,7 @@ use crate::replay::{next_state, unsettled};
 use crate::roots::Roots;
 use crate::settle::SWEEP_LENGTH;
 use crate::space::{Segment, SegmentClass, Space};
-use crate::{DriveOptions, DriveState, MountCheck, OpenError};
+use crate::{Adoption, DriveOptions, DriveState, MountCheck, OpenError};
 use openlake_io::{Runtime, StorageFacts};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -51,6 +52,7 @@ pub(crate) async fn open(runtime: &Runtime, options: DriveOptions, tuning: Tunin
     *core.log.borrow_mut() = Log::new(core.seed, segment_bytes, recovered.log.head, acceptor);
     *core.unsettled.borrow_mut() = unsettled(&core.index.borrow(), runtime);
     start(&core, &options.path, &recovered).await?;
+    core.restore_progress().await;
     Ok(core)
 }
 
@@ -96,6 +98,8 @@ fn unopened(
     let log = Log::new(seed, geometry.segment_bytes, Head::before_first(0), AcceptorState::default());
     Rc::new(Core {
         runtime: runtime.clone(),
+        generation: Cell::new(superblock.identity.generation),
+        superseded: RefCell::default(),
         identity: superblock.identity,
         seed,
         counters: medium.counters().clone(),
@@ -113,6 +117,7 @@ fn unopened(
         index_bytes: Cell::new(0),
         index_damaged: Cell::new(false),
         runs_changed: Default::default(),
+        memory_changed: Default::default(),
         space: RefCell::new(Space::new(geometry, medium.made_segments())),
         medium,
         extents: Rc::default(),
@@ -126,10 +131,13 @@ fn unopened(
         marks: RefCell::default(),
         unsettled: RefCell::default(),
         sweep_at: Cell::new(SWEEP_LENGTH),
+        backlog: Default::default(),
         acceptor: Cell::default(),
         durable_bound: Cell::new(0),
         promises: RefCell::new(HashMap::new()),
         highest_promise: Cell::default(),
+        highest_record: Cell::default(),
+        ailments: Ailments::default(),
         last_prepare_ms: Cell::new(0),
         health: RefCell::new(DriveState::Healthy),
         closing: Cell::new(false),
@@ -202,6 +210,7 @@ async fn start(core: &Rc<Core>, path: &Path, recovered: &RecoveredDrive) -> Resu
     core.find_traces();
     core.runtime.spawn(core.clone().run_cleaner());
     core.runtime.spawn(core.clone().run_merges());
+    core.runtime.spawn(core.clone().run_backlog());
     Ok(())
 }
 
@@ -272,6 +281,12 @@ async fn own_superblock(home: &Home, options: &DriveOptions) -> Result<Superbloc
             identity.slot,
             options.set,
             options.slot
+        )));
+    }
+    if identity.generation == 0 && options.adoption == Adoption::Refuse {
+        return Err(OpenError::Blank(format!(
+            "{} was formatted as a replacement but never adopted",
+            path.display()
         )));
     }
     let newer_epoch = options.set_epoch > identity.set_epoch;

@@ -12,7 +12,7 @@ pub(crate) const BOUND_AHEAD_MS: u64 = 1_000;
 /// Without a prepare for this long the bound is not moved any more, milliseconds.
 pub(crate) const BOUND_IN_USE_MS: u64 = 10_000;
 /// Promises for keys without records; beyond this the drive's floor rises over them instead.
-const PROMISES_LIMIT: usize = 65_536;
+const PROMISES_LIMIT: usize = 16_384;
 
 /// The clock of a bound that covers `ballot` and the near future.
 ///
@@ -37,6 +37,12 @@ impl Core {
             }
             if !may_promise(self.floor(&key), ballot) {
                 return self.refuse(&key).await;
+            }
+            if !self.has_memory(false) {
+                match self.await_memory(false).await {
+                    Ok(()) => continue,
+                    Err(answer) => return answer,
+                }
             }
             let uncovered = ballot.clock > self.acceptor.get().bound_clock;
             if uncovered && !self.has_log_room(STATE_RECORD_BYTES, Claim::Removal) {
@@ -68,7 +74,7 @@ impl Core {
         if let Some(row) = self.index.borrow_mut().change(key) {
             row.raise_floor(ballot);
             let acceptor = self.acceptor.get();
-            return (row.state(acceptor.drive_floor, acceptor.dirty, true), row.has_pending());
+            return (row.state(acceptor.drive_floor, self.dirty_of(key), true), row.has_pending());
         }
         let mut promises = self.promises.borrow_mut();
         let own = Key {
@@ -89,7 +95,7 @@ impl Core {
             KeyState {
                 records: Vec::new(),
                 stable: None,
-                dirty: acceptor.dirty,
+                dirty: self.dirty_of(key),
                 floor,
             },
             false,
@@ -98,9 +104,9 @@ impl Core {
     /// A refusal is final for its ballot, so it is given only when what it rests on is durable.
     pub async fn refuse(self: &Rc<Core>, key: &Key) -> Answer {
         let stable = self.index.borrow().get(key).and_then(|row| row.stable());
-        let floor = self.floor(key);
+        let (floor, dirty) = (self.floor(key), self.dirty_of(key));
         match self.all_durable().await {
-            Ok(()) => Answer::Refuse { floor, stable },
+            Ok(()) => Answer::Refuse { floor, stable, dirty },
             Err(answer) => answer,
         }
     }

@@ -1,6 +1,6 @@
 //! `publish`: decided and appended in one step, answered when durable (protocol.md section 3).
 
-use crate::core::{Core, Effect};
+use crate::core::{Core, Effect, Repair};
 use crate::entry::Entry;
 use crate::format::{RecordParts, RecordType};
 use crate::row::{Row, Verdict};
@@ -19,15 +19,26 @@ const METADATA_LIMIT_BYTES: usize = 16 << 10;
 const NAME_LIMIT_BYTES: usize = 1024 + 64;
 
 /// The bytes of a shard, ready to be put into a record.
-struct Bytewise {
+#[derive(Clone)]
+pub(crate) struct Bytewise {
     checksums: Bytes,
     payload: Bytes,
     shard_length: u64,
     extents: Option<Rc<ExtentSet>>,
 }
 
+/// Where a record goes.
+pub(crate) enum Seat {
+    /// On top of all others: just accepted.
+    Newest,
+    /// A complete version, wherever it belongs.
+    Filled,
+    /// In place of this one, which is damaged.
+    Instead(Rc<Entry>),
+}
+
 /// What a look at the staged and held bytes gave.
-enum Sourced {
+pub(crate) enum Sourced {
     Ready(Bytewise),
     /// Something was waited for: decide anew.
     Again,
@@ -58,8 +69,15 @@ impl Core {
                 Verdict::Refuse => return self.refuse(&key).await,
                 Verdict::SettleFirst => return Answer::SettleFirst,
             }
+            if !self.has_memory(record.kind == Kind::Tombstone) {
+                match self.await_memory(record.kind == Kind::Tombstone).await {
+                    Ok(()) => continue,
+                    Err(answer) => return answer,
+                }
+            }
             if bytewise.is_none() || bytewise.as_ref().is_some_and(|bytes| bytes.extents.is_some()) {
-                match self.source(&key, &record, &mut flushed).await {
+                let acceptable = |core: &Core| matches!(core.judge(&key, &record), Verdict::Accept);
+                match self.source(&key, &record, &mut flushed, acceptable).await {
                     Sourced::Ready(ready) => bytewise = Some(ready),
                     Sourced::Again => continue,
                     Sourced::Answer(answer) => return answer,
@@ -73,7 +91,7 @@ impl Core {
                     Err(answer) => return answer,
                 }
             }
-            match self.append_record(&key, &record, bytes, claim) {
+            match self.append_record(&key, &record, bytes, Seat::Newest) {
                 Err(needed) if needed > self.log.borrow().record_limit_bytes() => {
                     return Answer::Failed(format!("a record of {needed} bytes does not fit into a batch of the log"));
                 }
@@ -103,8 +121,9 @@ impl Core {
         }
     }
 
-    /// Finds the bytes of a staged or held shard. Whatever has to be waited for is waited for; then the caller decides anew.
-    async fn source(self: &Rc<Core>, key: &Key, record: &Record, flushed: &mut bool) -> Sourced {
+    /// Finds the bytes of a staged or held shard. Whatever has to be waited for is waited for; then the caller decides anew, unless the
+    /// record is still `wanted`.
+    pub async fn source(self: &Rc<Core>, key: &Key, record: &Record, flushed: &mut bool, wanted: impl Fn(&Core) -> bool) -> Sourced {
         let length = match &record.shard {
             Shard::Staged { length } => Some(*length),
             _ => None,
@@ -161,7 +180,7 @@ impl Core {
             return Sourced::Answer(answer);
         }
         // Reading may have taken time, so the caller's verdict is stale; but only the row can have changed, not these bytes.
-        if !matches!(self.judge(key, record), Verdict::Accept) {
+        if !wanted(self) {
             return Sourced::Again;
         }
         let (checksums, payload) = (tail.slice(..held.checksum_bytes()), tail.slice(held.checksum_bytes()..));
@@ -177,7 +196,7 @@ impl Core {
     }
 
     /// Appends in one step with the verdict: no await lies between. `Err`: the bytes that need room first.
-    fn append_record(&self, key: &Key, record: &Record, bytes: &Bytewise, claim: Claim) -> Result<u64, usize> {
+    pub fn append_record(&self, key: &Key, record: &Record, bytes: &Bytewise, seat: Seat) -> Result<u64, usize> {
         let kind = match (record.kind, &bytes.extents) {
             (Kind::Tombstone, _) => RecordType::Delete,
             (Kind::Data, Some(_)) => RecordType::Bulk,
@@ -192,6 +211,10 @@ impl Core {
             extents.trim(bytes.shard_length.div_ceil(granule));
         }
         let extents = bytes.extents.as_ref().map(|extents| extents.to_vec()).unwrap_or_default();
+        let stable = match &seat {
+            Seat::Instead(damaged) => index.get(&key).and_then(|row| row.stable()) == Some(damaged.head.ballot),
+            Seat::Newest | Seat::Filled => false,
+        };
         let parts = RecordParts {
             key: &key,
             kind,
@@ -200,9 +223,10 @@ impl Core {
             extents: &extents,
             checksums: &bytes.checksums,
             payload: &bytes.payload,
+            stable,
         };
         let (total, tail_offset) = (parts.encoded_bytes(), parts.tail_offset());
-        if !self.has_log_room(total, claim) {
+        if !self.has_log_room(total, claim_of(bytes)) {
             return Err(total);
         }
         let mut log = self.log.borrow_mut();
@@ -211,7 +235,15 @@ impl Core {
         let Ok(ordinal) = appended else { return Err(total) };
         (entry.total, entry.tail_offset, entry.payload) = (total as u32, tail_offset as u32, bytes.payload.len() as u32);
         let entry = Rc::new(entry);
+        if let Seat::Instead(damaged) = seat {
+            damaged.replacing.set(true);
+            log.set_last_effect(total, Effect::Repaired(Repair { entry, damaged, stable }));
+            self.staged.borrow_mut().remove(record.write_id);
+            return Ok(ordinal);
+        }
         log.set_last_effect(total, Effect::Accepted(entry.clone()));
+        self.highest_record.set(self.highest_record.get().max(record.ballot));
+        let filled = matches!(seat, Seat::Filled).then(|| entry.clone());
         let row = index.get_or_insert(key.clone());
         if let Some(promised) = self.promises.borrow_mut().remove(&entry.key) {
             row.raise_floor(promised);
@@ -221,12 +253,16 @@ impl Core {
             self.staged.borrow_mut().remove(record.write_id);
         }
         index.evict(Some(&key));
+        drop(index);
+        if let Some(entry) = filled {
+            self.note_filled(&entry);
+        }
         Ok(ordinal)
     }
 }
 
 /// What a record wants of the space.
-fn claim_of(bytes: &Bytewise) -> Claim {
+pub(crate) fn claim_of(bytes: &Bytewise) -> Claim {
     match (&bytes.extents, bytes.shard_length) {
         (_, 0) => Claim::Removal,
         (Some(_), _) => Claim::Record,
@@ -254,7 +290,7 @@ fn head_of(record: &Record, kind: RecordType) -> Head {
 }
 
 /// Bytes that came with the record itself; `None` when they have to be found.
-fn inline_bytes(record: &Record) -> Option<Bytewise> {
+pub(crate) fn inline_bytes(record: &Record) -> Option<Bytewise> {
     let payload = match &record.shard {
         Shard::Inline(payload) => payload.clone(),
         Shard::None => Bytes::new(),
@@ -274,7 +310,7 @@ fn inline_bytes(record: &Record) -> Option<Bytewise> {
 }
 
 /// Why a record cannot be stored whatever the state, if so.
-fn unfit(key: &Key, record: &Record) -> Option<String> {
+pub(crate) fn unfit(key: &Key, record: &Record) -> Option<String> {
     let payload = match &record.shard {
         Shard::Inline(payload) => payload.len(),
         _ => 0,

@@ -120,7 +120,20 @@ impl Core {
                     if entry.stable_early.get() {
                         self.mark_stable(&entry.key, entry.head.ballot);
                     } else {
+                        entry.queued.set(true);
                         self.unsettled.borrow_mut().push_back(Rc::downgrade(&entry));
+                    }
+                }
+                Effect::Repaired(repair) => {
+                    repair.entry.set_durable(place, now);
+                    if self.note_repaired(&repair) {
+                        if let Some(row) = self.index.borrow_mut().change(&repair.entry.key) {
+                            row.note_generation(batch.generation);
+                        }
+                        let total = u64::from(repair.entry.total);
+                        self.space.borrow_mut().add_live(place.segment(), total, batch.sequence);
+                    } else {
+                        repair.entry.leave_row();
                     }
                 }
                 // What no reader needs any more gives its space back.

@@ -45,7 +45,7 @@ impl Core {
         let acceptor = self.acceptor.get();
         let index = self.index.borrow();
         let row = index.get(key)?;
-        Some((row.state(acceptor.drive_floor, acceptor.dirty, false), row.newest().cloned()))
+        Some((row.state(acceptor.drive_floor, self.dirty_of(key), false), row.newest().cloned()))
     }
     /// What is said of a key without a row.
     fn nothing_of(&self, key: &Key) -> KeyState {
@@ -54,7 +54,7 @@ impl Core {
         KeyState {
             records: Vec::new(),
             stable: None,
-            dirty: acceptor.dirty,
+            dirty: self.dirty_of(key),
             floor: acceptor.drive_floor.max(promised),
         }
     }
@@ -93,7 +93,10 @@ impl Core {
             (None, _) => vec![None; count as usize],
         };
         let corrupt = blocks.iter().filter(|block| block.is_none()).count();
-        self.counters.corrupt_blocks.add(corrupt as u64);
+        if corrupt > 0 {
+            self.counters.corrupt_blocks.add(corrupt as u64);
+            self.ailments.note_damaged(&entry.key);
+        }
         ShardBytes {
             write_id: entry.head.write_id,
             first,

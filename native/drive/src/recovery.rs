@@ -2,15 +2,16 @@
 //! log ever said.
 
 use crate::Key;
+use crate::backlog::BACKLOG_ROWS;
 use crate::blob::Blob;
 use crate::checkpoint::{KEPT, RootBase};
 use crate::core::Core;
 use crate::format::{AcceptorState, Manifest, ManifestPlace, Root};
 use crate::index::{Index, MergeCursor, Run, SpecialKey, decode_special_key, special_range_start};
-use crate::log::{LogStart, Recovered, recover};
+use crate::log::{KnownSegments, LogStart, Recovered, recover};
 use crate::rebuild::rebuild;
 use crate::replay::{Follower, load_rows};
-use crate::space::{BitmapImage, Extent, LogSegmentImage, SegmentClass, Space};
+use crate::space::{BitmapImage, Extent, ExtentRegistry, LogSegmentImage, SegmentClass, Space};
 use openlake_checksum::crc64;
 use std::rc::Rc;
 
@@ -154,7 +155,11 @@ async fn take_in(core: &Rc<Core>, place: &ManifestPlace, base: RootBase) -> Resu
     let before = |row: &&LogSegmentImage| row.live_records == 0 && row.generation < manifest.log.generation;
     let emptied = manifest.log_segments.iter().filter(before).map(|row| (row.segment, row.generation));
     core.checkpoints.set_emptied(emptied.collect());
-    let unsettled = scan_special(core, &runs).await?;
+    let mut unsettled = scan_special(core, &runs).await?;
+    if unsettled.len() > BACKLOG_ROWS {
+        unsettled.truncate(BACKLOG_ROWS);
+        core.index.borrow_mut().set_unsettled_elsewhere(true);
+    }
     for keys in unsettled.chunks(LOADS) {
         load_rows(core, keys.iter().cloned()).await?;
         let mut index = core.index.borrow_mut();
@@ -163,9 +168,32 @@ async fn take_in(core: &Rc<Core>, place: &ManifestPlace, base: RootBase) -> Resu
     Ok(manifest)
 }
 
+/// The segments of the log by the newest manifest that is readable; for a rebuild, which otherwise trusts none.
+pub(crate) async fn known_segments(core: &Rc<Core>) -> Option<KnownSegments> {
+    // Its space is not claimed here.
+    let registry = Rc::default();
+    for root in core.roots.read_all().await {
+        let Some(place) = &root.manifest else { continue };
+        if let Ok((manifest, _)) = read_manifest_in(core, place, &registry).await {
+            // Empty ones may have been given back since.
+            let lived_in = manifest.log_segments.iter().filter(|row| row.live_records > 0);
+            let segments = lived_in.map(|row| (row.segment, row.generation));
+            return Some(KnownSegments {
+                generation: manifest.log.generation,
+                segments: segments.collect(),
+            });
+        }
+    }
+    None
+}
+
 /// Reads and verifies a manifest.
 pub(crate) async fn read_manifest(core: &Rc<Core>, place: &ManifestPlace) -> Result<(Manifest, Blob), String> {
-    let blob = Blob::new(place.extents.clone(), place.length, &core.extents);
+    read_manifest_in(core, place, &core.extents).await
+}
+
+async fn read_manifest_in(core: &Rc<Core>, place: &ManifestPlace, registry: &Rc<ExtentRegistry>) -> Result<(Manifest, Blob), String> {
+    let blob = Blob::new(place.extents.clone(), place.length, registry);
     let length = usize::try_from(place.length).map_err(|_| "the manifest's length makes no sense".to_owned())?;
     let bytes = blob.read_at(&core.medium, 0, length).await;
     let bytes = bytes.map_err(|error| format!("the manifest is unreadable: {error}"))?;
@@ -173,7 +201,7 @@ pub(crate) async fn read_manifest(core: &Rc<Core>, place: &ManifestPlace) -> Res
     Ok((manifest.ok_or_else(|| "the manifest is damaged".to_owned())?, blob))
 }
 
-/// Restores the bitmaps; returns the keys whose newest record nobody said to be complete.
+/// Restores the bitmaps; returns keys whose newest record nobody said to be complete, at most one more than the backlog takes.
 async fn scan_special(core: &Rc<Core>, runs: &[Rc<Run>]) -> Result<Vec<Key>, String> {
     let mut unsettled = Vec::new();
     let in_words = |error: crate::index::RunError| error.to_string();
@@ -190,6 +218,7 @@ async fn scan_special(core: &Rc<Core>, runs: &[Rc<Run>]) -> Result<Vec<Key>, Str
                     return Err(format!("the bitmap of segment {segment} does not fit what else is known of it"));
                 }
             }
+            Some(SpecialKey::Unsettled(_)) if unsettled.len() > BACKLOG_ROWS => break,
             Some(SpecialKey::Unsettled(key)) => unsettled.push(key),
             None => {}
         }

@@ -31,6 +31,9 @@ impl Follower {
     }
     fn apply(&mut self, record: LogRecord<'_>, found: Found) {
         let core = &self.core;
+        if let LogRecord::Version(version) = &record {
+            core.highest_record.set(core.highest_record.get().max(version.head.ballot));
+        }
         let mut ledger = Ledger::default();
         let claimed = apply(&mut core.index.borrow_mut(), &core.extents, &mut ledger, record, found);
         let mut space = core.space.borrow_mut();
@@ -117,10 +120,6 @@ fn apply_version(
     let ballot = record.head.ballot;
     if row.stable().is_some_and(|stable| ballot < stable) {
         // Dead: an older copy of a version that is superseded.
-        return Vec::new();
-    }
-    if record.moved && row.trace().is_some() && !row.entries().iter().any(|entry| entry.head.ballot == ballot) {
-        // Dead: it was collected while the copy was on its way.
         return Vec::new();
     }
     let mut head = record.head;
@@ -244,6 +243,7 @@ pub(crate) fn unsettled(index: &Index, runtime: &Runtime) -> VecDeque<Weak<Entry
     for (_, row) in index.rows() {
         for entry in row.entries().iter().filter(|entry| Some(entry.head.ballot) > row.stable()) {
             entry.since.set(now);
+            entry.queued.set(true);
             queue.push_back(Rc::downgrade(entry));
         }
     }

@@ -18,7 +18,7 @@ pub(crate) const CLOCK_LIMIT_MS: u64 = 5_000;
 const VERSION_BYTES: usize = size_of::<Entry>() + 32;
 const EXTENTS_BYTES: usize = 128;
 
-/// State of one key. Records not durable yet are last: they were accepted above all others.
+/// State of one key.
 #[derive(Default)]
 pub(crate) struct Row {
     /// Ascending by ballot.
@@ -164,7 +164,7 @@ impl Row {
     }
     /// Whether anything waits to become durable.
     pub fn has_pending(&self) -> bool {
-        self.entries.last().is_some_and(|entry| !entry.is_durable())
+        self.entries.iter().any(|entry| !entry.is_durable())
     }
     /// The rule of `publish`; `drive_floor` bounds the row's own floor from below. `prepared`: it follows a prepare.
     pub fn judge_publish(&self, drive_floor: Ballot, ballot: Ballot, prepared: bool) -> Verdict {
@@ -200,6 +200,11 @@ impl Row {
                 None
             }
         }
+    }
+    /// Takes out all records above a ballot: a planted bug.
+    pub fn forget_above(&mut self, ballot: Ballot) {
+        self.entries.retain(|held| held.head.ballot <= ballot);
+        self.stable = self.stable.filter(|stable| *stable <= ballot);
     }
     /// The record that is known complete.
     pub fn stable_entry(&self) -> Option<&Rc<Entry>> {

@@ -6,9 +6,12 @@
 
 use crate::core::Core;
 use crate::index::{MergeCursor, RunError, decode_state, encode_key, name_in};
+use crate::row::Row;
 use crate::{Answer, Covers, Key, ScanRow, Space};
 use bytes::Bytes;
+use std::collections::VecDeque;
 use std::ops::Range;
+use std::{hint, iter};
 
 /// An answer holds about this much at most; the asker goes on where it ends.
 const ANSWER_LIMIT_BYTES: usize = 1 << 20;
@@ -18,6 +21,8 @@ const HEAD_BYTES: usize = 160;
 const READ_LIMIT_BYTES: usize = 128 << 10;
 /// Rows are read and laid over in pieces of at most so many.
 const PIECE_ROWS: usize = 1024;
+/// Rows in memory that are looked up together.
+const ROWS_AHEAD: usize = 32;
 
 /// What is asked for.
 struct Span {
@@ -56,6 +61,21 @@ impl Page {
     }
 }
 
+/// The same rows, each touched some steps before its turn. Rows lie all over memory, and a processor waits for many of them at once as
+/// patiently as for one.
+fn looked_up_ahead<'row>(mut rows: impl Iterator<Item = (&'row Key, &'row Row)>) -> impl Iterator<Item = (&'row Key, &'row Row)> {
+    let mut ahead = VecDeque::with_capacity(ROWS_AHEAD);
+    iter::from_fn(move || {
+        if ahead.is_empty() {
+            ahead.extend(rows.by_ref().take(ROWS_AHEAD));
+            for (_, row) in &ahead {
+                hint::black_box(row.newest().map(|entry| entry.head.ballot));
+            }
+        }
+        ahead.pop_front()
+    })
+}
+
 impl Core {
     /// Rows with a durable record, names from `from` on that start with `prefix`, in order.
     pub async fn scan(&self, bucket: u64, space: Space, prefix: Bytes, from: Bytes, limit: u32) -> Answer {
@@ -89,7 +109,14 @@ impl Core {
             Some(last) => Covers::UpTo(last.name.clone()),
             None => Covers::End,
         };
-        let dirty = self.acceptor.get().dirty.is_some();
+        let dirty = self.is_dirty_in(
+            bucket,
+            space,
+            match &covers {
+                Covers::End => None,
+                Covers::UpTo(name) => Some(name),
+            },
+        );
         Answer::Page {
             rows: page.rows,
             covers,
@@ -135,10 +162,10 @@ impl Core {
         let acceptor = self.acceptor.get();
         let index = self.index.borrow();
         let before_end = |name: &Bytes| piece.end.as_ref().is_none_or(|end| name < end);
-        let mut resident = index
+        let resident = index
             .range(span.bucket, span.space, from)
-            .take_while(|(key, _)| key.name.starts_with(&span.prefix) && before_end(&key.name))
-            .peekable();
+            .take_while(|(key, _)| key.name.starts_with(&span.prefix) && before_end(&key.name));
+        let mut resident = looked_up_ahead(resident).peekable();
         let mut stored = piece.rows.iter().peekable();
         while !page.full {
             let name_of = |range: &Range<usize>| piece.names.get(range.clone()).unwrap_or_default();
@@ -156,15 +183,16 @@ impl Core {
                 }
                 let Some((key, row)) = resident.next() else { break };
                 if row.newest().is_some() {
-                    let state = row.state(acceptor.drive_floor, acceptor.dirty, false);
+                    let state = row.state(acceptor.drive_floor, self.dirty_of(key), false);
                     let name = key.name.clone();
                     page.push(ScanRow { name, state }, span.limit);
                 }
                 continue;
             }
             let Some((range, value)) = stored.next() else { break };
-            let state = decode_state(value, acceptor.drive_floor, acceptor.dirty);
             let name = piece.names.slice(range.clone());
+            let dirty = self.dirty_of_name(span.bucket, span.space, &name);
+            let state = decode_state(value, acceptor.drive_floor, dirty);
             match state {
                 Some(Some(state)) => page.push(ScanRow { name, state }, span.limit),
                 Some(None) => {}

@@ -3,9 +3,9 @@
 use crate::core::{Core, Effect, Mark};
 use crate::entry::Entry;
 use crate::format::{MarkKind, MarkParts, mark_bytes};
+use crate::sabotage::{Sabotage, is_planted};
 use crate::space::{Claim, Place};
-use crate::{Answer, Ballot, Key};
-use bytes::Bytes;
+use crate::{Answer, Ballot, Key, LOCAL_BUCKET};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
@@ -23,8 +23,11 @@ impl Core {
         {
             let mut marks = self.marks.borrow_mut();
             if marks.held > 0 {
-                let name = Bytes::copy_from_slice(&key.name);
-                marks.deferred.push((Key { name, ..key.clone() }, ballot));
+                // Held, so that its row stays in memory.
+                let index = self.index.borrow();
+                let entries = index.get(key).into_iter().flat_map(|row| row.entries());
+                let told = entries.filter(|entry| entry.head.ballot == ballot && !entry.settled.get());
+                marks.deferred.extend(told.cloned());
                 return;
             }
         }
@@ -43,6 +46,7 @@ impl Core {
                 self.cache.borrow_mut().remove(self.cache_key(place));
             }
         }
+        let dropped = if is_planted(Sabotage::EarlyRelease) { Vec::new() } else { dropped };
         // Readers find them there from now on; the mark keeps their space until the log has it, however short the grace.
         self.departed.borrow_mut().add(&dropped, &self.leases, self.runtime.now());
         self.marks.borrow_mut().queue.push_back(Mark { entry, floor, dropped });
@@ -106,8 +110,8 @@ impl Core {
             }
             std::mem::take(&mut marks.deferred)
         };
-        for (key, ballot) in deferred {
-            self.mark_stable(&key, ballot);
+        for entry in deferred {
+            self.mark_stable(&entry.key, entry.head.ballot);
         }
         self.start_mark_timer();
     }
@@ -151,6 +155,7 @@ impl Core {
     /// Keys whose newest record is durable here for longer than `age` and not known complete, oldest first.
     pub fn unsettled_since(&self, age: Duration, limit: usize) -> Vec<(Key, Ballot)> {
         let now = self.runtime.now();
+        self.want_backlog();
         let mut queue = self.unsettled.borrow_mut();
         let mut found = Vec::new();
         let mut waiting = 0;
@@ -173,7 +178,7 @@ impl Core {
                 .borrow()
                 .get(&entry.key)
                 .and_then(|row| row.newest().map(|newest| newest.head.ballot));
-            if newest == Some(entry.head.ballot) {
+            if newest == Some(entry.head.ballot) && entry.key.bucket < LOCAL_BUCKET {
                 found.push((entry.key.clone(), entry.head.ballot));
             }
             waiting += 1;

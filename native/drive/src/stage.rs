@@ -19,6 +19,8 @@ use std::time::Duration;
 const STAGED_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 /// Space is taken in such steps while the shard's length is not known.
 const STEP_BYTES: u64 = 1 << 20;
+/// Counted for each shard beside its blocks: table slot, extents.
+const SHARD_OVERHEAD_BYTES: usize = 256;
 /// Room that a record needs beside its block checksums: header, longest name, metadata, extents.
 const RECORD_ROOM_BYTES: usize = 64 << 10;
 
@@ -85,6 +87,14 @@ impl StageTable {
     /// Forgets a shard; its space goes back unless a record took it over.
     pub fn remove(&mut self, write_id: WriteId) {
         self.shards.remove(&write_id);
+    }
+    /// Memory of what is known of them; their bytes are on the device.
+    pub fn memory_bytes(&self) -> usize {
+        let blocks = self
+            .shards
+            .values()
+            .map(|staged| staged.blocks.borrow().capacity() * size_of::<StagedBlock>());
+        blocks.sum::<usize>() + self.shards.len() * SHARD_OVERHEAD_BYTES
     }
     /// Forgets shards that nobody came back for.
     fn expire(&mut self, now: Instant) {
@@ -297,8 +307,9 @@ fn aligned(bytes: Bytes) -> Vec<Bytes> {
     }
     if in_place < bytes.len() {
         let rest = &bytes[in_place..];
-        let mut buffer = AlignedBuffer::with_capacity(round_to_page(rest.len()));
+        let mut buffer = AlignedBuffer::with_stale_capacity(round_to_page(rest.len()));
         buffer.append(rest);
+        buffer.spare_mut().fill(0);
         buffer.set_len(round_to_page(rest.len()));
         buffers.push(buffer.freeze());
     }

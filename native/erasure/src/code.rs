@@ -8,6 +8,9 @@ use crate::error::ErasureError;
 use crate::matrix::{MAX_SHARDS, Row, generator_row, rebuild_row};
 use crate::simd::dispatch::Kernel;
 
+/// What an update computes at a time; stays in L1.
+const UPDATE_BYTES: usize = 4096;
+
 /// A Reed-Solomon code of k data and m parity shards. Shards 0 to k-1 are the data, k to k+m-1 the parity.
 #[derive(Clone, Debug)]
 pub struct Code {
@@ -65,6 +68,79 @@ impl Code {
         self.multiply(&self.parity_rows, data, parity)
     }
 
+    /// As `encode`, a slice of at most `slice_bytes` bytes of all shards at a time. `visit` is shown each slice of each shard, data and
+    /// parity, right after it was coded, while the cache still has it: the place to compute checksums without a second pass over memory.
+    ///
+    /// `visit` gets the shard's index and the slice; slices of one shard come in order. Of a data shard that ends early, nothing is
+    /// shown behind its end.
+    pub fn encode_in_slices(
+        &self,
+        slice_bytes: usize,
+        data: &[&[u8]],
+        parity: &mut [&mut [u8]],
+        mut visit: impl FnMut(u8, &[u8]),
+    ) -> Result<(), ErasureError> {
+        check_count("data", usize::from(self.data), data.len())?;
+        check_count("parity", usize::from(self.parity), parity.len())?;
+        check_lengths(data, parity)?;
+        let longest_bytes = data.iter().map(|shard| shard.len());
+        let length = parity.first().map_or(longest_bytes.max().unwrap_or(0), |shard| shard.len());
+        for start in (0..length).step_by(slice_bytes.max(1)) {
+            let end = length.min(start + slice_bytes.max(1));
+            let inputs: Vec<&[u8]> = data
+                .iter()
+                .map(|shard| shard.get(start..end.min(shard.len())).unwrap_or_default())
+                .collect();
+            let mut outputs: Vec<&mut [u8]> = parity
+                .iter_mut()
+                .map(|shard| shard.get_mut(start..end).unwrap_or_default())
+                .collect();
+            self.kernel.multiply(&self.parity_rows, &inputs, &mut outputs);
+            let coded = inputs.into_iter().chain(outputs.iter().map(|output| &**output));
+            for (index, slice) in (0..).zip(coded).filter(|(_, slice)| !slice.is_empty()) {
+                visit(index, slice);
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes parity after a range of one data shard changed from `before` to `after`: `parity` are the same range of all m parity
+    /// shards. All ranges have one length. Costs no look at the other data shards; with `before` all zeros it adds a shard that was absent.
+    pub fn update(&self, shard_index: u8, before: &[u8], after: &[u8], parity: &mut [&mut [u8]]) -> Result<(), ErasureError> {
+        check_count("parity", usize::from(self.parity), parity.len())?;
+        let column = usize::from(shard_index);
+        if shard_index >= self.data {
+            return Err(ErasureError::UnknownShard {
+                index: shard_index,
+                shards: self.data,
+            });
+        }
+        for output in parity.iter() {
+            for (position, input) in [before, after].iter().enumerate() {
+                if input.len() != output.len() {
+                    return Err(ErasureError::InputTooLong {
+                        position,
+                        length_bytes: input.len(),
+                        output_bytes: output.len(),
+                    });
+                }
+            }
+        }
+        let mut change = [0; UPDATE_BYTES];
+        for (row, output) in self.parity_rows.iter().zip(parity) {
+            // The sum of both products is the product of the difference, as adding and subtracting are the same.
+            let mut coefficients = [0; MAX_SHARDS];
+            coefficients[..2].fill(row[column]);
+            let slices = before.chunks(UPDATE_BYTES).zip(after.chunks(UPDATE_BYTES));
+            for ((before, after), output) in slices.zip(output.chunks_mut(UPDATE_BYTES)) {
+                let change = &mut change[..output.len()];
+                self.kernel.multiply(&[coefficients], &[before, after], &mut [change]);
+                output.iter_mut().zip(change).for_each(|(sum, byte)| *sum ^= *byte);
+            }
+        }
+        Ok(())
+    }
+
     /// Fills `out` with shard `shard_index`, data or parity, from all k `data` shards. Lengths as in `encode`.
     pub fn encode_row(&self, shard_index: u8, data: &[&[u8]], out: &mut [u8]) -> Result<(), ErasureError> {
         check_count("data", usize::from(self.data), data.len())?;
@@ -114,22 +190,7 @@ impl Code {
 
     /// Checks lengths and lets the kernel compute `outputs[r] = sum of rows[r][n] * inputs[n]`.
     fn multiply(&self, rows: &[Row], inputs: &[&[u8]], outputs: &mut [&mut [u8]]) -> Result<(), ErasureError> {
-        let Some(output_bytes) = outputs.first().map(|output| output.len()) else {
-            return Ok(());
-        };
-        if let Some(other) = outputs.iter().find(|output| output.len() != output_bytes) {
-            return Err(ErasureError::UnequalOutputs {
-                first_bytes: output_bytes,
-                other_bytes: other.len(),
-            });
-        }
-        if let Some((position, input)) = inputs.iter().enumerate().find(|(_, input)| input.len() > output_bytes) {
-            return Err(ErasureError::InputTooLong {
-                position,
-                length_bytes: input.len(),
-                output_bytes,
-            });
-        }
+        check_lengths(inputs, outputs)?;
         self.kernel.multiply(rows, inputs, outputs);
         Ok(())
     }
@@ -152,6 +213,27 @@ fn check_count(list: &'static str, expected: usize, actual: usize) -> Result<(),
     } else {
         Err(ErasureError::WrongShardCount { list, expected, actual })
     }
+}
+
+/// All outputs must have one length, and no input may be longer.
+fn check_lengths(inputs: &[&[u8]], outputs: &[&mut [u8]]) -> Result<(), ErasureError> {
+    let Some(output_bytes) = outputs.first().map(|output| output.len()) else {
+        return Ok(());
+    };
+    if let Some(other) = outputs.iter().find(|output| output.len() != output_bytes) {
+        return Err(ErasureError::UnequalOutputs {
+            first_bytes: output_bytes,
+            other_bytes: other.len(),
+        });
+    }
+    if let Some((position, input)) = inputs.iter().enumerate().find(|(_, input)| input.len() > output_bytes) {
+        return Err(ErasureError::InputTooLong {
+            position,
+            length_bytes: input.len(),
+            output_bytes,
+        });
+    }
+    Ok(())
 }
 
 /// Copies `input`, which stands at `position` of its list, to the start of `out` and fills the rest with zeros.

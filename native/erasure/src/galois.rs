@@ -4,7 +4,7 @@
 //! at compile time.
 
 /// The field's polynomial without its leading term.
-const POLYNOMIAL: u8 = 0x1d;
+pub(crate) const POLYNOMIAL: u8 = 0x1d;
 
 /// `PRODUCTS[a][b]` is a times b. One row multiplies a whole shard by one coefficient.
 pub(crate) static PRODUCTS: [[u8; 256]; 256] = products();
@@ -16,6 +16,14 @@ pub(crate) static PRODUCTS: [[u8; 256]; 256] = products();
 /// bit i of the output.
 #[cfg(any(target_arch = "x86_64", test))]
 pub(crate) static AFFINE: [u64; 256] = affine_matrices();
+
+/// The products of one element with the 16 low nibbles, and with the 16 high ones: what a shuffle looks up.
+#[cfg(feature = "shuffle")]
+pub(crate) type NibbleProducts = [[u8; 16]; 2];
+
+/// `NIBBLE_PRODUCTS[c]` is for multiplication by c.
+#[cfg(feature = "shuffle")]
+pub(crate) static NIBBLE_PRODUCTS: [NibbleProducts; 256] = nibble_products();
 
 /// The product of two elements.
 pub(crate) const fn multiply(left: u8, right: u8) -> u8 {
@@ -58,6 +66,22 @@ const fn products() -> [[u8; 256]; 256] {
             right += 1;
         }
         left += 1;
+    }
+    products
+}
+
+#[cfg(feature = "shuffle")]
+const fn nibble_products() -> [NibbleProducts; 256] {
+    let mut products = [[[0; 16]; 2]; 256];
+    let mut constant = 0;
+    while constant < 256 {
+        let mut nibble = 0;
+        while nibble < 16 {
+            products[constant][0][nibble] = multiply(constant as u8, nibble as u8);
+            products[constant][1][nibble] = multiply(constant as u8, (nibble as u8) << 4);
+            nibble += 1;
+        }
+        constant += 1;
     }
     products
 }

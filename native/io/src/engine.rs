@@ -8,7 +8,7 @@ use crate::detached::DetachedHandle;
 use crate::{AlignedBuffer, Durability, EngineKind, FileInfo, Instant, OpenOptions, StorageFacts};
 use bytes::Bytes;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -50,6 +50,8 @@ pub(crate) enum Operation {
     },
     Connect {
         address: SocketAddr,
+        /// The address to leave from; the kernel chooses otherwise.
+        from: Option<IpAddr>,
     },
     Receive {
         socket: Handle,

@@ -11,7 +11,7 @@ use crate::file::mismatch;
 use crate::{DetachedSocket, File, FileInfo, Listener, OpenOptions, Socket, StorageFacts, poll, probe};
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -189,7 +189,12 @@ impl Runtime {
 
     /// Connects a TCP stream (TCP_NODELAY set).
     pub async fn connect(&self, address: SocketAddr) -> io::Result<Socket> {
-        match PendingOperation::submit(&self.core, Operation::Connect { address }).await? {
+        self.connect_from(None, address).await
+    }
+
+    /// Connects a TCP stream that leaves from `from`, an address of this machine (`None`, or one of the other family: the kernel's choice).
+    pub async fn connect_from(&self, from: Option<IpAddr>, address: SocketAddr) -> io::Result<Socket> {
+        match PendingOperation::submit(&self.core, Operation::Connect { address, from }).await? {
             Output::Connected(handle) => Ok(Socket::new(self.core.clone(), handle)),
             _ => Err(mismatch()),
         }

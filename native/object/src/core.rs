@@ -2,6 +2,7 @@
 
 use crate::StoreError;
 use crate::bucket_reads::BucketReads;
+use crate::heal::{HealBook, Hints};
 use crate::key_queue::KeyQueue;
 use crate::slots::Slots;
 use crate::store::StoreOptions;
@@ -28,6 +29,8 @@ pub(crate) struct Core {
     pub options: StoreOptions,
     pub key_queue: KeyQueue,
     pub bucket_reads: BucketReads,
+    pub hints: Hints,
+    pub heal_book: HealBook,
     codes: RefCell<HashMap<(u8, u8), Rc<Code>>>,
     down: RefCell<HashMap<SlotId, Instant>>,
     full: RefCell<HashMap<SlotId, Instant>>,
@@ -41,6 +44,8 @@ impl Core {
             options,
             key_queue: KeyQueue::default(),
             bucket_reads: BucketReads::default(),
+            hints: Hints::default(),
+            heal_book: HealBook::default(),
             codes: RefCell::default(),
             down: RefCell::default(),
             full: RefCell::default(),

@@ -12,6 +12,8 @@ use crate::operation::Operation;
 use crate::put::{Label, put_payload};
 use crate::store::{Condition, LocalSlot};
 use bytes::Bytes;
+use openlake_drive::Key;
+use openlake_peer::SlotId;
 use std::rc::Rc;
 
 /// Between tries the wait doubles up to this round's (about two seconds).
@@ -67,20 +69,103 @@ async fn attempt(core: &Rc<Core>, cluster: [u8; 16], bootstrap: bool) -> Result<
     Ok(())
 }
 
+/// What a slot's record says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SlotRecord {
+    pub drive: [u8; 16],
+    pub generation: u32,
+}
+
 async fn register(core: &Rc<Core>, local: &LocalSlot) -> Result<(), StoreError> {
     let (set, slot) = (local.slot.set, local.slot.slot);
     core.options.state.set_join_status(format!("registering set {set} slot {slot}"));
+    // A blank drive is not adopted yet; its healer will register it.
+    if local.generation == 0 {
+        return Ok(());
+    }
+    replace_registration(core, local).await
+}
+
+/// The registration of a slot, by a quorum read.
+pub(crate) async fn slot_record(core: &Rc<Core>, slot: SlotId) -> Result<Option<SlotRecord>, StoreError> {
+    let operation = Operation::new(core, slot_key(slot), None)?;
+    match head(&operation).await {
+        Ok(head) => decode_record(&head.metadata).map(Some),
+        Err(StoreError::NoSuchKey) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes a slot's registration name this drive: where there is none, or one of an earlier generation. Any other one is an error.
+pub(crate) async fn replace_registration(core: &Rc<Core>, local: &LocalSlot) -> Result<(), StoreError> {
+    let operation = Operation::new(core, slot_key(local.slot), None)?;
+    let condition = match head(&operation).await {
+        Ok(head) => {
+            let found = decode_record(&head.metadata)?;
+            if found.is(local) {
+                return Ok(());
+            }
+            if found.generation >= local.generation {
+                return Err(StoreError::Invalid(format!(
+                    "slot {} of set {} is registered for drive {} generation {}, this node has drive {} generation {} there",
+                    local.slot.slot,
+                    local.slot.set,
+                    hex(&found.drive),
+                    found.generation,
+                    hex(&local.drive),
+                    local.generation,
+                )));
+            }
+            Condition::Matches {
+                etag: head.etag,
+                parts: head.etag_parts,
+            }
+        }
+        Err(StoreError::NoSuchKey) => Condition::Absent,
+        Err(error) => return Err(error),
+    };
     let pairs = [("drive", hex(&local.drive)), ("generation", local.generation.to_string())];
-    match agree(core, format!("slot/{set}/{slot}"), &pairs, true).await? {
-        None => Ok(()),
-        Some(found) => Err(StoreError::Invalid(format!(
-            "slot {slot} of set {set} is registered for drive {} generation {}, this node has drive {} generation {} there",
-            found.first().map_or("?", String::as_str),
-            found.get(1).map_or("?", String::as_str),
-            hex(&local.drive),
-            local.generation,
+    write_record(core, &operation, &pairs, &condition).await
+}
+
+fn slot_key(slot: SlotId) -> Key {
+    reserved_key(format!("slot/{}/{}", slot.set, slot.slot))
+}
+
+fn decode_record(metadata: &Bytes) -> Result<SlotRecord, StoreError> {
+    let metadata = Metadata::decode(metadata);
+    let text = metadata.get("drive").unwrap_or_default();
+    let number = u128::from_str_radix(text, 16).ok().filter(|_| text.len() == 32);
+    let generation = metadata.get("generation").and_then(|text| text.parse().ok());
+    match (number, generation) {
+        (Some(number), Some(generation)) => Ok(SlotRecord {
+            drive: number.to_be_bytes(),
+            generation,
+        }),
+        _ => Err(StoreError::Invalid(format!(
+            "a slot's record names drive `{text}`: expected 32 hex digits and a generation"
         ))),
     }
+}
+
+async fn write_record(
+    core: &Rc<Core>,
+    operation: &Rc<Operation>,
+    pairs: &[(&str, String)],
+    condition: &Condition,
+) -> Result<(), StoreError> {
+    let metadata = Metadata {
+        pairs: pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+    };
+    let label = Label {
+        etag: core.new_write_id().0,
+        metadata: metadata.encode(),
+        ..Label::default()
+    };
+    operation.restart_clock();
+    put_payload(operation, core.new_write_id(), &Bytes::new(), &label, condition)
+        .await
+        .map(drop)
 }
 
 /// The record `name` says what `pairs` say: `None`. Otherwise the values it holds. A missing one is created, if that is allowed.
@@ -94,16 +179,7 @@ async fn agree(core: &Rc<Core>, name: String, pairs: &[(&str, String)], create: 
             Ok(if same { None } else { Some(found) })
         }
         Err(StoreError::NoSuchKey) if create => {
-            let metadata = Metadata {
-                pairs: pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
-            };
-            let label = Label {
-                etag: core.new_write_id().0,
-                metadata: metadata.encode(),
-                ..Label::default()
-            };
-            operation.restart_clock();
-            put_payload(&operation, core.new_write_id(), &Bytes::new(), &label, &Condition::Absent).await?;
+            write_record(core, &operation, pairs, &Condition::Absent).await?;
             Ok(None)
         }
         Err(StoreError::NoSuchKey) => Err(StoreError::Invalid(format!(

@@ -14,6 +14,7 @@ mod core;
 mod decide;
 mod error;
 mod get;
+mod heal;
 mod join;
 mod key_queue;
 mod list;
@@ -49,6 +50,7 @@ mod write;
 
 pub use body::{Body, BodyError, Finish, ObjectBody};
 pub use error::StoreError;
+pub use heal::{HealOptions, HealStatus};
 pub use metadata::Metadata;
 pub use multipart::{CompletePart, PartInfo};
 pub use node_state::NodeState;

@@ -139,6 +139,12 @@ impl Operation {
             );
         }
     }
+    /// A version became complete on these slots: the others are to be told that they missed it.
+    pub fn note_missing(&self, holders: SlotMask) {
+        for slot in self.slots().filter(|slot| holders & bit(*slot) == 0) {
+            self.core.hints.note(self.slot_id(slot), &self.key);
+        }
+    }
     /// It is to store bytes, so drives without room are a reason of their own to fail.
     pub fn note_storing(&self) {
         self.storing.set(true);

@@ -222,15 +222,19 @@ impl Proposer {
         operation.send_stable(ballot, acked);
         let mut replies = self.replies;
         if replies.is_empty() {
+            operation.note_missing(acked);
             return acked;
         }
         let runtime = operation.core.runtime.clone();
         runtime.spawn(async move {
+            let mut all = acked;
             while let Some(reply) = replies.next().await {
                 if reply.publish && reply.ballot == ballot && reply.result == Ok(Answer::Ack) {
                     operation.send_stable(ballot, bit(reply.slot));
+                    all |= bit(reply.slot);
                 }
             }
+            operation.note_missing(all);
         });
         acked
     }
@@ -268,10 +272,10 @@ impl Proposer {
         let round = &mut self.rounds[index];
         let hopeless = match reply.result {
             Ok(Answer::Ack) => return round.note_ack(slot),
-            Ok(Answer::Refuse { floor, stable }) => {
+            Ok(Answer::Refuse { floor, stable, dirty }) => {
                 self.floor = self.floor.max(floor);
                 self.operation.core.learn_floor(floor);
-                return round.note_refusal(slot, stable);
+                return round.note_refusal(slot, stable, dirty);
             }
             Ok(Answer::NotStaged) => {
                 round.flipped ^= bit(slot);

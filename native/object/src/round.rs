@@ -80,12 +80,13 @@ impl Round {
         self.closed |= bit(slot);
     }
     /// A refusal is final. It counts as "never accepted there" only if the drive cannot have accepted the ballot and dropped it under a
-    /// newer stable version since: it got it once, or its stable mark is older.
-    pub fn note_refusal(&mut self, slot: u8, stable: Option<Ballot>) {
+    /// newer stable version since: it got it once, or its stable mark is older. Nor can a drive tell that up to `dirty` forgot what it had.
+    pub fn note_refusal(&mut self, slot: u8, stable: Option<Ballot>, dirty: Option<Ballot>) {
         self.any_refusal = true;
         self.closed |= bit(slot);
         let once = self.tries(slot) == 1;
-        if once || stable.is_none_or(|stable| stable < self.ballot()) {
+        let older = |ballot: Option<Ballot>| ballot.is_none_or(|ballot| ballot < self.ballot());
+        if once || (older(stable) && older(dirty)) {
             self.refused |= bit(slot);
         }
     }

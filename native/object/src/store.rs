@@ -1,6 +1,7 @@
 //! The operations of a coordinator, one core's handle to them.
 
 use crate::core::Core;
+use crate::heal::{self, HealOptions, HealStatus};
 use crate::list::Listing;
 use crate::multipart::UploadId;
 use crate::node_state::NodeState;
@@ -13,6 +14,7 @@ use bytes::Bytes;
 use openlake_drive::{Ballot, Drive, Key, Space};
 use openlake_io::Runtime;
 use openlake_peer::{Fence, Mesh, SlotId};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -297,6 +299,18 @@ impl Store {
     /// Settles what local drives hold unmarked for over a second (protocol.md section 2); runs for ever.
     pub async fn settle_loop(&self) {
         settle_loop::run(&self.core).await;
+    }
+    /// Heals the drives of this core, adopts blank ones among them, and tells others' drives what they missed; runs for ever.
+    pub async fn heal_loop(&self, options: HealOptions) {
+        heal::run(&self.core, options).await;
+    }
+    /// How the healing of this core's drives stands.
+    pub fn heal_status(&self) -> BTreeMap<SlotId, HealStatus> {
+        self.core.heal_book.all()
+    }
+    /// Hints that this core holds for slots that were away.
+    pub fn hints_held(&self) -> usize {
+        self.core.hints.held()
     }
 }
 

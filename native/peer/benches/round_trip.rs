@@ -62,6 +62,8 @@ fn node(runtime: &Runtime, id: u32) -> Mesh {
         cluster: [0; 16],
         node: id,
         boot: 1,
+        versions: openlake_peer::Versions::SPOKEN,
+        budget_bytes: openlake_peer::DEFAULT_BUDGET_BYTES,
         secrets: vec![b"secret".to_vec()],
         layout: layout(&[]),
         clock: Arc::new(Clock::default()),

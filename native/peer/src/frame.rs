@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!  0  magic    u16  0x4c4f
-//!  2  version  u8   1
+//!  2  version  u8   1 in the handshake of all versions, then the one agreed there
 //!  3  kind     u8   1 request, 2 answer, 3 notice (a request without an answer), 4 node request, 5 node answer,
-//!                   16 hello, 17 welcome, 18 confirm, 19 ready, 20 refused
+//!                   6 credit, 16 hello, 17 welcome, 18 confirm, 19 ready, 20 refused
 //!  4  flags    u32  1: the bulk is blocks, which carry checksums of their own; the frame's leaves them out
 //!  8  request  u64  chosen by the one who asks; an answer repeats it
 //! 16  head     u32  bytes of head
@@ -17,8 +17,8 @@
 use openlake_checksum::Crc64;
 use std::fmt;
 
-/// The version of frames and messages that this code speaks.
-pub const VERSION: u8 = 1;
+/// The version that the frames of a handshake carry, for ever: their form is how nodes of different versions come to terms.
+pub const HANDSHAKE_VERSION: u8 = 1;
 /// Bytes of a header.
 pub const HEADER_BYTES: usize = 32;
 /// Bytes of head at most: a scan's page of 1000 rows with ordinary metadata stays far below.
@@ -40,6 +40,7 @@ pub enum FrameKind {
     Notice = 3,
     NodeRequest = 4,
     NodeAnswer = 5,
+    Credit = 6,
     Hello = 16,
     Welcome = 17,
     Confirm = 18,
@@ -49,13 +50,14 @@ pub enum FrameKind {
 
 impl FrameKind {
     fn from_byte(byte: u8) -> Option<FrameKind> {
-        use FrameKind::{Answer, Confirm, Hello, NodeAnswer, NodeRequest, Notice, Ready, Refused, Request, Welcome};
+        use FrameKind::{Answer, Confirm, Credit, Hello, NodeAnswer, NodeRequest, Notice, Ready, Refused, Request, Welcome};
         [
             Request,
             Answer,
             Notice,
             NodeRequest,
             NodeAnswer,
+            Credit,
             Hello,
             Welcome,
             Confirm,
@@ -72,8 +74,11 @@ impl FrameKind {
 pub enum FrameError {
     /// Not this protocol at all.
     Magic(u16),
-    /// Another version of it.
-    Version(u8),
+    /// Another version of it than the one agreed, or a handshake that is not of this protocol's first form.
+    Version {
+        seen: u8,
+        expected: u8,
+    },
     Kind(u8),
     /// Larger than allowed.
     Size {
@@ -88,7 +93,7 @@ impl fmt::Display for FrameError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             FrameError::Magic(seen) => write!(formatter, "not an OpenLake peer: frame begins with {seen:#06x}"),
-            FrameError::Version(seen) => write!(formatter, "unknown protocol version {seen}, this side speaks {VERSION}"),
+            FrameError::Version { seen, expected } => write!(formatter, "unknown protocol version {seen} where {expected} was expected"),
             FrameError::Kind(seen) => write!(formatter, "unknown frame kind {seen}"),
             FrameError::Size { head, bulk } => write!(formatter, "frame too large: head of {head}, bulk of {bulk} bytes"),
             FrameError::Damaged => write!(formatter, "frame damaged: checksum differs"),
@@ -108,13 +113,19 @@ pub struct Header {
 }
 
 impl Header {
-    /// Writes the header of a frame with this head and bulk.
-    pub fn encode<'a>(kind: FrameKind, request: u64, head: &[u8], bulk: impl Iterator<Item = &'a [u8]> + Clone) -> [u8; HEADER_BYTES] {
+    /// Writes the header of a frame of `version` with this head and bulk.
+    pub fn encode<'a>(
+        version: u8,
+        kind: FrameKind,
+        request: u64,
+        head: &[u8],
+        bulk: impl Iterator<Item = &'a [u8]> + Clone,
+    ) -> [u8; HEADER_BYTES] {
         let bulk_bytes: usize = bulk.clone().map(<[u8]>::len).sum();
         let bulk_unchecked = kind == FrameKind::Answer && bulk_bytes > 0;
         let mut bytes = [0; HEADER_BYTES];
         bytes[..2].copy_from_slice(&MAGIC.to_le_bytes());
-        bytes[2] = VERSION;
+        bytes[2] = version;
         bytes[3] = kind as u8;
         bytes[4..8].copy_from_slice(&if bulk_unchecked { BLOCKS_CHECK_THEMSELVES } else { 0 }.to_le_bytes());
         bytes[8..16].copy_from_slice(&request.to_le_bytes());
@@ -130,15 +141,18 @@ impl Header {
         bytes
     }
 
-    /// Reads a header; nothing of it is believed before `check`, but sizes above the limits are refused here.
-    pub fn decode(bytes: &[u8; HEADER_BYTES], max_head_bytes: usize, max_bulk_bytes: usize) -> Result<Header, FrameError> {
+    /// Reads a header of `version`; nothing of it is believed before `check`, but sizes above the limits are refused here.
+    pub fn decode(bytes: &[u8; HEADER_BYTES], version: u8, max_head_bytes: usize, max_bulk_bytes: usize) -> Result<Header, FrameError> {
         let number = u128::from_le_bytes(std::array::from_fn(|index| bytes[index]));
         let tail = u128::from_le_bytes(std::array::from_fn(|index| bytes[index + 16]));
         if number as u16 != MAGIC {
             return Err(FrameError::Magic(number as u16));
         }
-        if bytes[2] != VERSION {
-            return Err(FrameError::Version(bytes[2]));
+        if bytes[2] != version {
+            return Err(FrameError::Version {
+                seen: bytes[2],
+                expected: version,
+            });
         }
         let kind = FrameKind::from_byte(bytes[3]).ok_or(FrameError::Kind(bytes[3]))?;
         let flags = (number >> 32) as u32;
@@ -184,7 +198,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn header(kind: FrameKind, head: &[u8], bulk: &[u8]) -> [u8; HEADER_BYTES] {
-        Header::encode(kind, 9, head, std::iter::once(bulk))
+        Header::encode(1, kind, 9, head, std::iter::once(bulk))
     }
 
     #[test]
@@ -201,7 +215,7 @@ mod tests {
     fn bulk_of_answers_alone_is_left_to_the_blocks_own_checksums() {
         for (kind, noticed) in [(FrameKind::Answer, false), (FrameKind::Request, true)] {
             let bytes = header(kind, b"head", b"bulk");
-            let decoded = Header::decode(&bytes, 100, 100).expect("a header");
+            let decoded = Header::decode(&bytes, 1, 100, 100).expect("a header");
             assert_eq!(decoded.check(&bytes, b"head", b"bulk"), Ok(()));
             assert_eq!(decoded.check(&bytes, b"head", b"bulK").is_err(), noticed);
             assert_eq!(decoded.check(&bytes, b"heaD", b"bulk"), Err(FrameError::Damaged));
@@ -211,28 +225,31 @@ mod tests {
     #[test]
     fn other_versions_and_sizes_are_named() {
         let mut bytes = header(FrameKind::Request, b"head", b"bulk");
-        assert_eq!(Header::decode(&bytes, 3, 100), Err(FrameError::Size { head: 4, bulk: 4 }));
+        assert_eq!(Header::decode(&bytes, 1, 3, 100), Err(FrameError::Size { head: 4, bulk: 4 }));
         bytes[2] = 7;
-        assert_eq!(Header::decode(&bytes, 100, 100), Err(FrameError::Version(7)));
+        assert_eq!(
+            Header::decode(&bytes, 1, 100, 100),
+            Err(FrameError::Version { seen: 7, expected: 1 })
+        );
         bytes[0] = b'G';
-        assert!(matches!(Header::decode(&bytes, 100, 100), Err(FrameError::Magic(_))));
+        assert!(matches!(Header::decode(&bytes, 1, 100, 100), Err(FrameError::Magic(_))));
     }
 
     proptest! {
         #[test]
         fn frames_survive_and_damage_is_noticed(request: u64, head: Vec<u8>, bulk: Vec<u8>, index in 0..HEADER_BYTES, flip in 1..=255u8) {
-            let mut bytes = Header::encode(FrameKind::NodeRequest, request, &head, bulk.chunks(3));
-            let decoded = Header::decode(&bytes, 1 << 20, 1 << 20).expect("a header");
+            let mut bytes = Header::encode(1, FrameKind::NodeRequest, request, &head, bulk.chunks(3));
+            let decoded = Header::decode(&bytes, 1, 1 << 20, 1 << 20).expect("a header");
             prop_assert_eq!((decoded.request, decoded.head_bytes, decoded.bulk_bytes), (request, head.len(), bulk.len()));
             prop_assert_eq!(decoded.check(&bytes, &head, &bulk), Ok(()));
             bytes[index] ^= flip;
-            let noticed = Header::decode(&bytes, 1 << 20, 1 << 20).and_then(|header| header.check(&bytes, &head, &bulk));
+            let noticed = Header::decode(&bytes, 1, 1 << 20, 1 << 20).and_then(|header| header.check(&bytes, &head, &bulk));
             prop_assert!(noticed.is_err());
         }
 
         #[test]
         fn arbitrary_bytes_never_panic(bytes: [u8; HEADER_BYTES]) {
-            let _ = Header::decode(&bytes, 100, 100).map(|header| header.check(&bytes, &[], &[]));
+            let _ = Header::decode(&bytes, 1, 100, 100).map(|header| header.check(&bytes, &[], &[]));
         }
     }
 }

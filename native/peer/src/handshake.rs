@@ -3,13 +3,13 @@
 //! ```text
 //! initiator                                 responder
 //!   hello  who I am, whom I want, nonce,  ->  known cluster, ids, version, secret?
-//!          which secret
-//!   known cluster, id, and proof right?   <-  welcome  who I am, nonce, proof
+//!          which secret, which versions
+//!   known cluster, id, and proof right?   <-  welcome  who I am, nonce, version, proof
 //!   confirm  proof                        ->  proof right?
-//!   linked                                <-  ready
+//!   linked                                <-  ready  credit
 //! ```
 //! Instead of the next message either side may send `refused` with a reason that names both, and close. A proof is
-//! HMAC-SHA-256(secret, label, protocol version, hello, welcome without its proof); the label differs by side, so that no proof can be
+//! HMAC-SHA-256(secret, label, 1, hello, welcome without its proof); the label differs by side, so that no proof can be
 //! reflected. It covers both nonces, node ids, boot numbers, the cluster id and the layouts.
 
 mod judge;
@@ -17,12 +17,14 @@ mod message;
 mod proof;
 #[cfg(test)]
 mod tests;
+mod versions;
 
 pub use message::{Confirm, Hello, Ready, Refused, Welcome};
 pub use proof::{key_id, prove};
+pub use versions::Versions;
 
 use crate::codec::{Wire, Writer, decode_all};
-use crate::frame::{FrameError, FrameKind, HEADER_BYTES, Header, MAX_BULK_BYTES, MAX_HEAD_BYTES};
+use crate::frame::{FrameError, FrameKind, HANDSHAKE_VERSION, HEADER_BYTES, Header};
 use crate::incoming::{Incoming, ReceiveError, Received};
 use bytes::Bytes;
 use openlake_io::{Runtime, Socket};
@@ -42,16 +44,24 @@ pub struct Credentials {
     pub boot: u32,
     pub epoch: u32,
     pub layout_hash: [u8; 16],
+    pub versions: Versions,
+    /// The first signs as initiator, each is accepted as responder.
     pub secrets: Vec<Vec<u8>>,
     /// Ids of all nodes of the layout.
     pub nodes: Vec<u32>,
 }
 
-/// Who the other side has proven to be.
+/// Who the other side has proven to be, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer {
     pub node: u32,
     pub boot: u32,
+    /// Names the secret by which both proved themselves.
+    pub key_id: [u8; 8],
+    /// What the link speaks.
+    pub version: u8,
+    /// Bytes of bulk that the initiator may send at first.
+    pub credit: u64,
 }
 
 /// A handshake that failed.
@@ -60,14 +70,40 @@ pub struct Refusal {
     /// The id that the other side claimed, if it came that far.
     pub node: Option<u32>,
     pub reason: String,
+    /// It is the other side that refused.
+    pub is_theirs: bool,
 }
 
-/// Connects as initiator: links to node `wanted`, or says why not. The caller bounds the time.
-pub async fn initiate(runtime: &Runtime, socket: &Socket, incoming: &mut Incoming, me: &Credentials, wanted: u32) -> Result<Peer, Refusal> {
-    let secret = me
-        .secrets
-        .first()
-        .ok_or_else(|| refusal(wanted, format!("node {} has no peer secret configured", me.node)))?;
+/// Why a message of the handshake did not come.
+enum NoMessage {
+    /// The other side sent a refusal instead.
+    Refused(String),
+    Failed(String),
+}
+
+impl NoMessage {
+    fn from(self, node: u32) -> Refusal {
+        let (reason, is_theirs) = match self {
+            NoMessage::Refused(reason) => (reason, true),
+            NoMessage::Failed(reason) => (reason, false),
+        };
+        Refusal {
+            node: Some(node),
+            reason,
+            is_theirs,
+        }
+    }
+}
+
+/// Connects as initiator: links to node `wanted` by `secret`, or says why not. The caller bounds the time.
+pub async fn initiate(
+    runtime: &Runtime,
+    socket: &Socket,
+    incoming: &mut Incoming,
+    me: &Credentials,
+    secret: &[u8],
+    wanted: u32,
+) -> Result<Peer, Refusal> {
     let mut nonce = [0; 32];
     runtime.fill_random(&mut nonce);
     let hello = Hello {
@@ -79,11 +115,13 @@ pub async fn initiate(runtime: &Runtime, socket: &Socket, incoming: &mut Incomin
         layout_hash: me.layout_hash,
         nonce,
         key_id: key_id(secret),
+        versions: me.versions,
+        later: Vec::new(),
     };
     send(socket, FrameKind::Hello, &hello)
         .await
         .map_err(|error| refusal(wanted, error))?;
-    let welcome: Welcome = expect(incoming, FrameKind::Welcome).await.map_err(|error| refusal(wanted, error))?;
+    let welcome: Welcome = expect(incoming, FrameKind::Welcome).await.map_err(|error| error.from(wanted))?;
     if let Err(reason) = judge::welcome(me, &hello, &welcome, secret) {
         // Best effort: it lets the other side's operator see the reason too.
         let _ = send(socket, FrameKind::Refused, &Refused { reason: reason.clone() }).await;
@@ -93,31 +131,45 @@ pub async fn initiate(runtime: &Runtime, socket: &Socket, incoming: &mut Incomin
     send(socket, FrameKind::Confirm, &Confirm { proof })
         .await
         .map_err(|error| refusal(wanted, error))?;
-    expect::<Ready>(incoming, FrameKind::Ready)
+    let ready = expect::<Ready>(incoming, FrameKind::Ready)
         .await
-        .map_err(|error| refusal(wanted, error))?;
-    incoming.set_limits(MAX_HEAD_BYTES, MAX_BULK_BYTES);
+        .map_err(|error| error.from(wanted))?;
+    incoming.trust(welcome.version);
     Ok(Peer {
         node: wanted,
         boot: welcome.boot,
+        key_id: hello.key_id,
+        version: welcome.version,
+        credit: ready.credit,
     })
 }
 
-/// Answers an initiator. `newest_boot` says which boot number of a node is linked right now. The caller bounds the time.
+/// What is known of the boot numbers of a node when it comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KnownBoots {
+    /// The newest of those with a session here.
+    pub newest_session: Option<u32>,
+    /// The one that answers right now at the address that the layout gives the node.
+    pub at_address: Option<u32>,
+}
+
+/// Answers an initiator, who gets `credit` to begin with. `known` says what is known of a node right now. The caller bounds the time.
 pub async fn respond(
     runtime: &Runtime,
     socket: &Socket,
     incoming: &mut Incoming,
     me: &Credentials,
-    newest_boot: impl Fn(u32) -> Option<u32>,
+    credit: u64,
+    known: impl Fn(u32) -> KnownBoots,
 ) -> Result<Peer, Refusal> {
     let hello = match expect::<Hello>(incoming, FrameKind::Hello).await {
         Ok(hello) => hello,
-        Err(error) => {
+        Err(NoMessage::Refused(error) | NoMessage::Failed(error)) => {
             if error == CLOSED_SILENTLY {
                 return Err(Refusal {
                     node: None,
                     reason: String::new(),
+                    is_theirs: true,
                 });
             }
             let reason = format!("node {} refuses a connection: {error}", me.node);
@@ -125,8 +177,8 @@ pub async fn respond(
         }
     };
     let node = Some(hello.from);
-    let secret = match judge::hello(me, &hello) {
-        Ok(secret) => secret,
+    let (secret, version) = match judge::hello(me, &hello) {
+        Ok(accepted) => accepted,
         Err(reason) => return Err(refuse(socket, node, reason).await),
     };
     let mut nonce = [0; 32];
@@ -138,37 +190,49 @@ pub async fn respond(
         epoch: me.epoch,
         layout_hash: me.layout_hash,
         nonce,
+        version,
         proof: [0; 32],
     };
     welcome.proof = prove(secret, Side::Responder, &hello, &welcome);
-    let failed = |reason| Refusal { node, reason };
+    let failed = |reason| refusal(hello.from, reason);
     send(socket, FrameKind::Welcome, &welcome).await.map_err(failed)?;
-    let confirm: Confirm = expect(incoming, FrameKind::Confirm).await.map_err(failed)?;
-    if let Err(reason) = judge::confirm(me, &hello, &welcome, &confirm, secret, newest_boot(hello.from)) {
+    let confirm: Confirm = expect(incoming, FrameKind::Confirm).await.map_err(|error| error.from(hello.from))?;
+    if let Err(reason) = judge::confirm(me, &hello, &welcome, &confirm, secret, known(hello.from)) {
         return Err(refuse(socket, node, reason).await);
     }
-    send(socket, FrameKind::Ready, &Ready {}).await.map_err(failed)?;
-    incoming.set_limits(MAX_HEAD_BYTES, MAX_BULK_BYTES);
+    send(socket, FrameKind::Ready, &Ready { credit }).await.map_err(failed)?;
+    incoming.trust(version);
     Ok(Peer {
         node: hello.from,
         boot: hello.boot,
+        key_id: hello.key_id,
+        version,
+        credit,
     })
 }
 
 fn refusal(node: u32, reason: String) -> Refusal {
-    Refusal { node: Some(node), reason }
+    Refusal {
+        node: Some(node),
+        reason,
+        is_theirs: false,
+    }
 }
 
 async fn refuse(socket: &Socket, node: Option<u32>, reason: String) -> Refusal {
     let _ = send(socket, FrameKind::Refused, &Refused { reason: reason.clone() }).await;
-    Refusal { node, reason }
+    Refusal {
+        node,
+        reason,
+        is_theirs: false,
+    }
 }
 
 async fn send(socket: &Socket, kind: FrameKind, message: &impl Wire) -> Result<(), String> {
     let (mut head, mut bulk) = (Vec::new(), Vec::new());
     message.encode(&mut Writer::new(&mut head, &mut bulk));
     let mut frame = Vec::with_capacity(HEADER_BYTES + head.len());
-    frame.extend_from_slice(&Header::encode(kind, 0, &head, std::iter::empty()));
+    frame.extend_from_slice(&Header::encode(HANDSHAKE_VERSION, kind, 0, &head, std::iter::empty()));
     frame.append(&mut head);
     socket
         .send(vec![Bytes::from(frame)])
@@ -177,22 +241,23 @@ async fn send(socket: &Socket, kind: FrameKind, message: &impl Wire) -> Result<(
 }
 
 /// The next message of the handshake, or why it did not come; a `refused` is its reason.
-async fn expect<T: Wire>(incoming: &mut Incoming, kind: FrameKind) -> Result<T, String> {
+async fn expect<T: Wire>(incoming: &mut Incoming, kind: FrameKind) -> Result<T, NoMessage> {
+    use NoMessage::{Failed, Refused};
     let received = match incoming.next().await {
         Ok(Some(received)) => received,
-        Ok(None) => return Err(CLOSED_SILENTLY.to_owned()),
-        Err(ReceiveError::Frame(error @ FrameError::Version(_))) => return Err(error.to_string()),
-        Err(error) => return Err(format!("handshake failed: {error}")),
+        Ok(None) => return Err(Failed(CLOSED_SILENTLY.to_owned())),
+        Err(ReceiveError::Frame(error @ FrameError::Version { .. })) => return Err(Failed(error.to_string())),
+        Err(error) => return Err(Failed(format!("handshake failed: {error}"))),
     };
     let Received { header, bulk, .. } = &received;
     if header.kind == FrameKind::Refused {
-        let refused: Refused = decode_all(incoming.head(&received), bulk.clone()).map_err(|error| error.to_string())?;
-        return Err(printable(&refused.reason));
+        let refused: message::Refused = decode_all(incoming.head(&received), bulk.clone()).map_err(|error| Failed(error.to_string()))?;
+        return Err(Refused(printable(&refused.reason)));
     }
     if header.kind != kind {
-        return Err(format!("expected {kind:?} in the handshake, saw {:?}", header.kind));
+        return Err(Failed(format!("expected {kind:?} in the handshake, saw {:?}", header.kind)));
     }
-    decode_all(incoming.head(&received), bulk.clone()).map_err(|error| format!("{kind:?} cannot be read: {error}"))
+    decode_all(incoming.head(&received), bulk.clone()).map_err(|error| Failed(format!("{kind:?} cannot be read: {error}")))
 }
 
 /// A stranger's text goes to logs and status: only what prints, and not too much of it.

@@ -1,8 +1,9 @@
 //! What all links and sessions of one core share: who this node is, what it knows, and whether a request may be served at all.
 
 use crate::codec::RequestEnvelope;
+use crate::credit::window_bytes;
 use crate::fence::Passage;
-use crate::handshake::Credentials;
+use crate::handshake::{Credentials, Versions};
 use crate::local::{Address, LocalDrive, register, unregister};
 use crate::notify::Notify;
 use crate::skew::Skew;
@@ -11,6 +12,7 @@ use openlake_drive::{Answer, Ballot, Request};
 use openlake_io::Runtime;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -26,8 +28,16 @@ pub struct Home {
     pub cluster: [u8; 16],
     pub node: u32,
     pub boot: u32,
+    /// Connections to peers leave from here, where the node listens on an address of its own: so that firewalls, and whoever looks at
+    /// connections, can tell the nodes of one machine or network apart.
+    pub source: Option<IpAddr>,
     pub clock: Arc<Clock>,
     pub fences: Arc<Fences>,
+    pub versions: Versions,
+    /// Bytes of bulk that this core takes in for all peers together.
+    pub budget_bytes: u64,
+    /// Open sessions, which share it.
+    pub sessions: Cell<usize>,
     pub secrets: RefCell<Vec<Vec<u8>>>,
     pub layout: RefCell<Arc<ClusterLayout>>,
     pub drives: RefCell<HashMap<SlotId, LocalDrive>>,
@@ -35,6 +45,8 @@ pub struct Home {
     pub closed: Cell<bool>,
     /// Why this node refused someone who claimed an id, last time.
     pub refusals: RefCell<BTreeMap<u32, String>>,
+    /// Boot numbers of the nodes that answer at their addresses right now.
+    pub linked_boots: RefCell<HashMap<u32, u32>>,
     pub touched: RefCell<Vec<TouchedListener>>,
     pub events: RefCell<Vec<EventListener>>,
     /// Some peer's session began.
@@ -51,9 +63,17 @@ impl Home {
             boot: self.boot,
             epoch: layout.epoch,
             layout_hash: layout.hash,
+            versions: self.versions,
             secrets: self.secrets.borrow().clone(),
             nodes: layout.nodes.iter().map(|node| node.id).collect(),
         }
+    }
+
+    /// Bytes of bulk that one session may have under way: its part of the budget. Every peer of the layout is counted from the start, so
+    /// that those who come first are not granted what the others will need.
+    pub fn window_bytes(&self) -> u64 {
+        let peers = self.layout.borrow().nodes.len().saturating_sub(1);
+        window_bytes(self.budget_bytes, self.sessions.get().max(peers))
     }
 
     /// The clock as other nodes get to see it: at least the wall clock's time, so that a wrong wall clock is noticed, and at most

@@ -3,7 +3,7 @@
 //! Heads are read in place from one buffer that is used again and again. Bulk gets an aligned buffer of its own, so that it can be
 //! kept, or written to a drive, without a copy and without keeping anything else alive.
 
-use crate::frame::{FrameError, HEADER_BYTES, Header};
+use crate::frame::{FrameError, HANDSHAKE_VERSION, HEADER_BYTES, Header, MAX_BULK_BYTES, MAX_HEAD_BYTES};
 use bytes::Bytes;
 use openlake_io::{AlignedBuffer, Runtime, Socket};
 use std::cell::Cell;
@@ -58,6 +58,7 @@ pub struct Incoming {
     buffer: AlignedBuffer,
     /// Bytes of `buffer` that earlier frames used up.
     start: usize,
+    version: u8,
     max_head_bytes: usize,
     max_bulk_bytes: usize,
     /// When bytes last came, in nanoseconds of the runtime's clock.
@@ -65,7 +66,7 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// Reads from `socket`; frames above the limits are refused.
+    /// Reads from `socket` frames of a handshake; those above the limits are refused.
     pub fn new(runtime: &Runtime, socket: &Socket, max_head_bytes: usize, max_bulk_bytes: usize) -> Incoming {
         let buffer = AlignedBuffer::with_capacity(BUFFER_BYTES);
         let heard = Rc::new(Cell::new(runtime.now().0));
@@ -74,16 +75,18 @@ impl Incoming {
             socket: socket.clone(),
             buffer,
             start: 0,
+            version: HANDSHAKE_VERSION,
             max_head_bytes,
             max_bulk_bytes,
             heard,
         }
     }
 
-    /// Changes the limits: the peer has proven who it is.
-    pub fn set_limits(&mut self, max_head_bytes: usize, max_bulk_bytes: usize) {
-        self.max_head_bytes = max_head_bytes;
-        self.max_bulk_bytes = max_bulk_bytes;
+    /// The peer has proven who it is: from now on frames of `version` come, of any size that a frame may have.
+    pub fn trust(&mut self, version: u8) {
+        self.version = version;
+        self.max_head_bytes = MAX_HEAD_BYTES;
+        self.max_bulk_bytes = MAX_BULK_BYTES;
     }
 
     /// The time at which bytes last came, shared.
@@ -99,7 +102,7 @@ impl Incoming {
         }
         let mut bytes = [0; HEADER_BYTES];
         bytes.copy_from_slice(&self.buffer.as_slice()[self.start..self.start + HEADER_BYTES]);
-        let header = Header::decode(&bytes, self.max_head_bytes, self.max_bulk_bytes)?;
+        let header = Header::decode(&bytes, self.version, self.max_head_bytes, self.max_bulk_bytes)?;
         if !self.fill(HEADER_BYTES + header.head_bytes).await? {
             return Err(cut_off(self.unread()));
         }

@@ -9,6 +9,7 @@ mod backoff;
 mod call;
 mod clock;
 mod codec;
+mod credit;
 mod estimate;
 mod event;
 mod fence;
@@ -29,8 +30,10 @@ mod skew;
 
 pub use call::{CallError, NodeAnswer, NodeRequest, PeerStatus};
 pub use clock::{Clock, MAX_SKEW_MS};
+pub use credit::DEFAULT_BUDGET_BYTES;
 pub use event::PeerEvent;
 pub use fence::{Fence, Fences};
+pub use handshake::Versions;
 pub use layout::{ClusterLayout, NodeAddress, SetLayout, SlotId, SlotPlace};
 pub use local::{Answering, LocalDrive, SlotServer};
 pub use mesh::{Mesh, MeshOptions};

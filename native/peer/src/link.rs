@@ -1,7 +1,8 @@
 //! One core's connection to one peer: kept up, watched, and shared by all requests to that peer.
 //!
 //! A request is handed to a connection once. When the connection breaks it ends as `Lost`; nothing is ever sent again on another
-//! one. While there is no connection, or the peer is silent, requests fail at once as `Unreachable`.
+//! one. While there is no connection, or the peer is silent, requests fail at once as `Unreachable`. A connection that was made by an
+//! older secret is replaced while it works: new requests take the new one, and the old one ends when its last answer came.
 
 mod connection;
 mod watch;
@@ -10,6 +11,7 @@ use crate::CallError;
 use crate::codec::Wire;
 use crate::estimate::Estimate;
 use crate::frame::FrameKind;
+use crate::handshake::key_id;
 use crate::home::Home;
 use crate::notify::Notify;
 use crate::outgoing::Outgoing;
@@ -28,7 +30,12 @@ const FIRST_ATTEMPT: Duration = Duration::from_millis(500);
 
 /// A live connection.
 struct Line {
+    /// The boot number of the process at the other end.
+    boot: u32,
+    /// Names the secret that it was made by.
+    key_id: [u8; 8],
     outgoing: Outgoing,
+    pending: Rc<Pending>,
     socket: Socket,
     /// When bytes last came.
     heard: Rc<Cell<u64>>,
@@ -58,10 +65,11 @@ pub struct Link {
     attempted: Cell<bool>,
     closed: Cell<bool>,
     reason: RefCell<String>,
-    pending: Rc<Pending>,
     /// Woken when bytes left, requests ended, or the connection changed.
     change: Rc<Notify>,
     stop: Notify,
+    /// Woken when the connection ended, or should be replaced.
+    turn: Notify,
     estimate: Cell<Estimate>,
     /// Frames and sends of earlier connections.
     counted: Cell<(u64, u64)>,
@@ -81,9 +89,9 @@ impl Link {
             attempted: Cell::new(false),
             closed: Cell::new(false),
             reason: RefCell::new("not connected yet".to_owned()),
-            pending: Rc::new(Pending::new(change.clone())),
             change,
             stop: Notify::default(),
+            turn: Notify::default(),
             estimate: Cell::default(),
             counted: Cell::default(),
         });
@@ -94,14 +102,31 @@ impl Link {
     /// Ends the link: requests that wait end as `Lost`.
     pub fn close(&self, reason: &str) {
         self.closed.set(true);
+        self.home.linked_boots.borrow_mut().remove(&self.node);
         self.reason.replace(reason.to_owned());
         if let Some(line) = self.line.take() {
             line.outgoing.close();
             line.socket.shutdown();
+            line.pending.end_all();
         }
-        self.pending.end_all();
         self.stop.notify();
+        self.turn.notify();
         self.change.notify();
+    }
+
+    /// Replaces the connection if it was made by another secret than the one that signs now.
+    pub fn renew(&self) {
+        if self.is_outdated() {
+            self.turn.notify();
+        }
+    }
+
+    fn is_outdated(&self) -> bool {
+        let secrets = self.home.secrets.borrow();
+        let line = self.line.borrow();
+        line.as_ref()
+            .zip(secrets.first())
+            .is_some_and(|(line, secret)| line.key_id != key_id(secret))
     }
 
     /// State for status and metrics.
@@ -138,12 +163,12 @@ impl Link {
                 .saturating_add(u64::try_from(deadline.as_nanos()).unwrap_or(u64::MAX)),
         );
         let line = self.line_with_room(end).await?;
-        let id = self.pending.next_id();
+        let id = line.pending.next_id();
         let bytes = line
             .outgoing
             .push(kind, id, message)
             .map_err(|error| CallError::Unreachable(error.to_string()))?;
-        let (_ticket, receiver) = self.pending.enter(id, bytes, runtime.now(), timed);
+        let (_ticket, receiver) = line.pending.enter(id, bytes, runtime.now(), timed);
         match runtime.timeout(self.left(end), receiver).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(CallError::Lost),
@@ -172,7 +197,7 @@ impl Link {
             let mut wait = self.left(end);
             match line {
                 Some(line) => {
-                    if self.pending.bytes() < MAX_IN_FLIGHT_BYTES && line.outgoing.unsent_bytes() < MAX_IN_FLIGHT_BYTES {
+                    if line.pending.bytes() < MAX_IN_FLIGHT_BYTES && line.outgoing.unsent_bytes() < MAX_IN_FLIGHT_BYTES {
                         return Ok(line);
                     }
                 }

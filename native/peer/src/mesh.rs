@@ -2,12 +2,13 @@
 
 mod ask;
 
+use crate::handshake::key_id;
 use crate::home::Home;
 use crate::link::Link;
 use crate::local::LocalDrive;
 use crate::notify::Notify;
 use crate::serve::Sessions;
-use crate::{Clock, ClusterLayout, Fences, PeerEvent, PeerStatus, SlotId};
+use crate::{Clock, ClusterLayout, Fences, PeerEvent, PeerStatus, SlotId, Versions};
 use openlake_drive::Ballot;
 use openlake_io::Runtime;
 use std::cell::{Cell, RefCell};
@@ -27,6 +28,10 @@ pub struct MeshOptions {
     pub cluster: [u8; 16],
     pub node: u32,
     pub boot: u32,
+    /// Versions of the protocol that it speaks; [`Versions::SPOKEN`] but for tests.
+    pub versions: Versions,
+    /// Bytes of bulk that this core takes in for all peers together.
+    pub budget_bytes: u64,
     /// One or two secrets: the first signs, either is accepted.
     pub secrets: Vec<Vec<u8>>,
     pub layout: Arc<ClusterLayout>,
@@ -44,6 +49,8 @@ pub struct Mesh {
     links: Rc<RefCell<BTreeMap<u32, Rc<Link>>>>,
     sessions: Rc<Sessions>,
     local_address: Rc<Cell<Option<SocketAddr>>>,
+    /// The highest generation that answered for a slot: what an earlier one says does not count any more.
+    generations: Rc<RefCell<BTreeMap<SlotId, u32>>>,
 }
 
 impl Mesh {
@@ -54,14 +61,22 @@ impl Mesh {
             cluster: options.cluster,
             node: options.node,
             boot: options.boot,
+            source: options
+                .listen
+                .map(|address| address.ip())
+                .filter(|address| !address.is_unspecified()),
             clock: options.clock,
             fences: options.fences,
+            versions: options.versions,
+            budget_bytes: options.budget_bytes,
+            sessions: Cell::default(),
             secrets: RefCell::new(options.secrets),
             layout: RefCell::new(options.layout),
             drives: RefCell::default(),
             skew: RefCell::default(),
             closed: Cell::new(false),
             refusals: RefCell::default(),
+            linked_boots: RefCell::default(),
             touched: RefCell::default(),
             events: RefCell::default(),
             arrived: Notify::default(),
@@ -79,6 +94,7 @@ impl Mesh {
             links: Rc::default(),
             sessions,
             local_address,
+            generations: Rc::default(),
         };
         mesh.relink("");
         runtime.spawn(mesh.clone().watch());
@@ -137,16 +153,20 @@ impl Mesh {
         linked.chain(strangers).collect()
     }
 
-    /// Live change of secrets and addresses (configuration reload). Links to nodes whose address changed connect anew; secrets count
-    /// from the next handshake on.
+    /// Live change of secrets and addresses (configuration reload). Links to nodes whose address changed connect anew. Links that were
+    /// made by another secret than the one that signs now are replaced by new ones, without losing a request; sessions by a secret that
+    /// is accepted no longer end at once.
     pub fn reload(&self, secrets: Vec<Vec<u8>>, layout: Arc<ClusterLayout>) {
+        let accepted: Vec<[u8; 8]> = secrets.iter().map(|secret| key_id(secret)).collect();
         self.home.secrets.replace(secrets);
         let known: Vec<u32> = layout.nodes.iter().map(|node| node.id).collect();
         self.home.layout.replace(layout);
         // Those who are still refused will be refused again.
         self.home.refusals.borrow_mut().clear();
-        self.sessions.close(|peer| !known.contains(&peer.node));
+        self.sessions
+            .close(|peer| !known.contains(&peer.node) || !accepted.contains(&peer.key_id));
         self.relink("the layout changed its address");
+        self.links.borrow().values().for_each(|link| link.renew());
     }
 
     /// Adds a drive of this node, or replaces the one of the same slot.

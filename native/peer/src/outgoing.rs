@@ -1,9 +1,11 @@
 //! What is to leave on one connection: frames of a tick are gathered and leave in one send.
 //!
 //! Frames without bulk are appended to one growing byte string and go first; frames with bulk follow, a bounded number of bytes per
-//! send, so that a small question never waits behind megabytes. The order of frames means nothing to the protocol.
+//! send and only while there is credit (see `credit`), so that a small question never waits behind megabytes. The order of frames means
+//! nothing to the protocol.
 
 use crate::codec::{Wire, Writer};
+use crate::credit::{Allowance, Credit};
 use crate::frame::{FrameError, FrameKind, HEADER_BYTES, Header, MAX_BULK_BYTES, MAX_HEAD_BYTES};
 use crate::notify::Notify;
 use bytes::Bytes;
@@ -20,6 +22,7 @@ const SEND_BYTES: usize = 1 << 20;
 struct Large {
     parts: Vec<Bytes>,
     bytes: usize,
+    bulk_bytes: usize,
 }
 
 #[derive(Default)]
@@ -29,8 +32,9 @@ struct Queue {
 }
 
 /// The outgoing half of a connection.
-#[derive(Default)]
 pub struct Outgoing {
+    version: u8,
+    allowance: Allowance,
     queue: RefCell<Queue>,
     /// Bytes queued or being sent.
     unsent_bytes: Cell<usize>,
@@ -43,12 +47,25 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    /// An empty queue; `room` is woken whenever bytes have left.
-    pub fn new(room: Rc<Notify>) -> Outgoing {
+    /// An empty queue of frames of `version`, whose bulk is bounded by `allowance`; `room` is woken whenever bytes have left.
+    pub fn new(version: u8, allowance: Allowance, room: Rc<Notify>) -> Outgoing {
         Outgoing {
+            version,
+            allowance,
             room,
-            ..Outgoing::default()
+            queue: RefCell::default(),
+            unsent_bytes: Cell::default(),
+            closed: Cell::default(),
+            frames: Cell::default(),
+            sends: Cell::default(),
+            work: Notify::default(),
         }
+    }
+
+    /// The peer granted more.
+    pub fn raise(&self, credit: Credit) {
+        self.allowance.raise(credit);
+        self.work.notify();
     }
 
     /// Queues one frame; it leaves with everything else queued in this tick. Returns its size in bytes.
@@ -69,12 +86,22 @@ impl Outgoing {
             small.truncate(start);
             return Err(error);
         }
-        header.copy_from_slice(&Header::encode(kind, request, head, bulk.iter().map(|part| &part[..])));
+        header.copy_from_slice(&Header::encode(
+            self.version,
+            kind,
+            request,
+            head,
+            bulk.iter().map(|part| &part[..]),
+        ));
         let size = HEADER_BYTES + head.len() + bulk_bytes;
         if !bulk.is_empty() {
             bulk.insert(0, Bytes::copy_from_slice(&small[start..]));
             small.truncate(start);
-            large.push_back(Large { parts: bulk, bytes: size });
+            large.push_back(Large {
+                parts: bulk,
+                bytes: size,
+                bulk_bytes,
+            });
         }
         self.unsent_bytes.set(self.unsent_bytes.get() + size);
         self.frames.set(self.frames.get() + 1);
@@ -93,7 +120,7 @@ impl Outgoing {
         (self.frames.get(), self.sends.get())
     }
 
-    /// Ends `run` once everything queued has left.
+    /// Ends `run` once everything queued has left that may.
     pub fn close(&self) {
         self.closed.set(true);
         self.work.notify();
@@ -110,7 +137,10 @@ impl Outgoing {
             parts.push(Bytes::from(std::mem::replace(&mut queue.small, next)));
         }
         // At least one, or many small frames would hold bulk up for ever.
-        while let Some(frame) = queue.large.pop_front() {
+        while self.allowance.allows()
+            && let Some(frame) = queue.large.pop_front()
+        {
+            self.allowance.spend(frame.bulk_bytes);
             parts.extend(frame.parts);
             bytes += frame.bytes;
             if bytes >= SEND_BYTES {
@@ -124,7 +154,8 @@ impl Outgoing {
     pub async fn run(&self, runtime: &Runtime, socket: &Socket) -> io::Result<()> {
         loop {
             let work = self.work.wait();
-            if self.unsent_bytes.get() == 0 {
+            let (parts, bytes) = self.take();
+            if bytes == 0 {
                 if self.closed.get() {
                     return Ok(());
                 }
@@ -133,7 +164,6 @@ impl Outgoing {
                 runtime.yield_now().await;
                 continue;
             }
-            let (parts, bytes) = self.take();
             self.sends.set(self.sends.get() + 1);
             socket.send(parts).await?;
             self.unsent_bytes.set(self.unsent_bytes.get() - bytes);
@@ -161,7 +191,7 @@ mod tests {
 
     #[test]
     fn small_frames_overtake_bulk_and_share_a_part() {
-        let outgoing = Outgoing::default();
+        let outgoing = Outgoing::new(1, Allowance::unbounded(), Rc::default());
         for _ in 0..3 {
             outgoing.push(FrameKind::Answer, 1, &blocks(1, 1 << 20)).expect("it fits");
         }
@@ -177,8 +207,24 @@ mod tests {
     }
 
     #[test]
+    fn bulk_waits_for_credit_and_small_frames_do_not() {
+        let outgoing = Outgoing::new(1, Allowance::bounded(1), Rc::default());
+        for _ in 0..2 {
+            outgoing.push(FrameKind::Answer, 1, &blocks(1, 1 << 20)).expect("it fits");
+        }
+        outgoing.push(FrameKind::Answer, 2, &Answer::Ack).expect("it fits");
+        assert_eq!(outgoing.take().0.len(), 3, "the small one, and one with bulk");
+        outgoing.push(FrameKind::Answer, 2, &Answer::Ack).expect("it fits");
+        assert_eq!(outgoing.take().0.len(), 1, "only the small one");
+        outgoing.raise(Credit { granted: 1 << 20 });
+        assert_eq!(outgoing.take().1, 0, "all of that is spent");
+        outgoing.raise(Credit { granted: (1 << 20) + 1 });
+        assert_eq!(outgoing.take().0.len(), 2);
+    }
+
+    #[test]
     fn a_frame_that_is_too_large_leaves_no_trace() {
-        let outgoing = Outgoing::default();
+        let outgoing = Outgoing::new(1, Allowance::unbounded(), Rc::default());
         outgoing.push(FrameKind::Answer, 1, &Answer::Ack).expect("it fits");
         let refused = outgoing.push(FrameKind::Answer, 2, &blocks(9, 1 << 20));
         assert!(

@@ -2,8 +2,9 @@
 
 use crate::PeerEvent;
 use crate::codec::{AnswerEnvelope, NodeEnvelope, RequestEnvelope, decode_all};
+use crate::credit::{Allowance, Grants};
 use crate::frame::{FrameError, FrameKind, MAX_STRANGER_BYTES};
-use crate::handshake::{Peer, respond};
+use crate::handshake::{KnownBoots, Peer, respond};
 use crate::home::Home;
 use crate::incoming::{Incoming, Received};
 use crate::link::HANDSHAKE_TIMEOUT;
@@ -47,6 +48,8 @@ struct Session {
     peer: Peer,
     socket: Socket,
     outgoing: Outgoing,
+    grants: Grants,
+    home: Rc<Home>,
     /// Requests under way: how many, and their bytes.
     running: Cell<(usize, usize)>,
     /// When bytes last came; every link sends at least a ping a second.
@@ -61,6 +64,7 @@ struct Session {
 struct Running {
     session: Rc<Session>,
     bytes: usize,
+    bulk_bytes: usize,
 }
 
 impl Sessions {
@@ -113,7 +117,12 @@ impl Sessions {
     async fn serve(self: Rc<Self>, home: Rc<Home>, socket: Socket, address: SocketAddr) {
         let mut incoming = Incoming::new(&home.runtime, &socket, MAX_STRANGER_BYTES, MAX_STRANGER_BYTES);
         let me = home.credentials();
-        let handshake = respond(&home.runtime, &socket, &mut incoming, &me, |node| self.newest_boot(node));
+        let known = |node| KnownBoots {
+            newest_session: self.newest_boot(node),
+            at_address: home.linked_boots.borrow().get(&node).copied(),
+        };
+        let credit = home.window_bytes();
+        let handshake = respond(&home.runtime, &socket, &mut incoming, &me, credit, known);
         let result = home.runtime.timeout(HANDSHAKE_TIMEOUT, handshake).await;
         self.strangers.set(self.strangers.get() - 1);
         let peer = match result {
@@ -130,7 +139,9 @@ impl Sessions {
         let session = Rc::new(Session {
             peer,
             socket,
-            outgoing: Outgoing::new(room.clone()),
+            outgoing: Outgoing::new(peer.version, Allowance::unbounded(), room.clone()),
+            grants: Grants::new(peer.credit),
+            home: home.clone(),
             running: Cell::default(),
             heard: incoming.heard(),
             waiting: Cell::new(false),
@@ -141,6 +152,7 @@ impl Sessions {
         self.last.set(self.last.get() + 1);
         let id = self.last.get();
         self.open.borrow_mut().insert(id, session.clone());
+        home.sessions.set(self.open.borrow().len());
         let (runtime, sending) = (home.runtime.clone(), session.clone());
         home.runtime.spawn(async move {
             if sending.outgoing.run(&runtime, &sending.socket).await.is_err() {
@@ -155,6 +167,7 @@ impl Sessions {
             });
         }
         self.open.borrow_mut().remove(&id);
+        home.sessions.set(self.open.borrow().len());
         session.outgoing.close();
         session.socket.shutdown();
     }
@@ -186,17 +199,20 @@ impl Session {
     async fn take(self: &Rc<Self>, home: &Rc<Home>, received: &Received, head: &[u8]) -> Result<(), String> {
         let id = received.header.request;
         let bulk = received.bulk.clone();
+        self.grants
+            .take(bulk.len())
+            .map_err(|error| format!("node {}: {error}", self.peer.node))?;
         let unreadable = |error| format!("request of node {} cannot be read: {error}", self.peer.node);
         match received.header.kind {
             FrameKind::Request | FrameKind::Notice => {
                 let (envelope, request): (RequestEnvelope, Request) = decode_all(head, bulk).map_err(unreadable)?;
-                let bytes = head.len() + received.bulk.len();
+                let running = self.clone().running(head.len() + received.bulk.len(), received.bulk.len());
                 self.slot_request(
                     home,
                     (received.header.kind == FrameKind::Request).then_some(id),
                     envelope,
                     request,
-                    bytes,
+                    running,
                 )
                 .await;
                 Ok(())
@@ -216,7 +232,14 @@ impl Session {
     }
 
     /// `id`: to be answered under it; a notice has none.
-    async fn slot_request(self: &Rc<Self>, home: &Rc<Home>, id: Option<u64>, envelope: RequestEnvelope, request: Request, bytes: usize) {
+    async fn slot_request(
+        self: &Rc<Self>,
+        home: &Rc<Home>,
+        id: Option<u64>,
+        envelope: RequestEnvelope,
+        request: Request,
+        running: Running,
+    ) {
         home.merge_clock(self.peer.node, envelope.clock);
         let (drive, passage) = match home.admit(&envelope, &request) {
             Ok(admitted) => admitted,
@@ -231,7 +254,6 @@ impl Session {
                 );
             }
         };
-        let running = self.clone().running(bytes);
         let (answering, since) = (home.clone(), home.runtime.now());
         let done = move |reply: Reply| {
             drop(passage);
@@ -267,10 +289,25 @@ impl Session {
         }
     }
 
-    fn running(self: Rc<Self>, bytes: usize) -> Running {
+    /// A request with so much bulk ended: its room is the peer's again.
+    fn give_credit(&self, bulk_bytes: usize) {
+        if bulk_bytes == 0 {
+            return;
+        }
+        if let Some(credit) = self.grants.finish(bulk_bytes, self.home.window_bytes()) {
+            // A few bytes always fit in a frame.
+            let _ = self.outgoing.push(FrameKind::Credit, 0, &credit);
+        }
+    }
+
+    fn running(self: Rc<Self>, bytes: usize, bulk_bytes: usize) -> Running {
         let (count, sum) = self.running.get();
         self.running.set((count + 1, sum + bytes));
-        Running { session: self, bytes }
+        Running {
+            session: self,
+            bytes,
+            bulk_bytes,
+        }
     }
 }
 
@@ -279,5 +316,6 @@ impl Drop for Running {
         let (count, sum) = self.session.running.get();
         self.session.running.set((count - 1, sum - self.bytes));
         self.session.room.notify();
+        self.session.give_credit(self.bulk_bytes);
     }
 }

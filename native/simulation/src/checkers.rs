@@ -7,6 +7,7 @@ use crate::linearizability::{Value, Violation, When, check};
 use crate::listing::Listing;
 use crate::node::Serving;
 use crate::random::Random;
+use crate::redundancy;
 use crate::simulation::PATIENCE;
 use crate::values::Values;
 use openlake_drive::{Answer, Key, Request, Space, Want};
@@ -147,6 +148,47 @@ pub fn write_everything(cluster: &mut Cluster, values: &Rc<Values>, random: &mut
             );
         }
     }
+}
+
+/// Longest that healing may take once nothing is broken any more.
+const HEALING: Duration = Duration::from_secs(120);
+
+/// Lets time pass until all drives are filled and every key is fully redundant, which must happen.
+pub fn wait_until_healed(cluster: &mut Cluster, values: &Rc<Values>) {
+    cluster.history().event(cluster.now(), "healing is waited for");
+    let until = cluster.now().0 + HEALING.as_nanos() as u64;
+    loop {
+        cluster.run_for(Duration::from_millis(500));
+        let dirty = (0..cluster.nodes()).find(|node| !cluster.is_filled(*node));
+        let problem = match dirty {
+            Some(node) => Some(format!("node {node} is not filled: {}", cluster.healing(node))),
+            None => not_redundant(cluster, values),
+        };
+        match problem {
+            None => return,
+            Some(_) if cluster.now().0 < until => {}
+            Some(problem) => {
+                let text = format!("not fully redundant again after {} s: {problem}", HEALING.as_secs());
+                cluster.history().problem(cluster.now(), text);
+                return;
+            }
+        }
+    }
+}
+
+/// The first key that is not fully redundant, and why.
+fn not_redundant(cluster: &mut Cluster, values: &Rc<Values>) -> Option<String> {
+    for key in 0..values.keys.len() {
+        let (client, serving) = (client(cluster, values, 0)?, cluster.serving(0)?);
+        let runtime = client.runtime.clone();
+        let missing = cluster.run_on(&runtime, PATIENCE, async move { redundancy::missing(&client, &serving, key).await });
+        match missing {
+            Some(None) => {}
+            Some(Some(problem)) => return Some(format!("key {key}: {problem}")),
+            None => return Some(format!("key {key}: looking does not end")),
+        }
+    }
+    None
 }
 
 /// Keys whose newest version all drives of their set hold and know to be complete: such a version survives m lost drives. Others

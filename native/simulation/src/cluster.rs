@@ -6,7 +6,7 @@ use crate::plan::Shape;
 use crate::random::Random;
 use openlake_drive::{Drive, DriveState};
 use openlake_io::{Instant, Runtime, SimOptions, SimWorld};
-use openlake_object::NodeState;
+use openlake_object::{HealOptions, NodeState};
 use openlake_peer::{ClusterLayout, NodeAddress, SetLayout, SlotId, SlotPlace};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -43,6 +43,7 @@ pub struct Cluster {
     history: History,
     bootstrap: bool,
     disks_err: bool,
+    healing: HealOptions,
     listener: ServingListener,
 }
 
@@ -103,6 +104,7 @@ impl Cluster {
             history,
             bootstrap: true,
             disks_err: false,
+            healing: node::usual_healing(),
             listener: Rc::new(|_, _, _| ()),
         }
     }
@@ -131,6 +133,10 @@ impl Cluster {
     pub fn end_bootstrap(&mut self) {
         self.bootstrap = false;
     }
+    /// How nodes that start from now on heal.
+    pub fn set_healing(&mut self, healing: HealOptions) {
+        self.healing = healing;
+    }
     /// Whom to tell when a node begins to serve from now on.
     pub fn on_serving(&mut self, listener: ServingListener) {
         self.listener = listener;
@@ -153,6 +159,7 @@ impl Cluster {
             drives_fail: self.machines[node].drives_fail.clone(),
             disks_err: self.disks_err,
             state: self.machines[node].state.clone(),
+            healing: self.healing.clone(),
         };
         let runtime = self.world.start_node(node as u32, address(node));
         for slot in &options.slots {
@@ -230,6 +237,36 @@ impl Cluster {
         let machine = &mut self.machines[node];
         machine.serving.take();
         machine.runtime = None;
+    }
+    /// Puts blank drives in the place of a node's; its process ends with them.
+    pub fn wipe(&mut self, node: usize) {
+        self.event(&format!("the drives of node {node} are replaced by blank ones"));
+        self.history.count("drives replaced");
+        self.forget(node);
+        self.world.stop_node(node as u32);
+        for slot in self.slots_of(node) {
+            if let Err(error) = self.world.wipe_path(node as u32, &drive_path(slot)) {
+                self.history
+                    .problem(self.now(), format!("the harness cannot wipe a drive of node {node}: {error}"));
+            }
+        }
+    }
+    /// Whether a node serves and lacks nothing that it does not know of: its drives are adopted and filled.
+    pub fn is_filled(&self, node: usize) -> bool {
+        let filled = |drive: &Drive| {
+            let progress = drive.heal_progress();
+            !progress.blank && progress.dirty.is_none()
+        };
+        let all = self.slots_of(node).len();
+        self.serving(node)
+            .is_some_and(|serving| serving.drives.len() == all && serving.drives.iter().all(filled))
+    }
+    /// What a node says of its healing.
+    pub fn healing(&self, node: usize) -> String {
+        match self.serving(node) {
+            Some(serving) => format!("{:?}", serving.store.heal_status()),
+            None => "does not serve".to_owned(),
+        }
     }
     /// Lets a node stand still.
     pub fn pause(&mut self, node: usize) {

@@ -31,6 +31,8 @@ pub enum Fault {
     Drives,
     /// A node is restarted in order.
     Restart,
+    /// The drives of a node are lost and replaced by blank ones. Never more at a time than may be lost at any time.
+    Wipe,
 }
 
 const ALL: [Fault; 10] = [
@@ -61,6 +63,8 @@ pub struct FaultPlan {
     pub nodes_away: usize,
     /// How wrong a clock may be, in milliseconds. Two of them may differ by twice that: beyond 5 s drives refuse one another's ballots.
     pub clock_error_ms: i64,
+    /// Most nodes whose drives were replaced and are not filled yet.
+    pub nodes_blank: usize,
 }
 
 impl FaultPlan {
@@ -84,6 +88,7 @@ impl FaultPlan {
             estrangement_ms: outage_ms,
             nodes_away,
             clock_error_ms: if random.percent(50) { 1_200 } else { 4_500 },
+            nodes_blank: 0,
         }
     }
 }
@@ -110,6 +115,8 @@ pub struct Faults {
     away: Vec<bool>,
     far_clock_after_ms: u64,
     usual_reset_chance: f64,
+    /// Nodes with blank drives, until they are filled.
+    blank: Vec<usize>,
 }
 
 impl Faults {
@@ -125,6 +132,7 @@ impl Faults {
             away,
             far_clock_after_ms: 0,
             usual_reset_chance,
+            blank: Vec::new(),
         }
     }
 
@@ -196,7 +204,8 @@ impl Faults {
         };
         let mended_ms = now_ms + self.random.between(1, longest_ms);
         match fault {
-            Fault::PowerCut | Fault::Kill | Fault::Pause | Fault::Drives => {
+            Fault::Wipe if self.may_not_wipe(cluster, node) => {}
+            Fault::PowerCut | Fault::Kill | Fault::Pause | Fault::Drives | Fault::Wipe => {
                 if self.away[node] || self.away.iter().filter(|away| **away).count() >= self.plan.nodes_away {
                     return;
                 }
@@ -204,6 +213,11 @@ impl Faults {
                 let mend = match fault {
                     Fault::PowerCut => {
                         cluster.cut_power(node);
+                        Mend::Restart(node)
+                    }
+                    Fault::Wipe => {
+                        self.blank.push(node);
+                        cluster.wipe(node);
                         Mend::Restart(node)
                     }
                     Fault::Kill => {
@@ -256,6 +270,12 @@ impl Faults {
                 self.mends.push((mended_ms, Mend::Resets));
             }
         }
+    }
+
+    /// What nobody may lose is not taken away.
+    fn may_not_wipe(&mut self, cluster: &Cluster, node: usize) -> bool {
+        self.blank.retain(|blank| !cluster.is_filled(*blank));
+        self.blank.contains(&node) || self.blank.len() >= self.plan.nodes_blank
     }
 
     fn disconnect(&mut self, cluster: &mut Cluster, from: usize, to: usize, mended_ms: u64) {

@@ -19,6 +19,7 @@ pub mod multipart;
 pub mod node;
 pub mod plan;
 pub mod random;
+pub mod redundancy;
 pub mod simulation;
 pub mod value;
 pub mod values;

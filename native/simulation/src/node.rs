@@ -5,8 +5,8 @@
 use crate::history::History;
 use openlake_drive::{Adoption, Drive, DriveOptions, MountCheck};
 use openlake_io::Runtime;
-use openlake_object::{LocalSlot, NodeState, Store, StoreOptions};
-use openlake_peer::{Clock, ClusterLayout, Fences, LocalDrive, Mesh, MeshOptions, SlotId};
+use openlake_object::{HealOptions, LocalSlot, NodeState, Store, StoreOptions};
+use openlake_peer::{Clock, ClusterLayout, DEFAULT_BUDGET_BYTES, Fences, LocalDrive, Mesh, MeshOptions, SlotId, Versions};
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -33,6 +33,7 @@ pub struct NodeOptions {
     pub disks_err: bool,
     /// Filled with what tells how far joining has come.
     pub state: Rc<RefCell<Option<Arc<NodeState>>>>,
+    pub healing: HealOptions,
 }
 
 /// What serves once a node has joined. Ends with the node's process.
@@ -84,6 +85,8 @@ pub async fn start(runtime: Runtime, options: NodeOptions, history: History) -> 
             cluster: options.cluster,
             node: options.node,
             boot,
+            versions: Versions::SPOKEN,
+            budget_bytes: DEFAULT_BUDGET_BYTES,
             secrets: vec![b"the secret of a simulated cluster".to_vec()],
             layout: options.layout.clone(),
             clock: clock.clone(),
@@ -136,6 +139,10 @@ pub async fn start(runtime: Runtime, options: NodeOptions, history: History) -> 
     let stores: Vec<Store> = std::iter::once(store.clone()).chain(others).collect();
     let settling = store.clone();
     runtime.spawn(async move { settling.settle_loop().await });
+    for store in stores.clone() {
+        let healing = options.healing.clone();
+        runtime.spawn(async move { store.heal_loop(healing).await });
+    }
     if let Err(error) = store.join(options.cluster, options.bootstrap).await {
         history.problem(runtime.now(), format!("node {} cannot join: {error:?}", options.node));
         return None;
@@ -150,6 +157,18 @@ pub async fn start(runtime: Runtime, options: NodeOptions, history: History) -> 
     })
 }
 
+/// Everything soon, but for the grace of tombstones, which is longer than any request lives.
+pub fn usual_healing() -> HealOptions {
+    HealOptions {
+        pause: Duration::from_millis(200),
+        compare_every: Duration::from_secs(2),
+        scrub_every: Duration::from_secs(3),
+        collect_every: Duration::from_secs(600),
+        grace: Duration::from_secs(3600),
+        busy_share: 50,
+    }
+}
+
 async fn open(runtime: &Runtime, options: &NodeOptions, slot: SlotId, boot_at_least: u32) -> Result<Drive, String> {
     let drive = DriveOptions {
         path: drive_path(slot),
@@ -158,7 +177,11 @@ async fn open(runtime: &Runtime, options: &NodeOptions, slot: SlotId, boot_at_le
         slot: u32::from(slot.slot),
         set_epoch: options.layout.epoch,
         mount_check: MountCheck::Strict,
-        adoption: if options.bootstrap { Adoption::FormatNew } else { Adoption::Refuse },
+        adoption: if options.bootstrap {
+            Adoption::FormatNew
+        } else {
+            Adoption::Replace
+        },
         // Small, so that a run soon uses space again.
         capacity_bytes: Some(1 << 30),
         cache_bytes: 1 << 20,

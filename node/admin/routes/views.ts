@@ -2,15 +2,16 @@
 
 import type { EngineStatus } from '../../engine/addon.ts';
 import { slotOf } from '../../engine/engine-config.ts';
+import { HealPaces, hintsHeld, viewHeal } from '../heal.ts';
 import type { NodeState } from '../node-state.ts';
-import { ConfigView, DrainView, type DriveView, ErrorView, InfoView, SetsView } from '../schemas.ts';
+import { ConfigView, DrainView, type DriveView, ErrorView, HealView, InfoView, SetsView } from '../schemas.ts';
 import { viewSets } from '../sets.ts';
 import type { TypedServer } from './health.ts';
 
 const security = [{ token: [] }];
 const responses = <T>(view: T): { readonly 200: T; readonly 401: typeof ErrorView } => ({ 200: view, 401: ErrorView });
 
-/** /info, /sets, /config, /drain */
+/** /info, /sets, /heal, /config, /drain */
 export function addViewRoutes(server: TypedServer, state: NodeState): void {
   server.get('/info', { schema: { summary: 'What this node is and runs on', security, response: responses(InfoView) } }, async () => {
     const config = state.config();
@@ -27,9 +28,15 @@ export function addViewRoutes(server: TypedServer, state: NodeState): void {
     };
   });
 
-  server.get('/sets', { schema: { summary: "This node's view of every set", security, response: responses(SetsView) } }, async () => ({
-    sets: viewSets(state.config(), await state.status()),
-  }));
+  server.get('/sets', { schema: { summary: "This node's view of every set", security, response: responses(SetsView) } }, async () => {
+    const status = await state.status();
+    return { sets: viewSets(state.config(), status), hintsHeld: hintsHeld(status) };
+  });
+
+  const paces = new HealPaces();
+  server.get('/heal', { schema: { summary: "What this node's drives lack", security, response: responses(HealView) } }, async () =>
+    viewHeal(await state.status(), { uptimeSeconds: state.uptimeSeconds(), paces }),
+  );
 
   server.get('/config', { schema: { summary: 'Which configuration is in force', security, response: responses(ConfigView) } }, () => {
     const { hash, restartKeys, refusal } = state.configState();

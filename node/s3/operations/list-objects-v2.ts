@@ -23,7 +23,7 @@ export const listObjectsV2: Operation = async (request, service) => {
     ContinuationToken: token,
     NextContinuationToken: page.next === undefined ? undefined : encodeToken(page.next),
     StartAfter: startAfter === undefined ? undefined : encode(startAfter),
-    Contents: listContents(page, withOwner ? { encode, owner: service.owner } : { encode }),
+    '#elements': listContents(page, withOwner ? { encode, owner: service.owner } : { encode }),
     CommonPrefixes: listPrefixes(page, encode),
   });
 };

@@ -20,7 +20,7 @@ export const listObjects: Operation = async (request, service) => {
     EncodingType: isEncoded ? 'url' : undefined,
     IsTruncated: page.next !== undefined,
     NextMarker: nextMarker,
-    Contents: listContents(page, { encode, owner: service.owner }),
+    '#elements': listContents(page, { encode, owner: service.owner }),
     CommonPrefixes: listPrefixes(page, encode),
   });
 };

@@ -29,6 +29,8 @@ export function healthyStatus(): EngineStatus {
         reason: '',
         generation: 1,
         durabilityClass: 'flush',
+        healState: 'whole',
+        healReason: '',
         counters: [
           { name: 'keys', value: 5 },
           { name: 'capacity_bytes', value: 1000 },

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { Value } from 'typebox/value';
-import { ConfigView, InfoView, SetsView } from '../../../node/admin/schemas.ts';
+import { ConfigView, HealView, InfoView, SetsView } from '../../../node/admin/schemas.ts';
 import { createAdminServer } from '../../../node/admin/server.ts';
 import { metricDefinitions } from '../../../node/metrics/definitions.ts';
 import { healthyStatus, nodeState, TOKEN } from './node-fixture.ts';
@@ -40,6 +40,7 @@ for (const [name, header] of [
     for (const [method, url] of [
       ['GET', '/v1/info'],
       ['GET', '/v1/sets'],
+      ['GET', '/v1/heal'],
       ['GET', '/v1/config'],
       ['GET', '/v1/openapi.json'],
       ['POST', '/v1/drain'],
@@ -102,6 +103,42 @@ for (const [connected, ownState, expected, voting] of [
   });
 }
 
+/** The healthy node with its drive being healed: so many objects done and left. */
+function healingStatus(done: number, left: number): ReturnType<typeof healthyStatus> {
+  const status = healthyStatus();
+  const counters = Object.entries({
+    heal_objects_total: done,
+    heal_objects_left: left,
+    heal_shards_least: 3,
+    heal_shards_all: 4,
+    hints_held: 2,
+  });
+  const healing = { healState: 'dirty' as const, healReason: '', counters: counters.map(([name, value]) => ({ name, value })) };
+  return { ...status, drives: status.drives.map((drive) => ({ ...drive, ...healing })) };
+}
+
+test('healing shows what is left, and how long that takes at the pace so far', async () => {
+  const idle = await (await createAdminServer(nodeState())).inject({ url: '/v1/heal', headers: authorized });
+  assert.deepEqual([idle.json<HealView>().whole, idle.json<HealView>().drives[0]?.secondsLeft], [true, null]);
+  let [status, uptimeSeconds] = [healingStatus(100, 900), 10];
+  const server = await createAdminServer(nodeState({ status: async () => status, uptimeSeconds: () => uptimeSeconds }));
+  const get = async (): Promise<HealView> => (await server.inject({ url: '/v1/heal', headers: authorized })).json<HealView>();
+  const first = await get();
+  assert.ok(Value.Check(HealView, first), JSON.stringify(first));
+  assert.deepEqual([first.whole, first.hintsHeld], [false, 2]);
+  const { state, objectsLeft, secondsLeft, leastShards, allShards } = first.drives[0] ?? {};
+  assert.deepEqual([state, objectsLeft, secondsLeft, leastShards, allShards], ['Dirty', 900, null, 3, 4]);
+  [status, uptimeSeconds] = [healingStatus(300, 700), 14];
+  assert.equal((await get()).drives[0]?.secondsLeft, 14);
+  const { body } = await server.inject('/metrics');
+  for (const line of [
+    'openlake_drive_heal_state{drive="0",state="dirty"} 1',
+    'openlake_heal_left_objects{drive="0"} 700',
+    'openlake_hints_held 2',
+  ])
+    assert.ok(body.split('\n').includes(line), line);
+});
+
 test('drain is passed on', async () => {
   let drained = 0;
   const server = await createAdminServer(nodeState({ drain: () => (drained += 1) }));
@@ -153,6 +190,7 @@ test('the OpenAPI document names every route', async () => {
     '/readyz',
     '/v1/config',
     '/v1/drain',
+    '/v1/heal',
     '/v1/info',
     '/v1/sets',
     '/wholez',

@@ -40,6 +40,7 @@ export function sampleConfig(id = 0): NodeConfig {
       idle_timeout_ms: 75000,
       body_timeout_ms: 60000,
       peer_timeout_ms: 5000,
+      drain_delay_ms: 3000,
       drain_timeout_ms: 20000,
     },
     log: { level: 'info' },

@@ -84,3 +84,8 @@ test('any bytes are read or refused, never anything else', () => {
     ),
   );
 });
+
+test('attributes, text beside them and elements made before go where they belong', () => {
+  const document = buildXml('Result', { '@a': '"', '#text': '<', '#elements': '<B>&amp;</B>', C: 1 });
+  assert.match(document, /^<\?xml[^\n]*\n<Result xmlns="[^"]+" a="&quot;">&lt;<B>&amp;<\/B><C>1<\/C><\/Result>$/);
+});

@@ -38,7 +38,7 @@ test('a pod runs the image command with paths of this machine', () => {
   assert.deepEqual(pods[1]?.args, ['/checkout/node/main.ts', '--config', '/data/node-1/config/node-1.toml']);
   assert.deepEqual(pods[1]?.env, { NODE_NAME: 'node-1' });
   assert.equal(pods[1]?.logFile, '/data/node-1/log');
-  assert.equal(pods[1]?.graceMs, 30_000);
+  assert.equal(pods[1]?.graceMs, 35_000);
 });
 
 test('environment variables of the resource reach the pod', () => {

@@ -128,6 +128,19 @@ test('a layout that cannot spare a node waits for approval of this very rollout'
   assert.equal(planPass(other).status.rollout?.blockedReason, 'LayoutCannotSpareNode');
 });
 
+test('a set with nothing to spare on W slots restarts once all of it is whole, and waits while it heals', () => {
+  const edited = edit(running({ nodes: 4, drives: 2, data: 5, parity: 3 }), image);
+  const ready = carryOut(edited, planPass(edited));
+  const healing = { ...ready, answers: answersOf(ready.cluster.status, { away: new Set(), healing: new Set([1]), nowMs: NOW_MS }) };
+  assert.equal(reason(healing), 'TooFewSpareShards');
+  assert.match(
+    planPass(healing).status.rollout?.blockedMessage ?? '',
+    /a version may have 6 shards, 2 of them on node-3, and needs 5 \(slot \d is Healing; slot \d is Healing\)/,
+  );
+  const whole = { ...ready, answers: answersOf(ready.cluster.status, { away: new Set(), nowMs: NOW_MS }) };
+  assert.deepEqual(deletions(whole), ['uid-node-3']);
+});
+
 test('by approval only: each rollout waits for its own', () => {
   const edited = edit(running(small), { ...image, update: { type: 'OnApproval', minReadySeconds: 0 } });
   const waiting = planPass(edited);
@@ -161,15 +174,18 @@ const shapes: readonly Shape[] = [
   { nodes: 6, drives: 1, data: 4, parity: 2 },
   { nodes: 4, drives: 2, data: 4, parity: 4 },
   { nodes: 8, drives: 2, data: 12, parity: 4 },
+  // Nothing to spare on W slots: only what is whole can lose a node.
+  { nodes: 4, drives: 2, data: 5, parity: 3 },
 ];
 
-/** One step of the world: a member falls, returns, becomes ready; time passes; the operator makes a pass or is killed in one. */
+/** One step of the world: a member falls, returns, becomes ready, heals what it missed; time passes; the operator makes a pass or is killed in one. */
 const anyStep = fc.oneof(
   { weight: 6, arbitrary: fc.constant({ kind: 'pass' } as const) },
   { weight: 2, arbitrary: fc.constant({ kind: 'half pass' } as const) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('time' as const), seconds: fc.integer({ min: 1, max: 120 }) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('crash' as const), member: fc.nat(7) }) },
   { weight: 6, arbitrary: fc.constant({ kind: 'return' } as const) },
+  { weight: 4, arbitrary: fc.constant({ kind: 'heal' } as const) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('image' as const), tag: fc.nat(3) }) },
 );
 
@@ -179,10 +195,16 @@ test('in any world: one deletion a pass, never a second member, no set below its
     fc.property(fc.constantFrom(...shapes), fc.array(anyStep, { minLength: 20, maxLength: 80 }), (shape, steps) => {
       let snapshot = running(shape);
       const away = new Set<number>();
+      const healing = new Set<number>();
       const sync = (): void => {
         snapshot = {
           ...snapshot,
-          answers: answersOf(snapshot.cluster.status, { away, nowMs: snapshot.nowMs, hashes: configHashes(planPass(snapshot).actions) }),
+          answers: answersOf(snapshot.cluster.status, {
+            away,
+            healing,
+            nowMs: snapshot.nowMs,
+            hashes: configHashes(planPass(snapshot).actions),
+          }),
         };
       };
       for (const step of steps) {
@@ -193,6 +215,7 @@ test('in any world: one deletion a pass, never a second member, no set below its
           case 'crash': {
             const id = step.member % shape.nodes;
             away.add(id);
+            healing.add(id);
             snapshot = {
               ...snapshot,
               pods: snapshot.pods.map((pod) => (pod.nodeName === `node-${id}` ? { ...pod, ready: false, readySinceMs: undefined } : pod)),
@@ -210,6 +233,9 @@ test('in any world: one deletion a pass, never a second member, no set below its
             snapshot = { ...snapshot, pods };
             break;
           }
+          case 'heal':
+            for (const id of healing) if (!away.has(id)) healing.delete(id);
+            break;
           case 'image':
             snapshot = edit(snapshot, { image: { repository: `image-${step.tag}` } });
             break;
@@ -231,9 +257,11 @@ test('in any world: one deletion a pass, never a second member, no set below its
                   (slot) => !away.has(Number(slot.split('/')[0])) && Number(slot.split('/')[0]) !== target,
                 ).length;
                 assert.ok(left >= quorums(set).write, `set ${set.id} keeps ${left}`);
-                assert.ok(quorums(set).write - set.slots.filter((slot) => Number(slot.split('/')[0]) === target).length >= set.data);
+                const fewest = away.size + healing.size === 0 ? set.slots.length : quorums(set).write;
+                assert.ok(fewest - set.slots.filter((slot) => Number(slot.split('/')[0]) === target).length >= set.data);
               }
               away.add(target);
+              healing.add(target);
             }
             // Killed before the status was written: the actions are done all the same.
             const before = snapshot.cluster;

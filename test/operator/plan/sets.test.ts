@@ -38,6 +38,34 @@ test('a state needs two nodes that agree', () => {
   assert.equal(merged([view(0, 4), view(1, 4), view(2, 3), view(3, 3)]).state, 'Degraded');
 });
 
+/** The view of a node that says how its own slot is. */
+function healView(
+  nodeId: number,
+  options: { readonly voting?: number; readonly heal?: string; readonly hintsHeld?: number } = {},
+): NodeView {
+  const { voting = 4, heal = 'Whole', hintsHeld = 0 } = options;
+  const base = view(nodeId, voting);
+  const sets = base.sets.map((set) => ({ ...set, slots: set.slots.map((slot) => (slot.slot === nodeId ? { ...slot, heal } : slot)) }));
+  return { ...base, sets, hintsHeld };
+}
+
+test('a version may have W shards until all slots are whole and no hint is left, then all of them', () => {
+  const nodes = [0, 1, 2, 3];
+  const all = merged(nodes.map((node) => healView(node)));
+  assert.deepEqual([all.minShards, all.healing], [4, '']);
+  const hinted = merged(nodes.map((node) => healView(node, { hintsHeld: node === 2 ? 7 : 0 })));
+  assert.deepEqual([hinted.minShards, hinted.healing], [3, '7 keys that slots missed are not healed yet']);
+  const catchingUp = merged(nodes.map((node) => healView(node, { heal: node === 1 ? 'Healing' : 'Whole' })));
+  assert.deepEqual([catchingUp.minShards, catchingUp.healing], [3, 'slot 1 is Healing']);
+  // A slot that is being filled holds nothing for certain.
+  const blank = merged(nodes.map((node) => healView(node, { heal: node < 2 ? 'Dirty' : 'Whole' })));
+  assert.equal(blank.minShards, 2);
+  // Nodes that do not say it, and slots that are away.
+  assert.deepEqual(merged(nodes.map((node) => view(node, 4))).minShards, 3);
+  assert.deepEqual(merged([0, 1, 2].map((node) => healView(node, { voting: 3 }))).minShards, 3);
+  assert.deepEqual(merged([healView(0)]).minShards, 0);
+});
+
 test('one view is enough in a cluster of one node', () => {
   assert.equal(merged([view(0, 4)], 1).state, 'Healthy');
 });

@@ -5,7 +5,7 @@ use crate::entry::Entry;
 use crate::format::{MarkKind, MarkParts, StoredMark, StoredRecord, mark_bytes};
 use crate::sabotage::{Sabotage, is_planted};
 use crate::space::{Claim, Place};
-use crate::{Answer, Key};
+use crate::{Answer, Key, Kind};
 use std::rc::Rc;
 
 /// A copy on its way.
@@ -16,7 +16,7 @@ pub(crate) struct Move {
     pub stable: bool,
 }
 
-/// A copy of the trace of a collected tombstone on its way. Rows with a trace alone stay in memory.
+/// A copy of the trace of a collected tombstone on its way; its row stays in memory.
 pub(crate) struct TraceMove {
     pub key: Key,
 }
@@ -35,9 +35,21 @@ impl Core {
     pub fn move_version(&self, entry: &Rc<Entry>, from: Place, record: &StoredRecord<'_>, source: &[u8]) -> Moving {
         let index = self.index.borrow();
         let held = |row: &&crate::row::Row| row.entries().iter().any(|held| Rc::ptr_eq(held, entry));
-        let Some(row) = index.get(&entry.key).filter(held).filter(|_| entry.place() == Some(from)) else {
+        let Some(row) = index
+            .get(&entry.key)
+            .filter(held)
+            .filter(|_| entry.place() == Some(from) && !entry.replacing.get())
+        else {
             return Moving::Dead;
         };
+        if entry.going.get() {
+            // It lives until its `drop` mark is durable. A copy would come behind that mark in the log.
+            return Moving::Dead;
+        }
+        if is_planted(Sabotage::TombstoneNotMoved) && entry.head.kind == Kind::Tombstone {
+            self.space.borrow_mut().remove_live(from.segment(), u64::from(entry.total));
+            return Moving::Dead;
+        }
         let stable = row.stable() == Some(entry.head.ballot);
         let entry = entry.clone();
         let encode = |target: &mut [u8], salt| record.copy_moved(source, stable, target, salt);
@@ -46,7 +58,8 @@ impl Core {
     /// Copies the mark about `entry` that lies at `from`, if its row needs it there.
     pub fn move_mark(&self, entry: &Rc<Entry>, from: Place) -> Moving {
         let index = self.index.borrow();
-        let Some(row) = index.get(&entry.key).filter(|row| row.mark() == Some(from)) else {
+        let needed = |row: &&crate::row::Row| row.mark() == Some(from) && !entry.going.get();
+        let Some(row) = index.get(&entry.key).filter(needed) else {
             return Moving::Dead;
         };
         let parts = MarkParts {
@@ -62,7 +75,7 @@ impl Core {
     }
     /// Copies the trace of a collected tombstone that lies at `from`, if it is needed there.
     pub fn move_trace(&self, key: &Key, mark: &StoredMark<'_>, from: Place) -> Moving {
-        let index = self.index.borrow();
+        let mut index = self.index.borrow_mut();
         if index.get(key).is_none_or(|row| row.mark() != Some(from) || row.trace().is_none()) {
             return Moving::Dead;
         }
@@ -75,7 +88,11 @@ impl Core {
         };
         let key = index.own_key(key);
         let encode = |target: &mut [u8], salt| parts.encode(target, salt);
-        self.append_moved(parts.encoded_bytes(), Effect::TraceMoved(TraceMove { key }), encode)
+        let moving = self.append_moved(parts.encoded_bytes(), Effect::TraceMoved(TraceMove { key: key.clone() }), encode);
+        if matches!(moving, Moving::Appended) {
+            index.begin_trace_move(&key);
+        }
+        moving
     }
     /// Appends a copy of `bytes`, written by `encode` with the drive's salt; `effect` is what it does once durable.
     fn append_moved(&self, bytes: usize, effect: Effect, encode: impl FnOnce(&mut [u8], u64)) -> Moving {
@@ -134,11 +151,7 @@ impl Core {
         {
             space.remove_live(mark.segment(), mark_bytes(&entry.key) as u64);
         }
-        let mut cache = self.cache.borrow_mut();
-        if let Some(tail) = cache.get(old_key) {
-            cache.remove(old_key);
-            cache.insert(new_key, tail);
-        }
+        self.cache.borrow_mut().rename(old_key, new_key);
     }
     /// The copy of a mark is durable at `to`.
     pub fn note_mark_moved(&self, moved: &Move, to: Place, sequence: u64) {
@@ -148,6 +161,7 @@ impl Core {
     pub fn note_trace_moved(&self, moved: &TraceMove, to: Place, sequence: u64) {
         let key = &moved.key;
         let mut index = self.index.borrow_mut();
+        index.end_trace_move(key);
         let Some(row) = index.change(key).filter(|row| row.trace().is_some()) else {
             return;
         };

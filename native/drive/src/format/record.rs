@@ -70,6 +70,8 @@ pub(crate) struct RecordParts<'parts> {
     pub extents: &'parts [Extent],
     pub checksums: &'parts [u8],
     pub payload: &'parts [u8],
+    /// Known complete by now.
+    pub stable: bool,
 }
 
 impl RecordParts<'_> {
@@ -93,7 +95,8 @@ impl RecordParts<'_> {
         let flags = flag(head.coding.whole, WHOLE)
             | flag(head.unconditional, UNCONDITIONAL)
             | flag(head.base.is_some(), HAS_BASE)
-            | flag(head.coding.manifest, MANIFEST);
+            | flag(head.coding.manifest, MANIFEST)
+            | flag(self.stable, STABLE);
         let total = bytes.len() as u32;
         let mut fields = FieldWriter::new(bytes);
         fields
@@ -149,8 +152,6 @@ pub(crate) struct StoredRecord<'bytes> {
     pub tail_offset: usize,
     /// Known complete when this copy was made.
     pub stable: bool,
-    /// A copy made by the cleaner.
-    pub moved: bool,
     /// Bytes under the record's checksum: all but an inline payload, which has checksums of its own.
     checked: usize,
 }
@@ -233,7 +234,6 @@ impl<'bytes> StoredRecord<'bytes> {
             total,
             tail_offset,
             stable: has(STABLE),
-            moved: has(MOVED),
             checked,
         })
     }

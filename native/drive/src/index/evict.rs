@@ -9,6 +9,14 @@ use std::ops::Bound;
 /// Rows looked at by one call: more than one call can have brought in, so that memory shrinks, yet no pause for anybody.
 const STEP_ROWS: usize = 128;
 
+/// What the memory of an index is used for, bytes.
+pub(crate) struct IndexParts {
+    pub rows: usize,
+    pub blocks: usize,
+    pub filters: usize,
+    pub fences: usize,
+}
+
 impl Index {
     /// Memory in use: rows, filters, fences, cached blocks; all of it estimated.
     pub fn used_bytes(&self) -> usize {
@@ -17,6 +25,15 @@ impl Index {
     /// What it shall take.
     pub fn limit_bytes(&self) -> usize {
         self.limit_bytes
+    }
+    /// Memory of all rows that are in it, of cached blocks, of filters and of fences; estimated.
+    pub fn parts(&self) -> IndexParts {
+        IndexParts {
+            rows: self.resident_bytes,
+            blocks: self.blocks.held_bytes(),
+            filters: self.runs.iter().map(|run| run.filter_bytes()).sum(),
+            fences: self.runs.iter().map(|run| run.fences_bytes()).sum(),
+        }
     }
     /// Changes what it shall take.
     #[cfg(test)]
@@ -41,7 +58,8 @@ impl Index {
             self.hand = Some(key.clone());
             let Some(slot) = self.rows.get(key) else { continue };
             let clean = standing(slot.epoch, self.frozen, self.installed) == Standing::Clean || is_planted(Sabotage::EvictDirty);
-            if clean && slot.is_idle() && Some(key) != kept && (!slot.used.replace(false) || self.limit_bytes == 0) {
+            let idle = slot.is_idle() && !self.traces_on_their_way.contains(key);
+            if clean && idle && Some(key) != kept && (!slot.used.replace(false) || self.limit_bytes == 0) {
                 surplus = surplus.saturating_sub(slot.bytes);
                 victims.push(key.clone());
                 if surplus == 0 {
@@ -57,6 +75,7 @@ impl Index {
         if let Some(slot) = self.rows.remove(key) {
             self.resident_bytes = self.resident_bytes.saturating_sub(slot.bytes);
             self.order.remove(key);
+            self.unsettled_elsewhere |= slot.is_unsettled();
             if slot.row.is_empty() {
                 self.forget_key();
             }

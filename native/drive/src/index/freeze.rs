@@ -45,7 +45,7 @@ impl Index {
         self.epoch += 1;
         self.images.clear();
         self.frozen_rows = std::mem::take(&mut self.dirty_rows);
-        self.dirty_bytes = 0;
+        self.frozen_bytes = std::mem::take(&mut self.dirty_bytes);
         FrozenRows {
             freeze,
             rows: self.frozen_rows,
@@ -84,7 +84,7 @@ impl Index {
         self.generation += 1;
         self.installed = self.frozen.take().unwrap_or(self.installed);
         self.evict_at = 0;
-        self.frozen_rows = 0;
+        (self.frozen_rows, self.frozen_bytes) = (0, 0);
         self.images.clear();
     }
     /// The checkpoint failed: its rows are dirty again, and the next freeze takes them.
@@ -95,11 +95,15 @@ impl Index {
         let (rows, installed) = (&self.rows, self.installed);
         let dirty = rows.values().filter(|slot| slot.epoch > installed);
         (self.dirty_rows, self.dirty_bytes) = dirty.fold((0, 0), |(rows, bytes), slot| (rows + 1, bytes + slot.bytes));
-        self.frozen_rows = 0;
+        (self.frozen_rows, self.frozen_bytes) = (0, 0);
     }
-    /// Their memory, estimated.
+    /// Memory of the rows that no checkpoint has taken up, estimated.
     pub fn dirty_bytes(&self) -> usize {
         self.dirty_bytes
+    }
+    /// The same with those that a checkpoint is writing: what cannot be let go.
+    pub fn unwritten_bytes(&self) -> usize {
+        self.dirty_bytes + self.frozen_bytes
     }
     /// Puts `merged` in the place of the runs that it was made of. They keep their space until [`Index::take_retired`].
     pub fn replace(&mut self, inputs: &[Rc<Run>], merged: Option<Rc<Run>>) {

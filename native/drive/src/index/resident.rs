@@ -16,7 +16,7 @@ use std::ops::Bound;
 use std::rc::Rc;
 
 /// Of the budget, the share that cached blocks of runs may take.
-const BLOCKS_SHARE: u64 = 4;
+const BLOCKS_SHARE: usize = 4;
 
 /// A block of a run: the run's id, the block's number.
 pub(crate) type BlockName = (u64, usize);
@@ -39,8 +39,14 @@ pub(crate) struct Index {
     pub(super) dirty_bytes: usize,
     pub(super) dirty_rows: u64,
     pub(super) frozen_rows: u64,
+    /// Memory of the rows that a checkpoint is writing. One that changes meanwhile counts as dirty too: an image of it is kept.
+    pub(super) frozen_bytes: usize,
     /// Where eviction goes on.
     pub(super) hand: Option<Key>,
+    /// Unsettled rows are in the runs alone.
+    pub(super) unsettled_elsewhere: bool,
+    /// Rows that a copy of their trace is on its way for; they stay.
+    pub(super) traces_on_their_way: BTreeSet<Key>,
     /// It found nothing to let go; it tries again when so much memory is used.
     pub(super) evict_at: usize,
     /// Newest first.
@@ -70,13 +76,16 @@ impl Index {
             dirty_bytes: 0,
             dirty_rows: 0,
             frozen_rows: 0,
+            frozen_bytes: 0,
             hand: None,
+            unsettled_elsewhere: false,
+            traces_on_their_way: BTreeSet::new(),
             evict_at: 0,
             runs: Rc::default(),
             pinned_bytes: 0,
             retired: Vec::new(),
             generation: 0,
-            blocks: Cache::new(limit_bytes / BLOCKS_SHARE),
+            blocks: Cache::new(limit_bytes / BLOCKS_SHARE as u64),
             limit_bytes: usize::try_from(limit_bytes).unwrap_or(usize::MAX),
             keys: 0,
         }
@@ -139,6 +148,8 @@ impl Index {
     pub(super) fn insert_clean(&mut self, key: Key, row: Row) {
         let mut slot = Slot::new(row, 0);
         slot.bytes = slot.estimate(&key);
+        // The run that wrote the row wrote its marker.
+        slot.marked = slot.is_unsettled();
         self.resident_bytes += slot.bytes;
         self.order.insert(key.clone());
         self.rows.insert(key, slot);
@@ -203,6 +214,13 @@ impl Index {
         keys.take_while(same)
             .filter_map(|key| self.rows.get(key).map(|slot| (key, &slot.row)))
     }
+    /// Bucket and space of the first row in memory from a key on; perhaps of a removed key.
+    pub fn first_space(&self, from: &Key) -> Option<(u64, NameSpace)> {
+        self.order
+            .range((Bound::Included(from), Bound::Unbounded))
+            .next()
+            .map(|key| (key.bucket, key.space))
+    }
     /// Every row in memory, in order: that of a hash table differs from run to run, and a simulation must not.
     pub fn rows(&self) -> impl Iterator<Item = (&Key, &Row)> {
         self.order.iter().filter_map(|key| self.rows.get(key).map(|slot| (key, &slot.row)))
@@ -227,12 +245,32 @@ impl Index {
     pub(super) fn put_runs(&mut self, runs: Vec<Rc<Run>>) {
         self.pinned_bytes = runs.iter().map(|run| run.memory_bytes()).sum();
         self.runs = Rc::new(runs);
+        // What filters and fences take beyond their share, cached blocks give up.
+        let share = self.limit_bytes / BLOCKS_SHARE;
+        self.blocks
+            .set_limit((share * 2).saturating_sub(self.pinned_bytes).clamp(share / 8, share));
     }
     /// A run says of this key, which is in memory, that it is unsettled.
     pub fn set_marked(&mut self, key: &Key) {
         if let Some(slot) = self.rows.get_mut(key) {
             slot.marked = true;
         }
+    }
+    /// Whether the runs may know of unsettled rows that are not in memory.
+    pub fn has_unsettled_elsewhere(&self) -> bool {
+        self.unsettled_elsewhere
+    }
+    /// Says so, or that all of them are about to be looked for.
+    pub fn set_unsettled_elsewhere(&mut self, elsewhere: bool) {
+        self.unsettled_elsewhere = elsewhere;
+    }
+    /// Keeps the row of a trace in memory until its copy is durable.
+    pub fn begin_trace_move(&mut self, key: &Key) {
+        self.traces_on_their_way.insert(key.clone());
+    }
+    /// The copy is durable.
+    pub fn end_trace_move(&mut self, key: &Key) {
+        self.traces_on_their_way.remove(key);
     }
 }
 

@@ -103,7 +103,15 @@ impl Run {
     }
     /// Bytes of filter and fences.
     pub fn memory_bytes(&self) -> usize {
-        self.filter.bytes() + self.fences.memory_bytes()
+        self.filter_bytes() + self.fences_bytes()
+    }
+    /// Bytes of the filter.
+    pub fn filter_bytes(&self) -> usize {
+        self.filter.bytes()
+    }
+    /// Bytes of the fences.
+    pub fn fences_bytes(&self) -> usize {
+        self.fences.memory_bytes()
     }
     /// Number of blocks.
     pub fn blocks(&self) -> usize {

@@ -49,13 +49,14 @@ impl Slot {
     /// Whether nothing but the table refers to what it holds, and nobody waits for it.
     pub fn is_idle(&self) -> bool {
         let row = &self.row;
-        let settled = match row.entries().last() {
-            // A floor without a version is a promise, and lives here only.
-            // So does the trace of a collected tombstone, until it may go.
-            None => row.is_empty(),
-            Some(newest) => row.stable() == Some(newest.head.ballot),
-        };
-        settled && row.entries().iter().all(|entry| entry.is_durable() && Rc::strong_count(entry) == 1)
+        // A floor without a version is a promise, and lives here only.
+        let is_written = !row.entries().is_empty() || row.trace().is_some() || row.is_empty();
+        is_written && row.entries().iter().all(|entry| entry.is_durable() && Rc::strong_count(entry) == 1)
+    }
+    /// Whether somebody has to come back to it: its newest version is not known complete, or it is the trace of a collected tombstone.
+    pub fn is_unsettled(&self) -> bool {
+        let newest = self.row.newest();
+        newest.is_some_and(|newest| Some(newest.head.ballot) > self.row.stable()) || self.row.trace().is_some()
     }
     /// Memory of the row, estimated.
     pub fn estimate(&self, key: &Key) -> usize {
@@ -65,7 +66,7 @@ impl Slot {
     pub fn image(&self) -> Image {
         Image {
             value: encode_row(&self.row),
-            unsettled: self.row.newest().is_some_and(|newest| Some(newest.head.ballot) > self.row.stable()) || self.row.trace().is_some(),
+            unsettled: self.is_unsettled(),
         }
     }
 }
@@ -73,6 +74,6 @@ impl Slot {
 /// A frozen row, encoded.
 pub(super) struct Image {
     pub value: Vec<u8>,
-    /// Its newest version was not known complete, or it has a trace: a start must know of it.
+    /// See [`Slot::is_unsettled`]; a start must know of it.
     pub unsettled: bool,
 }

@@ -102,6 +102,12 @@ impl<E> Log<E> {
     pub fn head(&self) -> &Head {
         &self.head
     }
+    /// Memory of batches that are open or on their way.
+    pub fn memory_bytes(&self) -> usize {
+        let closed = self.closed.iter().map(|batch| batch.bytes.len());
+        let in_flight = self.in_flight.iter().map(|flight| flight.batch.bytes.len());
+        self.open.used() + closed.chain(in_flight).sum::<usize>()
+    }
     /// Whether the segment in use fills, so that those ahead are worth preparing.
     pub fn is_busy(&self) -> bool {
         self.head.offset > self.segment_bytes / 4

@@ -66,6 +66,7 @@ fn encode(key: &Key, kind: RecordType, head: &Head, extents: &[Extent], payload:
         extents,
         checksums: &checksums,
         payload,
+        stable: false,
     };
     let mut bytes = vec![0; parts.encoded_bytes()];
     parts.encode(&mut bytes, salt);

@@ -95,7 +95,7 @@ impl Model {
                 key.acknowledged.insert(ballot);
                 key.floor = key.floor.max(ballot);
             }
-            Answer::Refuse { floor, stable } => {
+            Answer::Refuse { floor, stable, .. } => {
                 assert!(
                     ballot < *floor || stable.is_some_and(|stable| ballot <= stable),
                     "{name}: {ballot} refused for {floor}"

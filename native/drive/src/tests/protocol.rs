@@ -27,7 +27,8 @@ fn publish_acks_duplicates_and_refuses_below_the_floor() {
             put(&drive, "k", ballot(now, 4), 4, b"four").await,
             Answer::Refuse {
                 floor: ballot(now, 5),
-                stable: None
+                stable: None,
+                dirty: None,
             }
         );
         assert_eq!(put(&drive, "k", ballot(now, 6), 6, b"six").await, Answer::Ack);
@@ -40,6 +41,7 @@ fn publish_acks_duplicates_and_refuses_below_the_floor() {
         let refused = Answer::Refuse {
             floor: ballot(now, 6),
             stable: Some(ballot(now, 6)),
+            dirty: None,
         };
         assert_eq!(
             put(&drive, "k", ballot(now, 5), 5, b"five").await,
@@ -84,7 +86,8 @@ fn prepare_promises_repeats_and_refuses_and_a_restart_keeps_the_promise() {
             prepare(&drive, "k", ballot(now, 6)).await,
             Answer::Refuse {
                 floor: ballot(now, 7),
-                stable: None
+                stable: None,
+                dirty: None,
             }
         );
         assert!(matches!(put(&drive, "k", ballot(now, 6), 6, b"x").await, Answer::Refuse { .. }));

@@ -45,8 +45,8 @@ impl Transfer {
                 let total = total_bytes(&buffers);
                 (socket.system()?.clone(), Work::Send { buffers, done: 0, total })
             }
-            Operation::Connect { address } => {
-                let descriptor = sockets::create(&address, true)?;
+            Operation::Connect { address, from } => {
+                let descriptor = sockets::create_from(from, &address, true)?;
                 let handle = Arc::new(SystemHandle { descriptor, direct: false });
                 match sockets::connect(handle.raw(), &address) {
                     Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => return Err(error),

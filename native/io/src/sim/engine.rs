@@ -62,7 +62,7 @@ impl SimEngine {
             Operation::Connect { .. } => None,
         };
         match (operation, resource) {
-            (Operation::Connect { address }, _) => state.submit_connect(self.node, token, address),
+            (Operation::Connect { address, .. }, _) => state.submit_connect(self.node, token, address),
             (Operation::Accept { .. }, Some(Resource::Listener(listener))) => state.submit_accept(self.node, token, listener),
             (Operation::Receive { buffer, .. }, Some(Resource::Socket(end))) => state.submit_receive(self.node, token, end, buffer),
             (Operation::Send { buffers, .. }, Some(Resource::Socket(end))) => state.submit_send(self.node, token, end, buffers),

@@ -3,7 +3,7 @@
 use super::RawAddress;
 use super::calls::{check, retry};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 /// Connections that the kernel keeps for a listener before it accepts them; Linux cuts it to net.core.somaxconn (4096).
@@ -21,6 +21,22 @@ pub(crate) fn create(address: &SocketAddr, nonblocking: bool) -> io::Result<Owne
     // SAFETY: `raw` was just opened and nobody else owns it.
     let descriptor = unsafe { OwnedFd::from_raw_fd(raw) };
     prepare(&descriptor, nonblocking)?;
+    Ok(descriptor)
+}
+
+/// A TCP socket to connect to `address`, bound to `from` where that is of the same family. The port is only chosen when it connects, so
+/// that it need not be free for all destinations.
+pub(crate) fn create_from(from: Option<IpAddr>, address: &SocketAddr, nonblocking: bool) -> io::Result<OwnedFd> {
+    let descriptor = create(address, nonblocking)?;
+    if let Some(from) = from.filter(|from| from.is_ipv4() == address.is_ipv4()) {
+        let raw = descriptor.as_raw_fd();
+        #[cfg(target_os = "linux")]
+        set_option(raw, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT)?;
+        let name = RawAddress::from_address(&SocketAddr::new(from, 0));
+        // SAFETY: the pointer and length describe `name`, alive during the call.
+        check(unsafe { libc::bind(raw, name.as_pointer(), name.length) })
+            .map_err(|error| io::Error::new(error.kind(), format!("cannot connect from {from}: {error}")))?;
+    }
     Ok(descriptor)
 }
 

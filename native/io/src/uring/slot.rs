@@ -59,9 +59,9 @@ impl Slot {
             }
             Operation::Accept { listener } => listener.system().cloned(),
             Operation::Receive { socket, .. } | Operation::Send { socket, .. } => socket.system().cloned(),
-            Operation::Connect { address } => {
+            Operation::Connect { address, from } => {
                 self.address = RawAddress::from_address(address);
-                sockets::create(address, false).map(|descriptor| Arc::new(SystemHandle { descriptor, direct: false }))
+                sockets::create_from(*from, address, false).map(|descriptor| Arc::new(SystemHandle { descriptor, direct: false }))
             }
         };
         match handle {

@@ -5,6 +5,7 @@ use crate::files::pattern;
 use bytes::Bytes;
 use openlake_io::{AlignedBuffer, Listener, Socket};
 use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 async fn pair(place: &Place) -> (Socket, Socket) {
@@ -201,6 +202,17 @@ pub(crate) async fn addresses_match(place: Place) {
     assert_eq!(client.peer_address().unwrap(), address);
     assert_eq!(server.peer_address().unwrap(), peer);
     assert_eq!(peer.ip(), address.ip());
+    // A connection leaves from where it is told to; an address of the other family says nothing about it.
+    let own: IpAddr = if address.ip().is_loopback() {
+        [127, 0, 0, 7].into()
+    } else {
+        address.ip()
+    };
+    for (from, seen) in [(own, own), (Ipv6Addr::LOCALHOST.into(), address.ip())] {
+        let (connected, accepted) = futures_util::join!(place.runtime.connect_from(Some(from), address), listener.accept());
+        connected.unwrap();
+        assert_eq!(accepted.unwrap().1.ip(), seen);
+    }
 }
 
 pub(crate) async fn a_hundred_connections(place: Place) {

@@ -114,7 +114,12 @@ impl Acceptor {
             Request::Drop { key, ballot } => Answer::Refuse {
                 floor: self.floor(&key),
                 stable: Some(ballot),
+                dirty: None,
             },
+            Request::Barrier { .. } | Request::NextSpace { .. } | Request::HealScan { .. } | Request::Digest { .. } => {
+                Answer::Failed("not played here".to_owned())
+            }
+            Request::Missed { .. } => Answer::Ack,
             Request::Scan {
                 bucket,
                 space,
@@ -186,6 +191,7 @@ impl Acceptor {
             return Answer::Refuse {
                 floor,
                 stable: self.keys.get(key).and_then(|versions| versions.stable),
+                dirty: None,
             };
         }
         // An equal ballot is the same sender's, as ballots are never reused.
@@ -203,6 +209,7 @@ impl Acceptor {
             return Answer::Refuse {
                 floor,
                 stable: versions.stable,
+                dirty: None,
             };
         }
         let unstable = versions

@@ -309,6 +309,7 @@ fn describe_request(request: &Request) -> String {
         Request::Stage { write_id, .. } => format!("stage {:02x}", write_id.0[0]),
         Request::Unstage { write_id } => format!("unstage {:02x}", write_id.0[0]),
         Request::Scan { .. } => "scan".to_owned(),
+        other => format!("{other:?}"),
     }
 }
 
@@ -329,7 +330,7 @@ fn describe_answer(answer: &Answer) -> String {
     match answer {
         Answer::State { state: known, .. } => state(known),
         Answer::Promise(known) => format!("promise {}", state(known)),
-        Answer::Refuse { floor, stable } => format!("REFUSE floor {floor} stable {:?}", stable.map(|b| b.to_string())),
+        Answer::Refuse { floor, stable, .. } => format!("REFUSE floor {floor} stable {:?}", stable.map(|b| b.to_string())),
         Answer::Ack => "ack".to_owned(),
         Answer::NotStaged => "not staged".to_owned(),
         Answer::SettleFirst => "settle first".to_owned(),

@@ -6,7 +6,7 @@
 //!  3 staged        floor 16
 //!  4 promise       state
 //!  5 ack
-//!  6 refuse        floor 16, stable option ballot
+//!  6 refuse        floor 16, stable option ballot, dirty option ballot
 //!  7 page          rows list (name bytes, state), covers: u8 0 end | 1 up to: name bytes, dirty u8
 //!  8 nothing
 //!  9 not staged
@@ -17,8 +17,12 @@
 //! 14 failed        text
 //! 15 wrong         text
 //! 16 behind
+//! 17 done          highest 16, dirty u8, keys u64
+//! 18 space         option (bucket u64, space u8)
+//! 19 digest        digest u64, keys u64
 //! ```
 
+use super::record::{decode_spot, encode_spot};
 use super::{Cursor, DecodeError, Wire, Writer};
 use openlake_drive::{Answer, Covers, ScanRow};
 
@@ -78,10 +82,11 @@ impl Wire for Answer {
                 state.encode(writer);
             }
             Answer::Ack => writer.u8(5),
-            Answer::Refuse { floor, stable } => {
+            Answer::Refuse { floor, stable, dirty } => {
                 writer.u8(6);
                 floor.encode(writer);
                 stable.encode(writer);
+                dirty.encode(writer);
             }
             Answer::Page { rows, covers, dirty } => {
                 writer.u8(7);
@@ -107,6 +112,21 @@ impl Wire for Answer {
                 writer.bytes(text.as_bytes());
             }
             Answer::Behind => writer.u8(16),
+            Answer::Done { highest, dirty, keys } => {
+                writer.u8(17);
+                highest.encode(writer);
+                writer.u8(u8::from(*dirty));
+                writer.u64(*keys);
+            }
+            Answer::Space(spot) => {
+                writer.u8(18);
+                encode_spot(writer, *spot);
+            }
+            Answer::Digest { digest, keys } => {
+                writer.u8(19);
+                writer.u64(*digest);
+                writer.u64(*keys);
+            }
         }
     }
     fn decode(cursor: &mut Cursor<'_>) -> Result<Answer, DecodeError> {
@@ -124,6 +144,7 @@ impl Wire for Answer {
             6 => Answer::Refuse {
                 floor: Wire::decode(cursor)?,
                 stable: Wire::decode(cursor)?,
+                dirty: Wire::decode(cursor)?,
             },
             7 => Answer::Page {
                 rows: Wire::decode(cursor)?,
@@ -139,6 +160,16 @@ impl Wire for Answer {
             14 => Answer::Failed(cursor.text()?),
             15 => Answer::Wrong(cursor.text()?),
             16 => Answer::Behind,
+            17 => Answer::Done {
+                highest: Wire::decode(cursor)?,
+                dirty: cursor.flag("dirty")?,
+                keys: cursor.u64()?,
+            },
+            18 => Answer::Space(decode_spot(cursor)?),
+            19 => Answer::Digest {
+                digest: cursor.u64()?,
+                keys: cursor.u64()?,
+            },
             value => {
                 return Err(DecodeError::Unknown {
                     field: "answer",

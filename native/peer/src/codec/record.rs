@@ -50,6 +50,23 @@ pub fn decode_space(cursor: &mut Cursor<'_>) -> Result<Space, DecodeError> {
     })
 }
 
+/// A space of a bucket, or none: option (bucket u64, space u8).
+pub fn encode_spot(writer: &mut Writer<'_>, spot: Option<(u64, Space)>) {
+    writer.u8(u8::from(spot.is_some()));
+    if let Some((bucket, space)) = spot {
+        writer.u64(bucket);
+        writer.u8(space as u8);
+    }
+}
+
+/// The inverse of [`encode_spot`].
+pub fn decode_spot(cursor: &mut Cursor<'_>) -> Result<Option<(u64, Space)>, DecodeError> {
+    Ok(match cursor.flag("spot")? {
+        true => Some((cursor.u64()?, decode_space(cursor)?)),
+        false => None,
+    })
+}
+
 impl Wire for Key {
     const MIN_BYTES: usize = 13;
     fn encode(&self, writer: &mut Writer<'_>) {

@@ -10,9 +10,14 @@
 //! 7 stable    key, ballot 16
 //! 8 scan      bucket u64, space u8, prefix bytes, from bytes, limit u32
 //! 9 drop      key, ballot 16
+//! 10 barrier    floor 16
+//! 11 next space option (bucket u64, space u8)
+//! 12 heal scan  bucket u64, space u8, from bytes, limit u32, barrier 16
+//! 13 digest     bucket u64, space u8, from bytes, to option bytes
+//! 14 missed     keys list key, lost u8
 //! ```
 
-use super::record::decode_space;
+use super::record::{decode_space, decode_spot, encode_spot};
 use super::{Cursor, DecodeError, Wire, Writer};
 use openlake_drive::{Request, Want};
 
@@ -44,7 +49,7 @@ impl Wire for Want {
 }
 
 impl Wire for Request {
-    const MIN_BYTES: usize = 15;
+    const MIN_BYTES: usize = 2;
     fn encode(&self, writer: &mut Writer<'_>) {
         match self {
             Request::Read { key, want } => {
@@ -118,6 +123,43 @@ impl Wire for Request {
                 writer.bytes(from);
                 writer.u32(*limit);
             }
+            Request::Barrier { floor } => {
+                writer.u8(10);
+                floor.encode(writer);
+            }
+            Request::NextSpace { after } => {
+                writer.u8(11);
+                encode_spot(writer, *after);
+            }
+            Request::HealScan {
+                bucket,
+                space,
+                from,
+                limit,
+                barrier,
+            } => {
+                writer.u8(12);
+                writer.u64(*bucket);
+                writer.u8(*space as u8);
+                writer.bytes(from);
+                writer.u32(*limit);
+                barrier.encode(writer);
+            }
+            Request::Digest { bucket, space, from, to } => {
+                writer.u8(13);
+                writer.u64(*bucket);
+                writer.u8(*space as u8);
+                writer.bytes(from);
+                writer.u8(u8::from(to.is_some()));
+                if let Some(to) = to {
+                    writer.bytes(to);
+                }
+            }
+            Request::Missed { keys, lost } => {
+                writer.u8(14);
+                keys.encode(writer);
+                writer.u8(u8::from(*lost));
+            }
         }
     }
     fn decode(cursor: &mut Cursor<'_>) -> Result<Request, DecodeError> {
@@ -165,6 +207,29 @@ impl Wire for Request {
             9 => Request::Drop {
                 key: Wire::decode(cursor)?,
                 ballot: Wire::decode(cursor)?,
+            },
+            10 => Request::Barrier {
+                floor: Wire::decode(cursor)?,
+            },
+            11 => Request::NextSpace {
+                after: decode_spot(cursor)?,
+            },
+            12 => Request::HealScan {
+                bucket: cursor.u64()?,
+                space: decode_space(cursor)?,
+                from: cursor.bytes()?,
+                limit: cursor.u32()?,
+                barrier: Wire::decode(cursor)?,
+            },
+            13 => Request::Digest {
+                bucket: cursor.u64()?,
+                space: decode_space(cursor)?,
+                from: cursor.bytes()?,
+                to: if cursor.flag("to")? { Some(cursor.bytes()?) } else { None },
+            },
+            14 => Request::Missed {
+                keys: Wire::decode(cursor)?,
+                lost: cursor.flag("lost")?,
             },
             value => {
                 return Err(DecodeError::Unknown {

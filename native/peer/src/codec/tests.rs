@@ -144,6 +144,22 @@ fn request() -> impl Strategy<Value = Request> {
             from,
             limit
         }),
+        ballot().prop_map(|floor| Request::Barrier { floor }),
+        option::of((any::<u64>(), space())).prop_map(|after| Request::NextSpace { after }),
+        (any::<u64>(), space(), name(), any::<u32>(), ballot()).prop_map(|(bucket, space, from, limit, barrier)| Request::HealScan {
+            bucket,
+            space,
+            from,
+            limit,
+            barrier
+        }),
+        (any::<u64>(), space(), name(), option::of(name())).prop_map(|(bucket, space, from, to)| Request::Digest {
+            bucket,
+            space,
+            from,
+            to
+        }),
+        (vec(key(), 0..3), any::<bool>()).prop_map(|(keys, lost)| Request::Missed { keys, lost }),
     ]
 }
 
@@ -169,7 +185,10 @@ fn answer() -> impl Strategy<Value = Answer> {
         shard_bytes().prop_map(Answer::Blocks),
         ballot().prop_map(|floor| Answer::Staged { floor }),
         state().prop_map(Answer::Promise),
-        (ballot(), option::of(ballot())).prop_map(|(floor, stable)| Answer::Refuse { floor, stable }),
+        (ballot(), option::of(ballot()), option::of(ballot())).prop_map(|(floor, stable, dirty)| Answer::Refuse { floor, stable, dirty }),
+        (ballot(), any::<bool>(), any::<u64>()).prop_map(|(highest, dirty, keys)| Answer::Done { highest, dirty, keys }),
+        option::of((any::<u64>(), space())).prop_map(Answer::Space),
+        any::<(u64, u64)>().prop_map(|(digest, keys)| Answer::Digest { digest, keys }),
         (vec(row, 0..3), covers, any::<bool>()).prop_map(|(rows, covers, dirty)| Answer::Page { rows, covers, dirty }),
         any::<u64>().prop_map(|now_ms| Answer::Clock { now_ms }),
         ".{0,20}".prop_map(Answer::Failed),
@@ -297,7 +316,7 @@ fn long_bytes_are_shared_not_copied() {
     assert_eq!(read.as_ptr(), bytes.as_ptr());
 }
 
-/// These bytes are the format of version 1: a change of them is a change of the version.
+/// These bytes are the format of version 2: a change of them is a change of the version.
 #[test]
 fn golden_bytes() {
     let ballot = Ballot {
@@ -319,8 +338,12 @@ fn golden_bytes() {
     let refuse = Answer::Refuse {
         floor: ballot,
         stable: None,
+        dirty: None,
     };
-    assert_eq!(written(&refuse).0, [6, 2, 1, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 0]);
+    assert_eq!(written(&refuse).0, [6, 2, 1, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 0, 0]);
+
+    let barrier = Request::Barrier { floor: ballot };
+    assert_eq!(written(&barrier).0, [10, 2, 1, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0]);
 
     let envelope = RequestEnvelope {
         slot: SlotId { set: 1, slot: 2 },

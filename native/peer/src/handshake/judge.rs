@@ -1,7 +1,8 @@
 //! Whether to believe the other side: pure decisions, each with a reason that names both.
 
 use super::proof::{Side, equal};
-use super::{Confirm, Credentials, Hello, Welcome, key_id, prove};
+use super::versions::advice;
+use super::{Confirm, Credentials, Hello, KnownBoots, Welcome, key_id, prove};
 
 /// The other side as it presents itself.
 #[derive(Clone, Copy, Debug)]
@@ -19,8 +20,8 @@ pub fn describe(me: &Credentials, other: Claim, why: &str) -> String {
     )
 }
 
-/// The responder's first look: the secret to prove things by, or why not. Nothing is proven yet.
-pub fn hello<'a>(me: &'a Credentials, hello: &Hello) -> Result<&'a [u8], String> {
+/// The responder's first look: the secret to prove things by and the version to speak, or why not. Nothing is proven yet.
+pub fn hello<'a>(me: &'a Credentials, hello: &Hello) -> Result<(&'a [u8], u8), String> {
     let claim = Claim {
         cluster: hello.cluster,
         node: hello.from,
@@ -38,8 +39,11 @@ pub fn hello<'a>(me: &'a Credentials, hello: &Hello) -> Result<&'a [u8], String>
     if !me.nodes.contains(&hello.from) {
         return refuse(format!("the layout of epoch {} has no node {}", me.epoch, hello.from));
     }
+    let Some(version) = me.versions.agree(hello.versions) else {
+        return refuse(advice((me.node, me.versions), (hello.from, hello.versions)));
+    };
     match me.secrets.iter().find(|secret| key_id(secret) == hello.key_id) {
-        Some(secret) => Ok(secret),
+        Some(secret) => Ok((secret, version)),
         None => refuse(format!("wrong secret: no secret with the id {} is known here", hex(&hello.key_id))),
     }
 }
@@ -63,17 +67,24 @@ pub fn welcome(me: &Credentials, hello: &Hello, welcome: &Welcome, secret: &[u8]
     if !equal(&welcome.proof, &prove(secret, Side::Responder, hello, welcome)) {
         return refuse("wrong secret: its proof is wrong".to_owned());
     }
+    if !(me.versions.oldest..=me.versions.newest).contains(&welcome.version) {
+        return refuse(format!(
+            "it chose protocol version {}, this side speaks {}",
+            welcome.version, me.versions
+        ));
+    }
     same_layout(me, claim, welcome.epoch, &welcome.layout_hash)
 }
 
-/// The responder's judgement of the initiator's proof. `newest_boot`: of a node by that id that is linked now.
+/// The responder's judgement of the initiator's proof. `known`: of nodes by that id that are linked now. The one at the address that the
+/// layout names is believed: a copy of its drives started elsewhere would count as a slot that it is not.
 pub fn confirm(
     me: &Credentials,
     hello: &Hello,
     welcome: &Welcome,
     confirm: &Confirm,
     secret: &[u8],
-    newest_boot: Option<u32>,
+    known: KnownBoots,
 ) -> Result<(), String> {
     let claim = Claim {
         cluster: hello.cluster,
@@ -82,7 +93,14 @@ pub fn confirm(
     if !equal(&confirm.proof, &prove(secret, Side::Initiator, hello, welcome)) {
         return Err(describe(me, claim, "wrong secret: its proof is wrong"));
     }
-    if let Some(newest) = newest_boot.filter(|newest| *newest > hello.boot) {
+    if let Some(there) = known.at_address.filter(|there| *there != hello.boot) {
+        let why = format!(
+            "duplicate node id: node {} runs at its address with boot {there}, this is boot {}; stop one of the two",
+            hello.from, hello.boot
+        );
+        return Err(describe(me, claim, &why));
+    }
+    if let Some(newest) = known.newest_session.filter(|newest| *newest > hello.boot) {
         let why = format!(
             "duplicate node id: boot {} of node {} is linked already, this is boot {}",
             newest, hello.from, hello.boot

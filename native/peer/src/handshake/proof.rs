@@ -2,7 +2,7 @@
 
 use super::{Hello, Welcome};
 use crate::codec::{Wire, Writer};
-use crate::frame::VERSION;
+use crate::frame::HANDSHAKE_VERSION;
 use openlake_checksum::sha256::hmac;
 
 /// Whose proof it is.
@@ -27,7 +27,7 @@ pub fn prove(secret: &[u8], side: Side, hello: &Hello, welcome: &Welcome) -> [u8
     let mut transcript = label.to_vec();
     let mut bulk = Vec::new();
     let mut writer = Writer::new(&mut transcript, &mut bulk);
-    writer.u8(VERSION);
+    writer.u8(HANDSHAKE_VERSION);
     hello.encode(&mut writer);
     Welcome {
         proof: [0; 32],

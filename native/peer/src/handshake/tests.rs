@@ -11,6 +11,7 @@ fn credentials(node: u32) -> Credentials {
         boot: 5,
         epoch: 3,
         layout_hash: [2; 16],
+        versions: Versions { oldest: 1, newest: 2 },
         secrets,
         nodes: vec![1, 2, 3],
     }
@@ -26,6 +27,8 @@ fn hello_of(me: &Credentials, to: u32) -> Hello {
         layout_hash: me.layout_hash,
         nonce: [7; 32],
         key_id: key_id(&me.secrets[0]),
+        versions: me.versions,
+        later: Vec::new(),
     }
 }
 
@@ -37,6 +40,7 @@ fn welcome_of(me: &Credentials, hello: &Hello, secret: &[u8]) -> Welcome {
         epoch: me.epoch,
         layout_hash: me.layout_hash,
         nonce: [8; 32],
+        version: 2,
         proof: [0; 32],
     };
     welcome.proof = prove(secret, Side::Responder, hello, &welcome);
@@ -52,14 +56,23 @@ fn equals_link_by_either_secret_of_the_responder() {
             ..one.clone()
         };
         let hello = hello_of(&one, 2);
-        let secret = judge::hello(&two, &hello).expect("a known secret");
-        assert_eq!(secret, &one.secrets[0][..]);
+        let (secret, version) = judge::hello(&two, &hello).expect("a known secret");
+        assert_eq!((secret, version), (&one.secrets[0][..], 2));
         let welcome = welcome_of(&two, &hello, secret);
         assert_eq!(judge::welcome(&one, &hello, &welcome, &one.secrets[0]), Ok(()));
         let proof = prove(&one.secrets[0], Side::Initiator, &hello, &welcome);
-        assert_eq!(judge::confirm(&two, &hello, &welcome, &Confirm { proof }, secret, Some(5)), Ok(()));
-        let newer = judge::confirm(&two, &hello, &welcome, &Confirm { proof }, secret, Some(6));
-        assert!(newer.is_err_and(|reason| reason.contains("duplicate node id")));
+        let judged = |newest_session, at_address| {
+            let known = KnownBoots {
+                newest_session,
+                at_address,
+            };
+            judge::confirm(&two, &hello, &welcome, &Confirm { proof }, secret, known)
+        };
+        assert_eq!(judged(Some(5), Some(5)), Ok(()));
+        for (newest_session, at_address) in [(Some(6), None), (None, Some(4)), (None, Some(6)), (Some(5), Some(4))] {
+            let refused = judged(newest_session, at_address);
+            assert!(refused.is_err_and(|reason| reason.contains("duplicate node id")));
+        }
     }
 }
 
@@ -69,7 +82,7 @@ fn a_proof_cannot_be_sent_back_or_used_again() {
     let hello = hello_of(&one, 2);
     let welcome = welcome_of(&two, &hello, &two.secrets[0]);
     let refused = |hello: &Hello, welcome: &Welcome, proof| {
-        let reason = judge::confirm(&two, hello, welcome, &Confirm { proof }, &two.secrets[0], None);
+        let reason = judge::confirm(&two, hello, welcome, &Confirm { proof }, &two.secrets[0], KnownBoots::default());
         assert!(reason.is_err_and(|reason| reason.contains("wrong secret")));
     };
     refused(&hello, &welcome, welcome.proof);
@@ -83,6 +96,16 @@ fn a_proof_cannot_be_sent_back_or_used_again() {
         proof,
     );
     refused(&Hello { boot: 6, ..hello.clone() }, &welcome, proof);
+    // Nor can anyone make two nodes speak an older version than they would.
+    let older = Versions { oldest: 1, newest: 1 };
+    refused(
+        &Hello {
+            versions: older,
+            ..hello.clone()
+        },
+        &welcome,
+        proof,
+    );
     refused(&Hello { from: 3, ..hello }, &welcome, proof);
 }
 
@@ -110,6 +133,13 @@ fn what_differs_is_named() {
                 ..hello.clone()
             },
             "wrong secret: no secret with the id 0909090909090909",
+        ),
+        (
+            Hello {
+                versions: Versions { oldest: 3, newest: 4 },
+                ..hello.clone()
+            },
+            "no protocol version in common: node 2 speaks 1 to 2, node 1 speaks 3 to 4; upgrade node 2",
         ),
     ];
     for (changed, text) in cases {
@@ -147,6 +177,17 @@ fn what_differs_is_named() {
             "wrong secret: its proof is wrong",
         ),
         (
+            {
+                let mut chosen = Welcome {
+                    version: 3,
+                    ..welcome.clone()
+                };
+                chosen.proof = prove(&two.secrets[0], Side::Responder, &hello, &chosen);
+                chosen
+            },
+            "it chose protocol version 3, this side speaks 1 to 2",
+        ),
+        (
             welcome_of(
                 &Credentials {
                     layout_hash: [9; 16],
@@ -176,6 +217,26 @@ fn what_differs_is_named() {
         Ok(()),
         "another epoch is no reason"
     );
+}
+
+#[test]
+fn what_later_versions_add_to_a_hello_is_passed_over_and_proven() {
+    let (one, two) = (credentials(1), credentials(2));
+    let hello = Hello {
+        later: vec![1, 2, 3],
+        ..hello_of(&one, 2)
+    };
+    let (mut head, mut bulk) = (Vec::new(), Vec::new());
+    hello.encode(&mut Writer::new(&mut head, &mut bulk));
+    let read: Hello = decode_all(&head, Bytes::new()).expect("a hello of a later version");
+    assert_eq!(read, hello);
+    assert!(judge::hello(&two, &read).is_ok());
+    let welcome = welcome_of(&two, &read, &two.secrets[0]);
+    let cut = Hello {
+        later: Vec::new(),
+        ..hello
+    };
+    assert!(judge::welcome(&one, &cut, &welcome, &one.secrets[0]).is_err());
 }
 
 #[test]

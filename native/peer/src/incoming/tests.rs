@@ -30,7 +30,7 @@ fn frame(message: &Message) -> Vec<u8> {
     let (mut head, mut bulk) = (Vec::new(), Vec::new());
     message.encode(&mut Writer::new(&mut head, &mut bulk));
     let bulk = bulk.concat();
-    let header = Header::encode(FrameKind::Request, 1, &head, std::iter::once(&bulk[..]));
+    let header = Header::encode(1, FrameKind::Request, 1, &head, std::iter::once(&bulk[..]));
     [&header[..], &head, &bulk].concat()
 }
 

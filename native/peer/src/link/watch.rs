@@ -39,11 +39,12 @@ impl Link {
                     let reason = format!("no answer to a ping, silent for {} ms", silence.as_millis());
                     self.reason.replace(reason.clone());
                     self.change.notify();
+                    self.home.linked_boots.borrow_mut().remove(&self.node);
                     self.home.tell(&PeerEvent::Disconnected { node: self.node, reason });
                 }
             }
             None => {
-                let ping_after = if self.pending.is_empty() { PING_AFTER.1 } else { PING_AFTER.0 };
+                let ping_after = if line.pending.is_empty() { PING_AFTER.1 } else { PING_AFTER.0 };
                 if silence >= ping_after {
                     self.ping(&line, now);
                 }
@@ -52,7 +53,7 @@ impl Link {
     }
 
     fn ping(&self, line: &Line, now: Instant) {
-        let id = self.pending.next_id();
+        let id = line.pending.next_id();
         let envelope = NodeEnvelope {
             clock: self.home.clock_for_peers(),
         };
@@ -61,7 +62,7 @@ impl Link {
             .push(FrameKind::NodeRequest, id, &(envelope, NodeRequest::Ping))
             .is_ok()
         {
-            self.pending.enter_ping(id, now);
+            line.pending.enter_ping(id, now);
             line.pinged.set(Some(now));
         }
     }

@@ -3,7 +3,7 @@
 use crate::cluster::{Identity, Node, SECOND, cluster, join, layout, loopback, on_every_engine, read, stop, until};
 use bytes::Bytes;
 use openlake_io::{AlignedBuffer, Runtime};
-use openlake_peer::CallError;
+use openlake_peer::{CallError, Versions};
 
 /// Node 1 is ordinary, the other is not: neither links, both have a reason that contains `text` and tell the log.
 async fn refused(runtime: &Runtime, other: Identity, text: &str) {
@@ -81,7 +81,7 @@ fn a_second_node_of_the_same_id_is_refused() {
         twin.join(&layout(&[twin.address(), nodes[0].address()]));
         until(&runtime, || twin.peer(2).reason.contains("duplicate node id")).await;
         until(&runtime, || nodes[0].peer(1).reason.contains("duplicate node id")).await;
-        // An older one than is linked already is refused by third parties.
+        // One beside the one at its address, older or newer, is refused by third parties.
         let older = Node::start(
             &runtime,
             Identity {
@@ -95,7 +95,7 @@ fn a_second_node_of_the_same_id_is_refused() {
             older
                 .peer(2)
                 .reason
-                .contains("duplicate node id: boot 1 of node 1 is linked already")
+                .contains("duplicate node id: node 1 runs at its address with boot 1, this is boot 0")
         })
         .await;
         assert!(nodes[0].is_linked(2) && nodes[1].is_linked(1));
@@ -137,6 +137,78 @@ fn a_node_outside_the_layout_is_refused() {
     });
 }
 
+/// Nodes 1 and 2 with these versions; whether they link, or the reasons that both show.
+async fn versions_meet(runtime: &Runtime, one: Versions, two: Versions) -> Result<(), [String; 2]> {
+    let node = |id, versions| {
+        let identity = Identity {
+            versions,
+            ..Identity::node(id)
+        };
+        Node::start(runtime, identity, loopback())
+    };
+    let nodes = [node(1, one), node(2, two)];
+    join(&nodes);
+    let refused = |node: &Node, peer| node.peer(peer).reason.contains("protocol version");
+    until(runtime, || {
+        (nodes[0].is_linked(2) && nodes[1].is_linked(1)) || (refused(&nodes[0], 2) && refused(&nodes[1], 1))
+    })
+    .await;
+    let outcome = match nodes[0].ask(1, read()).await {
+        Ok(_) => nodes[1]
+            .ask(0, read())
+            .await
+            .map(|_| ())
+            .map_err(|error| [format!("{error:?}"), String::new()]),
+        Err(_) => Err([nodes[0].peer(2).reason, nodes[1].peer(1).reason]),
+    };
+    stop(&nodes);
+    outcome
+}
+
+#[test]
+fn nodes_of_neighbouring_versions_speak_the_newest_that_both_know() {
+    on_every_engine(|runtime| async move {
+        for (one, two) in [((1, 1), (1, 2)), ((1, 2), (2, 3)), ((3, 3), (1, 3))] {
+            let [one, two] = [one, two].map(|(oldest, newest)| Versions { oldest, newest });
+            assert_eq!(versions_meet(&runtime, one, two).await, Ok(()), "{one} and {two}");
+        }
+    });
+}
+
+#[test]
+fn nodes_without_a_common_version_are_refused_and_told_which_to_upgrade() {
+    on_every_engine(|runtime| async move {
+        let (old, new) = (Versions { oldest: 1, newest: 1 }, Versions { oldest: 2, newest: 3 });
+        let reasons = versions_meet(&runtime, old, new).await.expect_err("nothing in common");
+        for reason in reasons {
+            assert!(
+                reason.contains("node 1 speaks 1") && reason.contains("node 2 speaks 2 to 3"),
+                "{reason}"
+            );
+            assert!(reason.contains("upgrade node 1 to a release that speaks version 2"), "{reason}");
+        }
+    });
+}
+
+#[test]
+fn a_removed_secret_keeps_no_session_alive() {
+    on_every_engine(|runtime| async move {
+        let identity = |id| Identity {
+            secrets: vec![b"stolen".to_vec()],
+            ..Identity::node(id)
+        };
+        let nodes = [1, 2].map(|id| Node::start(&runtime, identity(id), loopback()));
+        join(&nodes);
+        until(&runtime, || nodes[0].is_linked(2) && nodes[1].is_linked(1)).await;
+        nodes[1].mesh.reload(vec![b"fresh".to_vec()], nodes[1].mesh.layout());
+        until(&runtime, || nodes[0].peer(2).reason.contains("wrong secret")).await;
+        assert!(!nodes[0].is_linked(2));
+        nodes[0].mesh.reload(vec![b"fresh".to_vec()], nodes[0].mesh.layout());
+        until(&runtime, || nodes[0].is_linked(2) && nodes[1].is_linked(1)).await;
+        stop(&nodes);
+    });
+}
+
 #[test]
 fn secrets_rotate_without_a_gap() {
     on_every_engine(|runtime| async move {
@@ -148,8 +220,8 @@ fn secrets_rotate_without_a_gap() {
         let nodes = [1, 2].map(|id| Node::start(&runtime, identity(id), loopback()));
         join(&nodes);
         let layout = nodes[0].mesh.layout();
-        // First both accept the new one, then both sign with it, then the old one goes; one node at a time, relinked at each step.
-        let steps = [vec![old.clone(), new.clone()], vec![new.clone(), old.clone()], vec![new.clone()]];
+        // The new one first and the old one still accepted, then the old one goes; one node at a time, relinked at each step.
+        let steps = [vec![new.clone(), old.clone()], vec![new.clone()]];
         for secrets in steps {
             for node in &nodes {
                 node.mesh.reload(secrets.clone(), crate::cluster::layout(&[]));

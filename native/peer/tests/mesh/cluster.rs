@@ -1,13 +1,15 @@
 //! Nodes of a test: meshes with a stand-in for drives that shows what reached it.
 
 use bytes::Bytes;
-use openlake_drive::{Answer, Ballot, Block, Covers, Key, KeyState, Request, ScanRow, ShardBytes, Space, Want, WriteId};
+use openlake_drive::{
+    Answer, Ballot, Block, Coding, Covers, Key, KeyState, Kind, Record, Request, ScanRow, Shard, ShardBytes, Space, Want, WriteId,
+};
 use openlake_io::{EngineKind, Runtime};
 use openlake_peer::{
-    Answering, CallError, Clock, ClusterLayout, Fences, LocalDrive, Mesh, MeshOptions, NodeAddress, PeerStatus, SetLayout, SlotId,
-    SlotPlace, SlotServer,
+    Answering, CallError, Clock, ClusterLayout, DEFAULT_BUDGET_BYTES, Fences, LocalDrive, Mesh, MeshOptions, NodeAddress, PeerStatus,
+    SetLayout, SlotId, SlotPlace, SlotServer, Versions,
 };
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -22,12 +24,14 @@ pub const BLOCK_BYTES: usize = 65536;
 pub struct Slot {
     pub runtime: Runtime,
     pub seen: Rc<RefCell<Vec<Request>>>,
+    /// Bytes of publishes under way now, and at most so far.
+    pub held: Rc<Cell<(usize, usize)>>,
 }
 
 impl SlotServer for Slot {
     fn handle(&self, request: Request) -> Answering {
         self.seen.borrow_mut().push(request.clone());
-        let runtime = self.runtime.clone();
+        let (runtime, held) = (self.runtime.clone(), self.held.clone());
         Box::pin(async move {
             match request {
                 Request::Read { .. } => Answer::State {
@@ -43,12 +47,19 @@ impl SlotServer for Slot {
                 Request::Stage { .. } => Answer::Staged { floor: Ballot::ZERO },
                 Request::Unstage { .. } | Request::Stable { .. } => Answer::Nothing,
                 Request::Prepare { .. } => std::future::pending().await,
-                Request::Publish { .. } => {
+                Request::Publish { record, .. } => {
+                    let bytes = record.size as usize;
+                    let (now, most) = held.get();
+                    held.set((now + bytes, most.max(now + bytes)));
                     runtime.sleep(Duration::from_millis(5)).await;
+                    held.set((held.get().0 - bytes, held.get().1));
                     Answer::Ack
                 }
-                Request::Drop { .. } => Answer::Ack,
-                Request::Scan { limit, .. } => {
+                Request::Drop { .. } | Request::Missed { .. } => Answer::Ack,
+                Request::Barrier { .. } | Request::NextSpace { .. } | Request::Digest { .. } => {
+                    Answer::Failed("not played here".to_owned())
+                }
+                Request::Scan { limit, .. } | Request::HealScan { limit, .. } => {
                     let row = |index: u32| ScanRow {
                         name: Bytes::from(format!("{index:0>1000}")),
                         state: KeyState::default(),
@@ -101,6 +112,32 @@ pub fn stage(bytes: Bytes) -> Request {
     }
 }
 
+/// Small, and answered a moment later.
+pub fn publish() -> Request {
+    publish_inline(Bytes::from_static(b"small"))
+}
+
+/// Answered a moment later, so that its bytes are held until then.
+pub fn publish_inline(bytes: Bytes) -> Request {
+    let record = Record {
+        ballot: Ballot::ZERO,
+        write_id: WriteId([1; 16]),
+        origin: Ballot::ZERO,
+        base: None,
+        kind: Kind::Data,
+        unconditional: true,
+        size: bytes.len() as u64,
+        etag: [0; 16],
+        etag_parts: 0,
+        metadata: Bytes::new(),
+        coding: Coding::default(),
+        slot: 0,
+        payload_size: bytes.len() as u64,
+        shard: Shard::Inline(bytes),
+    };
+    Request::Publish { key: key(), record }
+}
+
 pub fn slot(slot: u8) -> SlotId {
     SlotId { set: 0, slot }
 }
@@ -109,6 +146,7 @@ pub fn slot(slot: u8) -> SlotId {
 pub struct Node {
     pub mesh: Mesh,
     pub seen: Rc<RefCell<Vec<Request>>>,
+    pub held: Rc<Cell<(usize, usize)>>,
     pub clock: Arc<Clock>,
     pub fences: Arc<Fences>,
     pub events: Rc<RefCell<Vec<String>>>,
@@ -143,6 +181,8 @@ pub struct Identity {
     pub cluster: [u8; 16],
     pub secrets: Vec<Vec<u8>>,
     pub boot: u32,
+    pub versions: Versions,
+    pub budget_bytes: u64,
 }
 
 impl Identity {
@@ -152,6 +192,8 @@ impl Identity {
             cluster: CLUSTER,
             secrets: vec![b"secret".to_vec()],
             boot: 1,
+            versions: Versions::SPOKEN,
+            budget_bytes: DEFAULT_BUDGET_BYTES,
         }
     }
 }
@@ -161,9 +203,11 @@ impl Node {
     pub fn start(runtime: &Runtime, identity: Identity, listen: SocketAddr) -> Node {
         let (clock, fences) = (Arc::new(Clock::default()), Arc::new(Fences::default()));
         let seen = Rc::new(RefCell::new(Vec::new()));
+        let held = Rc::new(Cell::new((0, 0)));
         let server = Rc::new(Slot {
             runtime: runtime.clone(),
             seen: seen.clone(),
+            held: held.clone(),
         });
         let own = LocalDrive {
             slot: slot(identity.id as u8 - 1),
@@ -174,6 +218,8 @@ impl Node {
             cluster: identity.cluster,
             node: identity.id,
             boot: identity.boot,
+            versions: identity.versions,
+            budget_bytes: identity.budget_bytes,
             secrets: identity.secrets.clone(),
             layout: layout(&[]),
             clock: clock.clone(),
@@ -188,6 +234,7 @@ impl Node {
         Node {
             mesh,
             seen,
+            held,
             clock,
             fences,
             events,

@@ -18,6 +18,7 @@ fn owner_core() -> (RemoteHandle, mpsc::Sender<()>, std::thread::JoinHandle<()>)
             let server = Rc::new(Slot {
                 runtime: runtime.clone(),
                 seen: Rc::default(),
+                held: Rc::default(),
             });
             let drive = LocalDrive {
                 slot: slot(0),
@@ -28,6 +29,8 @@ fn owner_core() -> (RemoteHandle, mpsc::Sender<()>, std::thread::JoinHandle<()>)
                 cluster: CLUSTER,
                 node: 1,
                 boot: 1,
+                versions: openlake_peer::Versions::SPOKEN,
+                budget_bytes: openlake_peer::DEFAULT_BUDGET_BYTES,
                 secrets: vec![b"secret".to_vec()],
                 layout: layout(&[]),
                 clock: Arc::new(Clock::default()),

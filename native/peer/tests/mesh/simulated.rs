@@ -1,11 +1,11 @@
 //! The same nodes in a simulated world, where a seed decides about every delay: partitions, stops, deaths and wrong clocks.
 
-use crate::cluster::{Identity, Node, SECOND, key, layout, read, slot};
+use crate::cluster::{Identity, Node, SECOND, key, layout, publish, publish_inline, read, slot, stage};
 use bytes::Bytes;
 use openlake_drive::{Answer, Ballot, Request, Space};
 use openlake_io::{Runtime, SimOptions, SimWorld};
-use openlake_peer::{CallError, ClusterLayout};
-use std::cell::RefCell;
+use openlake_peer::{CallError, ClusterLayout, DEFAULT_BUDGET_BYTES};
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -15,6 +15,7 @@ use std::time::Duration;
 struct World {
     world: SimWorld,
     layout: Arc<ClusterLayout>,
+    budget_bytes: u64,
     runtimes: Vec<Runtime>,
     nodes: Vec<Node>,
 }
@@ -26,6 +27,11 @@ fn address(id: u32) -> SocketAddr {
 impl World {
     /// `count` nodes that are all linked.
     fn new(seed: u64, count: u32) -> World {
+        World::with_budget(seed, count, DEFAULT_BUDGET_BYTES)
+    }
+
+    /// As `new`, each node with room for so much bulk from its peers.
+    fn with_budget(seed: u64, count: u32, budget_bytes: u64) -> World {
         println!("seed {seed}");
         let addresses: Vec<SocketAddr> = (1..=count).map(address).collect();
         let layout = layout(&addresses);
@@ -33,6 +39,7 @@ impl World {
         let mut this = World {
             world,
             layout,
+            budget_bytes,
             runtimes: Vec::new(),
             nodes: Vec::new(),
         };
@@ -53,6 +60,7 @@ impl World {
             &runtime,
             Identity {
                 boot,
+                budget_bytes: self.budget_bytes,
                 ..Identity::node(id)
             },
             address(id),
@@ -220,6 +228,96 @@ fn a_killed_node_loses_requests_and_comes_back_with_a_higher_boot_number() {
         world.until(|world| world.nodes[0].is_linked(2) && world.nodes[1].is_linked(1));
         assert!(world.nodes[1].seen.borrow().is_empty(), "nothing is replayed");
         world.works(2);
+    });
+}
+
+#[test]
+fn secrets_rotate_under_load_without_losing_a_request() {
+    on_seeds(|seed| {
+        let world = World::new(seed, 3);
+        // Every node asks every other one all the time; bulk, small and slow requests among them.
+        let stopped = Rc::new(Cell::new(false));
+        let outcomes = Rc::new(RefCell::new(Vec::new()));
+        for (runtime, node) in world.runtimes.iter().zip(&world.nodes) {
+            for id in 1..=3_u8 {
+                let (mesh, stopped, outcomes) = (node.mesh.clone(), stopped.clone(), outcomes.clone());
+                let (clock, random) = (runtime.clone(), runtime.random_u64());
+                runtime.spawn(async move {
+                    for step in 0.. {
+                        let request = match (random + step) % 3 {
+                            0 => stage(Bytes::from(vec![1; 20_000])),
+                            1 => publish(),
+                            _ => read(),
+                        };
+                        let outcome = mesh.call(slot(id - 1), None, request, 30 * SECOND).await;
+                        outcomes.borrow_mut().push(outcome.map(|_| ()));
+                        if stopped.get() {
+                            return;
+                        }
+                        clock.sleep(Duration::from_millis(20 + random % 30)).await;
+                    }
+                });
+            }
+        }
+        let (old, new) = (world.nodes[0].secrets[0].clone(), b"a new secret".to_vec());
+        let mut order = [0, 1, 2];
+        order.rotate_left(seed as usize % 3);
+        for secrets in [vec![new.clone(), old], vec![new]] {
+            for index in order {
+                world.world.run_for(Duration::from_millis(100 * (1 + seed % 40)));
+                world.nodes[index].mesh.reload(secrets.clone(), world.layout.clone());
+            }
+            // All links are made by the new secret some seconds after the last node has it.
+            world.world.run_for(5 * SECOND);
+        }
+        stopped.set(true);
+        world.world.run_for(SECOND);
+        let outcomes = outcomes.borrow();
+        assert!(outcomes.len() > 300, "only {} requests", outcomes.len());
+        let failed: Vec<_> = outcomes.iter().filter(|outcome| outcome.is_err()).collect();
+        assert!(failed.is_empty(), "{} of {} failed: {:?}", failed.len(), outcomes.len(), failed[0]);
+        for id in [2, 3] {
+            world.works(id);
+        }
+    });
+}
+
+#[test]
+fn many_senders_share_a_receivers_budget_and_small_requests_pass_them() {
+    on_seeds(|seed| {
+        const SENDERS: u32 = 8;
+        const BUDGET: u64 = 16 << 20;
+        const BODY: usize = 1 << 20;
+        let world = World::with_budget(seed, SENDERS + 1, BUDGET);
+        let done = Rc::new(Cell::new(0));
+        for (runtime, node) in world.runtimes.iter().zip(&world.nodes).skip(1) {
+            for _ in 0..24 {
+                let (mesh, done) = (node.mesh.clone(), done.clone());
+                runtime.spawn(async move {
+                    let request = publish_inline(Bytes::from(vec![1; BODY]));
+                    let answer = mesh.call(slot(0), None, request, 60 * SECOND).await;
+                    assert_eq!(answer, Ok(Answer::Ack));
+                    done.set(done.get() + 1);
+                });
+            }
+        }
+        let clock = world.runtimes[1].clone();
+        let mesh = world.nodes[1].mesh.clone();
+        let small = Rc::new(Cell::new(0));
+        let counted = small.clone();
+        world.runtimes[1].spawn(async move {
+            while mesh.call(slot(0), None, read(), SECOND).await.is_ok() {
+                counted.set(counted.get() + 1);
+                clock.sleep(Duration::from_millis(1)).await;
+            }
+        });
+        world.until(|_| done.get() == 24 * SENDERS);
+        let (held, most) = world.nodes[0].held.get();
+        assert_eq!(held, 0);
+        // Each sender has a window of 2 MiB, and may go beyond it by one body.
+        assert!(most as u64 <= BUDGET + u64::from(SENDERS) * BODY as u64, "{most} bytes at once");
+        assert!(most > BODY, "nothing was sent at the same time");
+        assert!(small.get() > 0, "no small request passed");
     });
 }
 

@@ -122,7 +122,7 @@ impl Worker {
         let mut model = self.shift.model.borrow_mut();
         let result = match answer {
             Answer::Ack => model.key(key).acknowledged(ballot, &before, is_first),
-            Answer::Refuse { floor, stable } => {
+            Answer::Refuse { floor, stable, .. } => {
                 let justified = model.check_floor(floor);
                 let model = model.key(key);
                 let result = model.refused(ballot, &before, floor, stable);

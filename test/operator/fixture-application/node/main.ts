@@ -1,7 +1,7 @@
 /**
  * Stands for a storage node in tests of the local runner: real HTTP on the real ports, no storage.
  *
- * Files in its first drive tell it to misbehave: `fail` ends it at once, `stubborn` ignores SIGTERM, `slow` is never ready.
+ * Files in its first drive tell it to misbehave: `fail` ends it at once, `stubborn` ignores signals, `slow` is never ready.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import http from 'node:http';
@@ -96,9 +96,11 @@ listen(config.listen.admin, (url) => {
   if (url === '/v1/info') return info();
   return url === '/v1/sets' ? sets() : undefined;
 });
-process.on('SIGTERM', () => {
-  if (told('stubborn')) return;
-  console.log('drained');
-  process.exit(0);
-});
+for (const signal of ['SIGTERM', 'SIGINT']) {
+  process.on(signal, () => {
+    if (told('stubborn')) return;
+    console.log('drained');
+    process.exit(0);
+  });
+}
 console.log(`node ${config.node.name} listens on ${config.node.address}`);

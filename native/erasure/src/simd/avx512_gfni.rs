@@ -1,7 +1,8 @@
 //! The kernel for AVX-512 with GFNI: one affine instruction multiplies 64 bytes by a coefficient.
 //!
-//! Up to six outputs are summed in registers in one pass over the inputs, 128 bytes at a time, so each input byte is read from memory
-//! once for six rows and each output byte is written once. Columns in which some input has ended, and the last odd bytes, go through
+//! Up to six outputs are summed in registers in one pass over the inputs, so each input byte is read from memory once for six rows and
+//! each output byte is written once. It takes 256 bytes at a time, so that a matrix once
+//! loaded serves four registers. Columns in which some input has ended, and the last odd bytes, go through
 //! masked loads and stores, which do not touch the bytes they mask out.
 
 use std::arch::x86_64::{
@@ -14,9 +15,10 @@ use crate::matrix::{MAX_SHARDS, Row};
 
 /// One register.
 const REGISTER_BYTES: usize = 64;
-/// Two registers: two independent chains for each output keep both vector ports busy.
-const STEP_BYTES: usize = 2 * REGISTER_BYTES;
-/// Outputs in one pass: 6 times 2 sums, 2 inputs and a matrix fit the 32 registers with room to spare.
+/// Registers of one step: independent chains for each output, which keep both vector ports busy.
+const REGISTERS: usize = 4;
+const STEP_BYTES: usize = REGISTERS * REGISTER_BYTES;
+/// Outputs in one pass: 6 times 4 sums, 4 inputs and a matrix fit the 32 registers.
 const GROUP_OUTPUTS: usize = 6;
 
 /// See `simd`. All outputs have one length, and no input is longer.
@@ -50,13 +52,13 @@ fn multiply_group<const OUTPUTS: usize>(rows: &[Row], inputs: &[&[u8]], outputs:
     let outputs = outputs.map(|output| output.as_mut_ptr());
 
     for start in (0..full).step_by(STEP_BYTES) {
-        let mut sums = [[_mm512_setzero_si512(); 2]; OUTPUTS];
+        let mut sums = [[_mm512_setzero_si512(); REGISTERS]; OUTPUTS];
         for (input, matrices) in inputs.iter().zip(&matrices) {
-            // SAFETY: start + 128 <= full <= the length of this input.
-            let bytes = unsafe {
-                let place = input.as_ptr().add(start);
-                [load(place), load(place.add(REGISTER_BYTES))]
-            };
+            let mut bytes = [_mm512_setzero_si512(); REGISTERS];
+            for (n, register) in bytes.iter_mut().enumerate() {
+                // SAFETY: start + one step <= full <= the length of this input, and the register lies in the step.
+                *register = unsafe { _mm512_loadu_si512(input.as_ptr().add(start + n * REGISTER_BYTES).cast()) };
+            }
             for (sums, matrix) in sums.iter_mut().zip(matrices) {
                 let matrix = _mm512_set1_epi64(matrix.cast_signed());
                 for (sum, bytes) in sums.iter_mut().zip(bytes) {
@@ -65,11 +67,9 @@ fn multiply_group<const OUTPUTS: usize>(rows: &[Row], inputs: &[&[u8]], outputs:
             }
         }
         for (output, sums) in outputs.iter().zip(sums) {
-            // SAFETY: start + 128 <= full <= the length of each output, which the caller lent for writing.
-            unsafe {
-                let place = output.add(start);
-                _mm512_storeu_si512(place.cast(), sums[0]);
-                _mm512_storeu_si512(place.add(REGISTER_BYTES).cast(), sums[1]);
+            for (n, sum) in sums.into_iter().enumerate() {
+                // SAFETY: start + one step <= full <= the length of each output, which the caller lent for writing.
+                unsafe { _mm512_storeu_si512(output.add(start + n * REGISTER_BYTES).cast(), sum) };
             }
         }
     }
@@ -104,12 +104,4 @@ fn add_product(sum: __m512i, bytes: __m512i, matrix: __m512i) -> __m512i {
 /// Ones for the first `bytes` bytes of a register, at most all 64.
 fn mask_of(bytes: usize) -> __mmask64 {
     if bytes >= REGISTER_BYTES { u64::MAX } else { (1 << bytes) - 1 }
-}
-
-/// # Safety
-/// 64 bytes at `place` must be readable.
-#[target_feature(enable = "avx512f")]
-unsafe fn load(place: *const u8) -> __m512i {
-    // SAFETY: promised by the caller; the load needs no alignment.
-    unsafe { _mm512_loadu_si512(place.cast()) }
 }

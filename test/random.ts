@@ -1,7 +1,7 @@
-/** Random choices of a test that can be replayed: OPENLAKE_TEST_SEED names the seed of a run. */
+/** Random choices of a test that can be replayed: OPENLAKE_TEST_SEED or OPENLAKE_SEED names the seed of a run. */
 import { randomInt } from 'node:crypto';
 
-export const seed: number = Number(process.env['OPENLAKE_TEST_SEED'] ?? randomInt(2 ** 31));
+export const seed: number = Number(process.env['OPENLAKE_SEED'] ?? process.env['OPENLAKE_TEST_SEED'] ?? randomInt(2 ** 31));
 
 /** Numbers from 0 to 1 from a seed (mulberry32). */
 export function random(from: number): () => number {

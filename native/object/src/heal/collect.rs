@@ -1,0 +1,80 @@
+//! Collecting tombstones (protocol.md section 10): when every slot of a set says that it holds nothing of a key but one old tombstone,
+//! known complete, all of them let go of it. The healer of the set's first slot looks for such keys.
+
+use crate::heal::Healer;
+use crate::set_cursor::after;
+use bytes::Bytes;
+use futures_util::future::join_all;
+use openlake_drive::{Answer, Ballot, Key, KeyState, Kind, Request};
+
+impl Healer {
+    /// One walk over the drive's own keys. In words, why it did not come to its end.
+    pub async fn collect(&mut self) -> Result<(), String> {
+        let mut last = None;
+        loop {
+            let space = match self.drive.handle(Request::NextSpace { after: last }).await {
+                Answer::Space(Some(space)) => space,
+                Answer::Space(None) => return Ok(()),
+                other => return Err(format!("the drive itself answers {other:?}")),
+            };
+            let mut from = Some(Bytes::new());
+            while let Some(start) = from {
+                self.pace.begin(&self.core.runtime);
+                let (rows, to) = self.own_page(space, &start).await?;
+                for row in rows {
+                    if let Some(ballot) = self.collectable(&row.state) {
+                        let key = Key {
+                            bucket: space.0,
+                            space: space.1,
+                            name: row.name,
+                        };
+                        self.collect_key(key, ballot).await?;
+                    }
+                }
+                let (runtime, drive) = (self.core.runtime.clone(), self.drive.clone());
+                self.pace.rest(&runtime, &drive).await;
+                from = to.map(|name| after(&name));
+            }
+            last = Some(space);
+        }
+    }
+
+    /// The tombstone that is all a drive knows of a key, if it is old enough to go.
+    fn collectable(&self, state: &KeyState) -> Option<Ballot> {
+        let [only] = &state.records[..] else { return None };
+        let age_ms = self.core.runtime.wall_ms().saturating_sub(only.ballot.time_ms());
+        let old = u128::from(age_ms) > self.options.grace.as_millis();
+        let settled = state.stable == Some(only.ballot) && state.dirty.is_none();
+        (only.kind == Kind::Tombstone && old && settled).then_some(only.ballot)
+    }
+
+    async fn collect_key(&mut self, key: Key, ballot: Ballot) -> Result<(), String> {
+        let operation = self.operation(key.clone())?;
+        let reads = operation.slots().map(|slot| {
+            let want = openlake_drive::Want::Heads;
+            operation.call(slot, Request::Read { key: key.clone(), want })
+        });
+        let mut same = 0;
+        for result in join_all(reads).await {
+            if let Ok(Answer::State { state, .. }) = result {
+                same += usize::from(self.collectable(&state) == Some(ballot));
+            }
+        }
+        // A drive away blocks collection, nothing else.
+        if same < operation.quorum.slots() {
+            return Ok(());
+        }
+        let drops = operation
+            .slots()
+            .map(|slot| operation.call(slot, Request::Drop { key: key.clone(), ballot }));
+        let dropped = join_all(drops)
+            .await
+            .into_iter()
+            .filter(|result| matches!(result, Ok(Answer::Ack)))
+            .count();
+        if dropped == operation.quorum.slots() {
+            self.told(|status| status.collected += 1);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,157 @@
+//! The healer of one drive: what it knows, and what it does next.
+
+use crate::core::Core;
+use crate::heal::HealOptions;
+use crate::heal::pace::Pace;
+use crate::heal::status::HealStatus;
+use crate::operation::Operation;
+use crate::quorum::Quorum;
+use bytes::Bytes;
+use openlake_drive::{Drive, Key, KeyState, Space};
+use openlake_io::Instant;
+use openlake_peer::SlotId;
+use std::rc::Rc;
+
+/// Keys of hints and damaged blocks looked at in one step.
+const KEYS_A_STEP: usize = 64;
+
+/// Looks after one drive.
+pub(crate) struct Healer {
+    pub core: Rc<Core>,
+    pub drive: Drive,
+    pub options: HealOptions,
+    pub slot: SlotId,
+    pub pace: Pace,
+    /// Whether the slot's registration was looked at.
+    pub checked: bool,
+    /// Whether it names this drive.
+    pub registered: bool,
+    /// What a planted bug read of the others before the adoption.
+    pub early: Vec<(Key, Vec<(u8, KeyState)>)>,
+    pub compare_at: Instant,
+    pub scrub_at: Instant,
+    pub collect_at: Instant,
+}
+
+impl Healer {
+    /// The healer of a drive that this core owns.
+    pub fn new(core: &Rc<Core>, drive: Drive, options: HealOptions) -> Healer {
+        let identity = drive.identity();
+        let slot = SlotId {
+            set: identity.set,
+            slot: identity.slot as u8,
+        };
+        Healer {
+            core: core.clone(),
+            pace: Pace::new(&core.runtime, options.busy_share),
+            checked: identity.generation == 0,
+            registered: identity.generation != 0,
+            early: Vec::new(),
+            compare_at: core.runtime.now(),
+            scrub_at: core.after(options.scrub_every),
+            collect_at: core.after(options.collect_every),
+            drive,
+            options,
+            slot,
+        }
+    }
+
+    /// Does what is most urgent. In words, what it waits for.
+    pub async fn step(&mut self) -> Result<(), String> {
+        if !self.checked {
+            self.check_registration().await?;
+        }
+        let progress = self.drive.heal_progress();
+        if progress.blank {
+            self.adopt().await?;
+        }
+        if !self.registered {
+            self.register().await?;
+        }
+        // Single keys first: a version that one more lost drive would take away waits for nobody.
+        self.heal_waiting().await;
+        if let Some(floor) = self.drive.heal_progress().dirty {
+            return self.fill_dirt(floor).await;
+        }
+        let now = self.core.runtime.now();
+        let scrub = now >= self.scrub_at;
+        let lost = self.drive.take_lost();
+        if lost {
+            self.told(|status| status.compared = false);
+        }
+        if lost || now >= self.compare_at || scrub {
+            let result = self.compare(scrub).await;
+            self.told(|status| status.compared |= result.is_ok());
+            if let Err(reason) = result {
+                self.compare_at = self.core.after(self.options.pause * 10);
+                return Err(reason);
+            }
+            self.compare_at = self.core.after(self.options.compare_every);
+            if scrub {
+                self.scrub_at = self.core.after(self.options.scrub_every);
+            }
+        }
+        if self.slot.slot == 0 && now >= self.collect_at {
+            self.collect_at = self.core.after(self.options.collect_every);
+            self.collect().await?;
+        }
+        Ok(())
+    }
+
+    /// Heals keys that were missed or whose bytes are damaged; those that cannot be healed wait for the next step.
+    async fn heal_waiting(&mut self) {
+        let damaged = self.drive.take_damaged(KEYS_A_STEP);
+        let missed = self.drive.take_missed(KEYS_A_STEP);
+        let (mut still_missed, mut still_damaged) = (Vec::new(), Vec::new());
+        for (key, replaces) in damaged
+            .into_iter()
+            .map(|key| (key, true))
+            .chain(missed.into_iter().map(|key| (key, false)))
+        {
+            self.pace.begin(&self.core.runtime);
+            if let Err(reason) = self.heal_asking(&key, replaces).await {
+                self.told(|status| {
+                    status.failed += 1;
+                    status.reason = reason;
+                });
+                if replaces { &mut still_damaged } else { &mut still_missed }.push(key);
+            }
+            self.pace.rest(&self.core.runtime, &self.drive).await;
+        }
+        self.drive.put_back(still_missed, &still_damaged);
+    }
+
+    /// An operation on a key of the drive's own set.
+    pub fn operation(&self, key: Key) -> Result<Rc<Operation>, String> {
+        let layout = self.core.slots.layout();
+        let position = layout.sets.iter().position(|set| set.id == self.slot.set);
+        let position = position.ok_or_else(|| format!("the layout has no set {}", self.slot.set))?;
+        Operation::in_set(&self.core, key, None, layout, position).map_err(|error| format!("{error:?}"))
+    }
+    /// An operation on the set as a whole.
+    pub fn set_operation(&self) -> Result<Rc<Operation>, String> {
+        self.operation(Key {
+            bucket: 0,
+            space: Space::Object,
+            name: Bytes::new(),
+        })
+    }
+    /// Slots of the set.
+    pub fn slots(&self) -> usize {
+        let layout = self.core.slots.layout();
+        layout
+            .sets
+            .iter()
+            .find(|set| set.id == self.slot.set)
+            .map_or(0, |set| set.slots.len())
+    }
+    /// All slots but the drive's own.
+    pub fn others(&self, quorum: Quorum) -> impl Iterator<Item = u8> + use<> {
+        let own = self.slot.slot;
+        (0..quorum.slots() as u8).filter(move |slot| *slot != own)
+    }
+    /// Changes what is told of the drive.
+    pub fn told(&self, change: impl FnOnce(&mut HealStatus)) {
+        self.core.heal_book.change(self.slot, change);
+    }
+}
