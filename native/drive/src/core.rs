@@ -98,8 +98,6 @@ pub(crate) struct Core {
     pub pump: Signal,
     /// Room, durability or segments changed.
     pub log_changed: Signal,
-    /// No free segment is left for the log.
-    pub exhausted: Cell<bool>,
     pub provision: Signal,
     pub growing: Cell<bool>,
     /// Segments with zeros written into them in this run.
@@ -107,6 +105,8 @@ pub(crate) struct Core {
     pub last_log_error: Cell<Option<Instant>>,
 
     pub index: RefCell<Index>,
+    /// Bytes of the index's runs.
+    pub index_bytes: Cell<u64>,
     /// A part of the index is lost: it has to be rebuilt from the log.
     pub index_damaged: Cell<bool>,
     /// Wakes the merges.

@@ -91,7 +91,7 @@ impl Core {
                     return durable.map_or_else(|answer| answer, |()| Answer::Ack);
                 }
                 Err(needed) => {
-                    if let Err(answer) = self.room(needed, 1).await {
+                    if let Err(answer) = self.room(needed, claim).await {
                         return answer;
                     }
                 }

@@ -107,7 +107,7 @@ impl Core {
                     return durable.map_or_else(|answer| answer, |()| Answer::Ack);
                 }
                 Err(needed) => {
-                    if let Err(answer) = self.room(needed, 1).await {
+                    if let Err(answer) = self.room(needed, claim).await {
                         return answer;
                     }
                 }
@@ -230,10 +230,10 @@ impl Core {
             stable,
         };
         let (total, tail_offset) = (parts.encoded_bytes(), parts.tail_offset());
-        let mut log = self.log.borrow_mut();
-        if !log.has_room_keeping(total, 1) {
+        if !self.has_log_room(total, claim_of(bytes)) {
             return Err(total);
         }
+        let mut log = self.log.borrow_mut();
         let salt = self.seed.salt;
         let appended = log.append(total, |target| parts.encode(target, salt));
         let Ok(ordinal) = appended else { return Err(total) };

@@ -232,6 +232,10 @@ impl Index {
     pub fn runs(&self) -> Rc<Vec<Rc<Run>>> {
         self.runs.clone()
     }
+    /// Bytes of all runs.
+    pub fn runs_bytes(&self) -> u64 {
+        self.runs.iter().map(|run| run.blob.length).sum()
+    }
     /// Changes whenever a checkpoint's run is installed: what was read from the runs before may be old. (A merge changes nothing.)
     pub fn generation(&self) -> u64 {
         self.generation
