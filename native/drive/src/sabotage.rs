@@ -50,11 +50,13 @@ pub enum Sabotage {
     HealBeforeAdoption,
     /// A filled version takes the place of newer ones.
     HealByForce,
+    /// The beginning of a shard that is just being staged again is taken for the whole one that is held.
+    HeldFromStage,
 }
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Sabotage; 23] = [
+    pub const ALL: [Sabotage; 24] = [
         Sabotage::NoWriteBack,
         Sabotage::BlindRetry,
         Sabotage::EarlySuccess,
@@ -78,6 +80,7 @@ impl Sabotage {
         Sabotage::HealWithoutBarrier,
         Sabotage::HealBeforeAdoption,
         Sabotage::HealByForce,
+        Sabotage::HeldFromStage,
     ];
 }
 

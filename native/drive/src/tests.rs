@@ -18,3 +18,4 @@ mod mutations;
 mod protocol;
 mod rows;
 mod runs;
+mod staging;
