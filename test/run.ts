@@ -4,7 +4,7 @@
  *
  *   node test/run.ts            everything
  *   node test/run.ts check      only what needs no server: types, lint, format, dead code, architecture
- *   node test/run.ts core       everything but the stages that need root: drive, faults, kube and images
+ *   node test/run.ts core       everything but the stages that need root: arm, drive, faults, kube and images
  *   node test/run.ts NAME ...   only the named stages
  *
  * test/provision/provision.mjs installs what the stages need; npm calls it before.
@@ -32,6 +32,14 @@ function nodeTests(...patterns: readonly string[]): readonly string[] {
   return [process.execPath, '--test', '--test-concurrency=1', '--test-timeout=600000', ...files];
 }
 
+/** The kernels of ARM processors, emulated. Rust's own linker and musl's start files: no cross compiler is needed. */
+function kernelsOnArm(): readonly string[] {
+  const target = 'aarch64-unknown-linux-musl';
+  const settings = [`target.${target}.linker="rust-lld"`, `target.${target}.runner="qemu-aarch64-static"`];
+  const crates = ['--package', 'openlake-erasure', '--package', 'openlake-checksum', '--features', 'openlake-erasure/shuffle'];
+  return cargo('test', '--target', target, ...settings.flatMap((setting) => ['--config', setting]), ...crates, '--quiet');
+}
+
 const imageTests = ['test/kube/images.test.ts', 'test/kube/operator-image.test.ts'];
 
 const stages: readonly Stage[] = [
@@ -41,7 +49,13 @@ const stages: readonly Stage[] = [
   { name: 'dead code', kind: 'check', commands: [[bin('knip')]] },
   { name: 'architecture', kind: 'check', commands: [nodeTests('test/architecture/*.test.ts')] },
   { name: 'clippy', kind: 'test', commands: [cargo('clippy', '--workspace', '--all-targets', '--quiet', '--', '-D', 'warnings')] },
-  { name: 'rust', kind: 'test', commands: [cargo('test', '--workspace', '--quiet')] },
+  {
+    name: 'rust',
+    kind: 'test',
+    // The kernels that a build has to choose are tested too.
+    commands: [cargo('test', '--workspace', '--quiet'), cargo('test', '--package', 'openlake-erasure', '--features', 'shuffle', '--quiet')],
+  },
+  { name: 'arm', kind: 'root', commands: [kernelsOnArm()] },
   {
     name: 'model',
     kind: 'test',
@@ -97,7 +111,9 @@ if (wanted.length === 0) {
   console.error(`No stage is called ${names.join(', ')}: expected check, core or one of ${stages.map((stage) => stage.name).join(', ')}.`);
   process.exit(2);
 }
-const noteCompiled = wanted.some((stage) => ['clippy', 'rust'].includes(stage.name)) ? await shareCargoTarget() : (): void => undefined;
+const noteCompiled = wanted.some((stage) => ['clippy', 'rust', 'arm'].includes(stage.name))
+  ? await shareCargoTarget()
+  : (): void => undefined;
 const results = wanted.map(runStage);
 noteCompiled();
 const failed = results.filter((result) => !result.good);

@@ -1,7 +1,7 @@
 /** Turns the engine's status into samples of metrics. Pure. */
 import type { DriveStatus, EngineStatus } from '../engine/addon.ts';
 import type { MetricKey, Sample } from '../metrics/definitions.ts';
-import { hintsHeld } from './heal.ts';
+import { healState, hintsHeld } from './heal.ts';
 
 /** Every sample that comes out of a status. */
 export function engineSamples(status: EngineStatus): Sample[] {
@@ -87,7 +87,7 @@ function driveSamples(status: DriveStatus): Sample[] {
         return sample('driveOperations', { drive, kind: name }, value);
     }
   });
-  return [healthy, sample('healState', { drive, state: status.healState }, 1), ...counters];
+  return [healthy, sample('healState', { drive, state: healState(status).toLowerCase() }, 1), ...counters];
 }
 
 /** The parts of a histogram; `matched` is a counter's name: kind of operation, and the bound of a bucket in microseconds. */

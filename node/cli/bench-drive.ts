@@ -106,7 +106,7 @@ function format(report: DriveBenchReport): string {
   return [
     ...formatTable([header, ...rows]),
     `${report.keys} keys in ${formatBytes(report.usedBytes)}, ${report.recordsPerBatch.toFixed(1)} records a durable write, ` +
-      `durability class ${report.durabilityClass}`,
+      `durability class ${report.durabilityClass}, index ${(report.indexUsedBytes / Math.max(report.keys, 1)).toFixed(0)} B of memory a key`,
     `start ${formatLatency(report.openCleanMs * 1000)} after a clean stop, ${formatLatency(report.openCrashedMs * 1000)} after a crash`,
   ].join('\n');
 }

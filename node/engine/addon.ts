@@ -17,6 +17,8 @@ export type EngineConfig = {
   readonly cluster: string;
   readonly node: number;
   readonly bootstrap: boolean;
+  /** A blank drive in a slot that was filled before replaces the lost one and is healed; otherwise it is refused. */
+  readonly adoptBlank?: boolean;
   /** Hex, one or two; the first signs. */
   readonly peerSecrets: readonly string[];
   /** `address:port`. */
@@ -144,6 +146,9 @@ export type DriveStatus = {
   readonly state: 'Healthy' | 'Suspect' | 'Failed';
   readonly reason: string;
   readonly generation: number;
+  /** whole, blank, dirty or healing; what healing waits for. */
+  readonly healState: string;
+  readonly healReason: string;
   readonly durabilityClass: string;
   /**
    * whole: nothing to heal. blank: a replacement that waits for its adoption. dirty: adopted and being filled. healing: it gets what it
@@ -274,6 +279,8 @@ export type DriveBenchReport = {
   readonly durabilityClass: string;
   readonly keys: number;
   readonly usedBytes: number;
+  /** Memory of the index with all records in it. */
+  readonly indexUsedBytes: number;
   readonly recordsPerBatch: number;
   readonly openCleanMs: number;
   readonly openCrashedMs: number;

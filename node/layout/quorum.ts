@@ -52,10 +52,10 @@ const MAXIMUM_DEFAULT_SIZE = 16;
  * The default coding of a pool of `nodes` with `drivesPerNode` drives each.
  *
  * For each set size up to 16 that divides the number of drives: the smallest parity of at least 2 that lets writes go on
- * without one node, and lets any node go even where a version sits on no more than the W slots that acknowledged it. Without
- * the second, what is written while one node restarts could not be read while the next one does, so a rolling restart
- * could not go on by itself (docs/decisions/0006). Of these the one with most usable space, then the larger. Undefined where
- * there is none (two nodes, or one): then the numbers must be written, because somebody has to accept what they cost.
+ * without one node. A version that only the W slots took which acknowledged it may not be readable without a further node;
+ * a rolling restart waits until it is healed (docs/decisions/0008). Of these the one with most usable space, then the
+ * larger. Undefined where there is none (two nodes, or one): then the numbers must be written, because somebody has to
+ * accept what they cost.
  */
 export function defaultCoding(nodes: number, drivesPerNode: number): Coding | undefined {
   const drives = nodes * drivesPerNode;
@@ -71,8 +71,7 @@ export function defaultCoding(nodes: number, drivesPerNode: number): Coding | un
 function smallestParity(size: number, drivesPerNode: number): Coding | undefined {
   for (let parity = 2; parity < size; parity += 1) {
     const coding = { data: size - parity, parity };
-    const { writesLose, spareShards } = tolerance(coding, drivesPerNode);
-    if (writesLose.nodes >= 1 && spareShards >= drivesPerNode) return coding;
+    if (tolerance(coding, drivesPerNode).writesLose.nodes >= 1) return coding;
   }
   return undefined;
 }

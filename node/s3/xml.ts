@@ -60,12 +60,17 @@ function renderElement(name: string, value: XmlValue): string {
   if (typeof value !== 'object') return `<${name}>${escapeText(String(value))}</${name}>`;
   let [attributes, inside] = ['', ''];
   for (const [child, content] of Object.entries(value)) {
-    if (child.startsWith('@')) attributes += ` ${child.slice(1)}="${escapeText(String(content))}"`;
-    else if (child === '#text') inside += escapeText(String(content));
-    else if (child === '#elements') inside += String(content);
+    if (child.startsWith('@')) attributes += ` ${child.slice(1)}="${escapeText(textOf(content))}"`;
+    else if (child === '#text') inside += escapeText(textOf(content));
+    else if (child === '#elements') inside += textOf(content);
     else inside += renderElement(child, content);
   }
   return `<${name}${attributes}>${inside}</${name}>`;
+}
+
+/** A plain value as text; elements inside have none. */
+function textOf(value: XmlValue): string {
+  return typeof value === 'object' || value === undefined ? '' : String(value);
 }
 
 function isList(value: XmlValue): value is readonly XmlValue[] {

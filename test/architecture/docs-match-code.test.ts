@@ -5,6 +5,7 @@ import { metricDefinitions } from '../../node/metrics/definitions.ts';
 import { s3ErrorTable } from '../../node/s3/errors.ts';
 import { formatPage } from './format-page.ts';
 import { readSource, sourceFiles } from './sources.ts';
+import { drawingOf, drawnFiles, numberedMessages, wirePage } from './wire-page.ts';
 
 /** First cells of a page's table rows, without code marks. */
 function firstCells(page: string): readonly string[] {
@@ -37,13 +38,35 @@ test('docs/reference/on-disk-format.md is what the codecs say', () => {
   assert.equal(readSource('docs/reference/on-disk-format.md'), formatPage(), 'run: npm run generate');
 });
 
+test('docs/reference/wire-protocol.md shows the drawings above the codecs', () => {
+  assert.equal(readSource('docs/reference/wire-protocol.md'), wirePage(), 'run: npm run generate');
+  const codecs = sourceFiles(/^native\/peer\/src\/codec\/.*\.rs$/).filter((path) => readSource(path).includes('//! ```text'));
+  const missing = codecs.map((path) => path.replace('native/peer/src/', '')).filter((file) => !drawnFiles().includes(file));
+  assert.deepEqual(missing, [], 'codecs whose drawing the page does not show');
+});
+
+test('every message of the wire protocol stands in the drawing of its codec, with its number', () => {
+  for (const [file, least] of [
+    ['frame.rs', 11],
+    ['codec/request.rs', 9],
+    ['codec/answer.rs', 16],
+    ['codec/node.rs', 5],
+  ] as const) {
+    const messages = numberedMessages(file);
+    assert.ok(messages.length >= least, `${file}: found only ${messages.map((message) => message.name).join(', ')}`);
+    const drawing = drawingOf(file);
+    const missing = messages.filter(({ name, number }) => !new RegExp(`(^|[^0-9])${number} ${name}\\b`, 'm').test(drawing));
+    assert.deepEqual(missing, [], `native/peer/src/${file}`);
+  }
+});
+
 test('every test that docs/concepts/consistency.md names exists', () => {
   const tests = sourceFiles(/^native\/.*\.rs$|\.test\.ts$/)
     .map(readSource)
     .join('\n');
-  const rows = readSource('docs/concepts/consistency.md').matchAll(/^\| [^|]+ \| (`[^|]+`) \|$/gm);
+  const rows = readSource('docs/concepts/consistency.md').matchAll(/^\|.*\| (`[^|]+`) \|$/gm);
   const named = [...rows].flatMap(([, cell]) => (cell as string).split(/, (?=`)/).map((name) => name.replaceAll('`', '')));
-  assert.ok(named.length > 10, 'no promises were found');
+  assert.ok(named.length > 30, 'no promises were found');
   const missing = named.filter((name) => !tests.includes(`fn ${name}(`) && !tests.includes(`test('${name}'`));
   assert.deepEqual(missing, []);
 });

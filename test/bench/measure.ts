@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Load } from './loads.ts';
+import { median } from './median.ts';
 import { busyTimeUs, processorTimeUs } from './processor-time.ts';
 import { SERVER_PROCESSOR, type Store } from './stores.ts';
 
@@ -64,13 +65,6 @@ export async function measure(store: Store, load: Load, seconds: number): Promis
     p50Us: figures.p50Us,
     p99Us: figures.p99Us,
   };
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((one, other) => one - other);
-  const middle = Math.floor(sorted.length / 2);
-  const upper = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
 }
 
 /** The median of each figure. */

@@ -9,7 +9,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { SetsView } from '../../node/admin/schemas.ts';
+import type { HealView, SetsView } from '../../node/admin/schemas.ts';
 import { sendOrder } from '../../operator/local/control.ts';
 import { dataPaths } from '../../operator/local/paths.ts';
 import { readSecrets } from '../../operator/local/secrets.ts';
@@ -36,6 +36,8 @@ export type FaultCluster = AsyncDisposable & {
   readonly waitFor: (what: string, wanted: (status: StatusReport) => boolean) => Promise<StatusReport>;
   /** Until all nodes are ready, and each of them sees all others. */
   readonly waitHealthy: () => Promise<void>;
+  /** What every node says of its healing; all must answer. */
+  readonly heal: () => Promise<readonly HealView[]>;
   readonly end: (node: number, signal: NodeJS.Signals) => Promise<void>;
   readonly start: (node: number) => Promise<void>;
   /** Sends a signal that does not end it. */
@@ -125,6 +127,10 @@ export async function startFaultCluster(
         await sleep(250);
       }
     },
+    heal: () => {
+      const token = readSecrets(paths)?.adminToken as string;
+      return Promise.all(admins.map(async (url) => (await getAdmin(`${url}/v1/heal`, token)) as HealView));
+    },
     end,
     start,
     signal,
@@ -134,11 +140,16 @@ export async function startFaultCluster(
   };
 }
 
+/** A route of a node's admin API, as JSON. */
+async function getAdmin(url: string, token: string): Promise<unknown> {
+  const reply = await fetch(url, { headers: { authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(5000) });
+  return reply.json();
+}
+
 /** The state of the only set as one node sees it: links take some seconds to come back once a partition is gone. */
 async function ownView(admin: string, token: string): Promise<string> {
   try {
-    const reply = await fetch(`${admin}/v1/sets`, { headers: { authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(2000) });
-    const { sets } = (await reply.json()) as SetsView;
+    const { sets } = (await getAdmin(`${admin}/v1/sets`, token)) as SetsView;
     return sets[0]?.state ?? 'Unknown';
   } catch (error) {
     return String(error);

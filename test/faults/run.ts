@@ -1,5 +1,5 @@
 /**
- * Runs the fault tests in a network namespace of their own, where partitions can be made and no other process is reached.
+ * Runs the fault tests in a network of their own, where partitions can be made, with mounts of their own: no other process is reached.
  *
  *   node test/faults/run.ts            all of them, one file after the other
  *   node test/faults/run.ts NAME ...   the files of these names
@@ -15,6 +15,6 @@ const files = readdirSync(folder)
   .toSorted()
   .map((file) => join(folder, file));
 const test = [process.execPath, '--test', '--test-concurrency=1', ...files];
-const done = spawnSync('unshare', ['--net', 'sh', '-c', 'ip link set lo up && exec "$0" "$@"', ...test], { stdio: 'inherit' });
+const done = spawnSync('unshare', ['--net', '--mount', 'sh', '-c', 'ip link set lo up && exec "$0" "$@"', ...test], { stdio: 'inherit' });
 if (done.error !== undefined) console.error(`unshare did not start: ${done.error.message}`);
 process.exit(done.status ?? 1);

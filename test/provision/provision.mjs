@@ -21,8 +21,8 @@ const folder = dirname(fileURLToPath(import.meta.url));
 /** Parts of the machine that each way of calling this needs, and the programs that make the rest. */
 const WAYS = {
   all: {
-    parts: ['core', 'kube', 'drive', 'faults'],
-    programs: ['../../native/build.mjs', 'python-clients.mjs', 'base-images.mjs', 'go-tools.mjs', 'virtual-machine.mjs'],
+    parts: ['core', 'kube', 'drive', 'faults', 'arm'],
+    programs: ['../../native/build.mjs', 'python-clients.mjs', 'base-images.mjs', 'go-tools.mjs', 'virtual-machine.mjs', 'arm-target.mjs'],
   },
   core: { parts: ['core'], programs: ['../../native/build.mjs', 'python-clients.mjs'] },
   bench: { parts: ['core', 'bench'], programs: ['../../native/build.mjs', 'bench-peer.mjs'] },

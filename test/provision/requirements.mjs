@@ -25,6 +25,7 @@ const PACKAGES = {
     ['ip', 'iproute2', 'gives the fault tests a network of their own'],
     ['iptables', 'iptables', 'makes partitions in it'],
   ],
+  arm: [['qemu-aarch64-static', 'qemu-user-static', 'runs the kernels of ARM processors']],
   bench: [['fio', 'fio', 'the floor of the drive benchmarks']],
 };
 
@@ -53,7 +54,7 @@ function missingForKube() {
 
 /**
  * Ends this process with a list of all that is missing and cannot be installed from here.
- * @param {readonly ('core'|'kube'|'drive'|'faults'|'bench')[]} parts
+ * @param {readonly ('core'|'kube'|'drive'|'faults'|'arm'|'bench')[]} parts
  */
 export function requireMachine(parts) {
   const missing = parts.includes('kube') ? missingForKube() : [];
@@ -70,7 +71,7 @@ export function requireMachine(parts) {
 
 /**
  * Installs the Debian packages that are missing, with one call of apt-get, and says why.
- * @param {readonly ('core'|'kube'|'drive'|'faults'|'bench')[]} parts
+ * @param {readonly ('core'|'kube'|'drive'|'faults'|'arm'|'bench')[]} parts
  */
 export function installDebianPackages(parts) {
   const absent = parts.flatMap((part) => PACKAGES[part]).filter(([command]) => !found(command));

@@ -20,6 +20,8 @@ pub struct EngineConfig {
     pub cluster: String,
     pub node: u32,
     pub bootstrap: bool,
+    /// A blank drive in a slot that was filled before replaces the lost one and is healed; false (default): it is refused.
+    pub adopt_blank: Option<bool>,
     /// Hex, one or two.
     pub peer_secrets: Vec<String>,
     /// `address:port`.
@@ -111,7 +113,11 @@ pub fn plan_engine(config: EngineConfig) -> Result<EnginePlan, String> {
             } else {
                 MountCheck::Directory
             },
-            adoption: if config.bootstrap { Adoption::FormatNew } else { Adoption::Refuse },
+            adoption: match (config.bootstrap, config.adopt_blank) {
+                (true, _) => Adoption::FormatNew,
+                (false, Some(true)) => Adoption::Replace,
+                (false, _) => Adoption::Refuse,
+            },
             capacity_bytes: (drive.capacity_bytes > 0.0).then_some(drive.capacity_bytes as u64),
             cache_bytes,
             index_bytes,

@@ -1,8 +1,9 @@
 //! A core's side of the way up: bounds, deadlines, and what happens while JavaScript does not answer.
 //!
-//! Per core at most 256 requests wait, on the node 1,024; more stand in line for a second, then get 503 SlowDown. JavaScript counts a heartbeat up once a
-//! second. After two seconds without one, new requests are refused at once and waiting ones at their deadline, so that clients
-//! go elsewhere while hot requests here go on.
+//! Per core at most 256 requests wait, on the node 1,024. More stand in line, first come, first served, as long as it moves; where nothing
+//! was answered for a second, or after ten, they get 503 SlowDown. JavaScript counts a heartbeat up once a second. After two seconds
+//! without one, new requests are refused at once and waiting ones at their deadline, so that clients go elsewhere while hot requests here
+//! go on.
 
 use crate::queue::{Asked, Queue};
 use futures_channel::oneshot;
@@ -10,7 +11,7 @@ use futures_util::future::LocalBoxFuture;
 use openlake_http::{Control, ControlReply, ControlRequest, Tables};
 use openlake_io::{Instant, Runtime};
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -19,9 +20,11 @@ use std::time::Duration;
 /// Waiting requests of one core, and of the node: what JavaScript answers in well under a second.
 const WAITING_PER_CORE: usize = 256;
 const WAITING_PER_NODE: u32 = 1024;
-/// How long a request beyond these bounds stands in line: a burst passes in less. And how often it looks.
-const IN_LINE: Duration = Duration::from_secs(1);
+/// How long a request beyond these bounds stands in a line that does not move, and in one that does; and how often it looks.
+const IN_LINE_UNMOVED: Duration = Duration::from_secs(1);
+const IN_LINE: Duration = Duration::from_secs(10);
 const IN_LINE_LOOK: Duration = Duration::from_millis(5);
+const LOOKING_CLOSELY: usize = 32;
 /// Two missed heartbeats: a long garbage collection passes, a hung control plane does not.
 const SILENCE: Duration = Duration::from_secs(2);
 /// How long a request waits for a silent control plane.
@@ -36,6 +39,8 @@ const WATCH: Duration = Duration::from_millis(500);
 pub struct ControlShared {
     pub heartbeat: AtomicU64,
     pub waiting: AtomicU32,
+    /// Requests answered so far.
+    pub answered: AtomicU64,
     pub refused: AtomicU64,
 }
 
@@ -54,6 +59,9 @@ pub struct ControlPort {
     queue: Arc<Queue>,
     shared: Arc<ControlShared>,
     waiting: RefCell<HashMap<u64, oneshot::Sender<ControlReply>>>,
+    /// Tickets of those who stand in line, and the next one.
+    line: RefCell<BTreeSet<u64>>,
+    next_ticket: Cell<u64>,
     next: Cell<u64>,
     seen: Cell<(u64, Instant)>,
     tables: RefCell<Arc<Tables>>,
@@ -73,6 +81,8 @@ impl ControlPort {
             runtime: runtime.clone(),
             queue,
             waiting: RefCell::default(),
+            line: RefCell::default(),
+            next_ticket: Cell::new(0),
             next: Cell::new(0),
             seen: Cell::new((shared.heartbeat.load(Ordering::Relaxed), runtime.now())),
             shared,
@@ -96,6 +106,7 @@ impl ControlPort {
     /// Gives a waiting request its reply; one that is not waited for any more is dropped.
     pub fn reply(&self, id: u64, reply: ControlReply) {
         if let Some(sender) = self.waiting.borrow_mut().remove(&id) {
+            self.shared.answered.fetch_add(1, Ordering::Relaxed);
             let _ = sender.send(reply);
         }
     }
@@ -110,8 +121,30 @@ impl ControlPort {
         let silent = self.runtime.now().0.saturating_sub(self.seen.get().1.0);
         Duration::from_nanos(silent) < SILENCE
     }
-    fn is_full(&self) -> bool {
-        self.waiting.borrow().len() >= WAITING_PER_CORE || self.shared.waiting.load(Ordering::Relaxed) >= WAITING_PER_NODE
+    /// Places that are free.
+    fn room(&self) -> usize {
+        let node = WAITING_PER_NODE.saturating_sub(self.shared.waiting.load(Ordering::Relaxed));
+        WAITING_PER_CORE.saturating_sub(self.waiting.borrow().len()).min(node as usize)
+    }
+    /// Waits for a place; whether there is one.
+    async fn stand_in_line(&self) -> bool {
+        let ticket = Ticket::take(self);
+        let (mut stood, mut unmoved) = (Duration::ZERO, Duration::ZERO);
+        let mut answered = self.shared.answered.load(Ordering::Relaxed);
+        loop {
+            let (ahead, room) = (ticket.ahead(), self.room());
+            if ahead < room || !self.is_awake() || stood >= IN_LINE || unmoved >= IN_LINE_UNMOVED {
+                return ahead < room && self.is_awake();
+            }
+            // Who stands far back need not look often.
+            let look = IN_LINE_LOOK * (1 + ahead / LOOKING_CLOSELY) as u32;
+            let look = look.min(IN_LINE_UNMOVED / 2);
+            self.runtime.sleep(look).await;
+            stood += look;
+            let now = self.shared.answered.load(Ordering::Relaxed);
+            unmoved = if now == answered { unmoved + look } else { Duration::ZERO };
+            answered = now;
+        }
     }
     async fn ask_within_bounds(&self, request: ControlRequest) -> ControlReply {
         let (request_id, resource) = (request.request_id.clone(), resource_of(&request));
@@ -119,12 +152,7 @@ impl ControlPort {
             self.shared.refused.fetch_add(1, Ordering::Relaxed);
             slow_down(&self.tables.borrow(), &request_id, &resource)
         };
-        let mut stood = Duration::ZERO;
-        while self.is_full() && self.is_awake() && stood < IN_LINE {
-            self.runtime.sleep(IN_LINE_LOOK).await;
-            stood += IN_LINE_LOOK;
-        }
-        if self.is_full() || !self.is_awake() {
+        if !self.stand_in_line().await {
             return refuse();
         }
         // The core in the upper bits tells the JavaScript thread where the reply belongs; 2^32 requests later an id may return.
@@ -149,6 +177,31 @@ impl ControlPort {
 impl Control for ControlPort {
     fn ask(&self, request: ControlRequest) -> LocalBoxFuture<'_, ControlReply> {
         Box::pin(self.ask_within_bounds(request))
+    }
+}
+
+/// A place in the line, left when dropped.
+struct Ticket<'port> {
+    port: &'port ControlPort,
+    number: u64,
+}
+
+impl<'port> Ticket<'port> {
+    fn take(port: &'port ControlPort) -> Ticket<'port> {
+        let number = port.next_ticket.get();
+        port.next_ticket.set(number + 1);
+        port.line.borrow_mut().insert(number);
+        Ticket { port, number }
+    }
+    /// How many stand before it.
+    fn ahead(&self) -> usize {
+        self.port.line.borrow().range(..self.number).count()
+    }
+}
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        self.port.line.borrow_mut().remove(&self.number);
     }
 }
 

@@ -13,7 +13,7 @@ use futures_util::future::join_all;
 use openlake_drive::Drive;
 use openlake_http::{Server, ServerOptions};
 use openlake_io::{RemoteHandle, Runtime};
-use openlake_object::{LocalSlot, Store, StoreOptions};
+use openlake_object::{HealOptions, LocalSlot, Store, StoreOptions};
 use openlake_peer::{LocalDrive, Mesh, MeshOptions, SlotId, SlotServer, Versions};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -214,6 +214,8 @@ pub fn assemble(core: usize, runtime: &Runtime, shared: &Shared, assembly: &Asse
     .map_err(|error| format!("cannot serve S3 on {}: {error}", plan.listen_s3))?;
     let settling = store.clone();
     runtime.spawn(async move { settling.settle_loop().await });
+    let healing = store.clone();
+    runtime.spawn(async move { healing.heal_loop(HealOptions::default()).await });
     let serving = Serving {
         mesh,
         store,

@@ -7,7 +7,8 @@ use napi_derive::napi;
 use openlake_drive::{DriveMemory, DriveState, DriveStatus, LatencySnapshot, latency_bound_us};
 use openlake_http::ServerCounters;
 use openlake_io::DurabilityClass;
-use openlake_peer::PeerStatus;
+use openlake_object::HealStatus;
+use openlake_peer::{PeerStatus, SlotId};
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -43,6 +44,9 @@ pub struct DriveStatusObject {
     pub reason: String,
     pub generation: u32,
     pub durability_class: String,
+    /// whole, blank, dirty or healing; what healing waits for.
+    pub heal_state: String,
+    pub heal_reason: String,
     /// Name and value, as in `openlake_drive::DriveStatus`.
     pub counters: Vec<CounterObject>,
 }
@@ -80,6 +84,8 @@ struct Part {
     drives: Vec<(u32, DriveStatus)>,
     peers: Vec<PeerStatus>,
     counters: ServerCounters,
+    healing: BTreeMap<SlotId, HealStatus>,
+    hints_held: u64,
 }
 
 /// Collects the parts. The call ends when the last holder lets go, so a core that dies on the way only leaves its part out.
@@ -114,12 +120,16 @@ pub fn gather(shared: &Arc<Shared>, completion: Completion) {
                 .collect();
             let serving = data_core::serving();
             let peers = serving.as_ref().map(|serving| serving.mesh.peers()).unwrap_or_default();
-            let counters = serving.map(|serving| serving.server.counters()).unwrap_or_default();
-            gathering
-                .parts
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(Part { drives, peers, counters });
+            let counters = serving.as_ref().map(|serving| serving.server.counters()).unwrap_or_default();
+            let healing = serving.as_ref().map(|serving| serving.store.heal_status()).unwrap_or_default();
+            let hints_held = serving.map_or(0, |serving| serving.store.hints_held() as u64);
+            gathering.parts.lock().unwrap_or_else(PoisonError::into_inner).push(Part {
+                drives,
+                peers,
+                counters,
+                healing,
+                hints_held,
+            });
         })
     });
 }
@@ -128,11 +138,15 @@ fn merge(shared: &Shared, parts: Vec<Part>) -> StatusObject {
     let mut peers: BTreeMap<u32, PeerStatus> = BTreeMap::new();
     let mut operations: BTreeMap<String, OperationObject> = BTreeMap::new();
     let mut known: BTreeMap<u32, DriveStatus> = BTreeMap::new();
+    let mut healing: BTreeMap<SlotId, HealStatus> = BTreeMap::new();
+    let mut hints_held = 0;
     let (mut connections, mut connections_total) = (0, 0);
     for part in parts {
         connections += part.counters.connections;
         connections_total += part.counters.connections_total;
         known.extend(part.drives);
+        healing.extend(part.healing);
+        hints_held += part.hints_held;
         for peer in part.peers {
             let best = peers.entry(peer.node).or_insert_with(|| peer.clone());
             if peer.connected && !best.connected {
@@ -149,6 +163,7 @@ fn merge(shared: &Shared, parts: Vec<Part>) -> StatusObject {
         }
     }
     let (opened, boot) = shared.drives();
+    let first = opened.iter().map(|drive| drive.index).min();
     StatusObject {
         engine_kind: format!("{:?}", shared.plan.engine).to_lowercase(),
         engine_reason: shared.plan.engine_reason.clone(),
@@ -166,6 +181,9 @@ fn merge(shared: &Shared, parts: Vec<Part>) -> StatusObject {
                 let plan = shared.plan.drives.iter().find(|plan| plan.index == drive.index);
                 let path = plan.map(|plan| plan.options.path.display().to_string()).unwrap_or_default();
                 let status = known.get(&drive.index);
+                let healed = healing.get(&drive.slot);
+                // One drive tells of the hints that the node holds for others.
+                let held = if Some(drive.index) == first { hints_held } else { 0 };
                 let (state, reason) = match (&drive.result, status.map(|status| &status.state)) {
                     (Err(reason), _) => ("Failed", reason.clone()),
                     (Ok(_), Some(DriveState::Healthy)) => ("Healthy", String::new()),
@@ -182,8 +200,15 @@ fn merge(shared: &Shared, parts: Vec<Part>) -> StatusObject {
                     state: state.to_owned(),
                     reason,
                     generation: status.map_or(0, |status| status.identity.generation),
+                    heal_state: healed.map_or("", HealStatus::state).to_owned(),
+                    heal_reason: healed.map(|healed| healed.reason.clone()).unwrap_or_default(),
                     durability_class: status.map_or("", |status| durability_name(status.durability_class)).to_owned(),
-                    counters: status.map(drive_counters).unwrap_or_default(),
+                    counters: status
+                        .map(drive_counters)
+                        .into_iter()
+                        .flatten()
+                        .chain(healed.map(|healed| heal_counters(healed, held)).into_iter().flatten())
+                        .collect(),
                 }
             })
             .collect(),
@@ -245,6 +270,33 @@ fn memory_counters(memory: &DriveMemory) -> impl Iterator<Item = (String, u64)> 
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into_iter()
+}
+
+fn heal_counters(status: &HealStatus, hints_held: u64) -> Vec<CounterObject> {
+    let counters = [
+        ("heal_dirty", u64::from(status.blank || status.dirty)),
+        ("heal_objects_total", status.objects),
+        ("heal_bytes_total", status.bytes),
+        ("heal_failed_total", status.failed),
+        ("heal_objects_left", status.objects_left),
+        ("heal_bytes_left", status.bytes_left),
+        ("heal_hints_waiting", status.hints_waiting),
+        ("heal_damaged_waiting", status.damaged_waiting),
+        ("heal_shards_least", status.shards_least),
+        ("heal_shards_all", status.shards_all),
+        ("scrub_objects_total", status.scrub_objects),
+        ("scrub_bytes_total", status.scrub_bytes),
+        ("scrub_damaged_total", status.scrub_damaged),
+        ("scrub_differences_total", status.scrub_differences),
+        ("scrub_passes_total", status.scrub_passes),
+        ("tombstones_collected_total", status.collected),
+        ("hints_held", hints_held),
+    ];
+    let object = |(name, value): (&str, u64)| CounterObject {
+        name: name.to_owned(),
+        value: value as f64,
+    };
+    counters.map(object).into()
 }
 
 fn drive_counters(status: &DriveStatus) -> Vec<CounterObject> {

@@ -50,6 +50,8 @@ pub struct DriveReport {
     pub durability_class: String,
     pub keys: u64,
     pub used_bytes: u64,
+    /// Memory of the index with all records in it, estimated; bounded by its budget.
+    pub index_used_bytes: u64,
     pub records_per_batch: f64,
     /// Time of a start with all records there, after a clean close and after a crash (no close).
     pub open_clean: Duration,
@@ -79,6 +81,7 @@ async fn measure(runtime: &Runtime, options: &DriveBenchOptions) -> Result<Drive
     phases.push(timed("put", load.put_all()).await?);
     let status = drive.status();
     let records_per_batch = status.records as f64 / status.batches.max(1) as f64;
+    let index_used_bytes = status.index_used_bytes;
     phases.push(timed("get hot", load.get_all(1000)).await?);
     phases.push(timed("list", load.list_all()).await?);
     phases.push(timed("append 1 MiB", load.append_bulk()).await?);
@@ -103,6 +106,7 @@ async fn measure(runtime: &Runtime, options: &DriveBenchOptions) -> Result<Drive
         durability_class: format!("{:?}", status.durability_class),
         keys: status.keys,
         used_bytes: status.used_bytes,
+        index_used_bytes,
         records_per_batch,
         open_clean,
         open_crashed,

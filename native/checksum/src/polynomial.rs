@@ -12,7 +12,13 @@
 /// Two multipliers which move a 16-byte block forward by a fixed distance: for its first and its second 8 bytes.
 pub(crate) type FoldPair = [u64; 2];
 
-#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only the kernels of x86-64 fold"))]
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    allow(
+        dead_code,
+        reason = "only kernels with carry-less multiplication fold, and only those of x86-64 by 256 bytes"
+    )
+)]
 /// A reflected CRC generator of 32 or 64 bits, and what is derived from it.
 pub(crate) struct Polynomial {
     width_bits: u32,

@@ -1,52 +1,74 @@
-//! A bounded cache: of what follows a record's head (block checksums, inline payload), and of blocks of the index. CLOCK: one bit of
-//! memory per item, no list to relink on a hit.
+//! A bounded cache: of what follows a record's head (block checksums, inline payload), and of blocks of the index.
 //!
+//! One pass over many items must not push out those in steady use. So items come into a small window first, and leave the cache from
+//! there unless they are asked for again after they left; hits within the window say nothing, as one pass asks for a block several
+//! times in a row. What comes back goes to the main part, which is a CLOCK. (2Q of Johnson and Shasha, VLDB 1994, with a CLOCK for its
+//! LRU; what leaves the window while there is room goes to the main part at once.)
+//!
+//! ```text
+//!  new --> window (1/8) --> gone, its key remembered --> asked for again --> main (CLOCK) --> gone
+//!                 \--- while there is room ---------------------------------/
+//! ```
 //! Records are known by the generation of their segment and the offset in it, which no other record ever has: when the segment is used
 //! again, what is left of it here is not found any more and goes in its turn.
 
 use bytes::Bytes;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::Hash;
 
-/// Counted for each item beside its bytes: table slot, ring slot, allocation.
-const ITEM_OVERHEAD_BYTES: usize = 128;
+/// Counted for each item beside its bytes: table slot, place in a queue, allocation, a remembered key.
+const ITEM_OVERHEAD_BYTES: usize = 224;
+/// The window's share, and that of the largest item: one item may not push out most of the others.
+const WINDOW_SHARE: usize = 8;
+/// Keys that left the window are remembered for so many at least, else for as many as there are items.
+const LEAST_REMEMBERED: usize = 64;
 
 /// Generation of the segment, offset in it.
 pub(crate) type RecordKey = (u64, u32);
 
-struct Slot<K> {
-    key: K,
+struct Item {
     bytes: Bytes,
+    in_main: bool,
+    /// Asked for since the hand passed.
     used: bool,
+    /// Tells its entry in a queue from older ones of the same key.
+    stamp: u64,
 }
 
 /// The cache. Its bytes were verified before they came in.
 pub(crate) struct Cache<K = RecordKey> {
     limit_bytes: usize,
     held_bytes: usize,
-    slots: Vec<Slot<K>>,
-    by_key: HashMap<K, usize>,
-    hand: usize,
+    window_bytes: usize,
+    items: HashMap<K, Item>,
+    /// Oldest first; entries whose item is gone are skipped.
+    window: VecDeque<(K, u64)>,
+    main: VecDeque<(K, u64)>,
+    /// Keys that left the window, oldest first.
+    remembered: VecDeque<K>,
+    is_remembered: HashSet<K>,
+    stamps: u64,
 }
 
 impl<K: Copy + Eq + Hash> Cache<K> {
     /// A cache of at most `limit_bytes`.
     pub fn new(limit_bytes: u64) -> Cache<K> {
-        let limit_bytes = usize::try_from(limit_bytes).unwrap_or(usize::MAX);
         Cache {
-            limit_bytes,
+            limit_bytes: usize::try_from(limit_bytes).unwrap_or(usize::MAX),
             held_bytes: 0,
-            slots: Vec::new(),
-            by_key: HashMap::new(),
-            hand: 0,
+            window_bytes: 0,
+            items: HashMap::new(),
+            window: VecDeque::new(),
+            main: VecDeque::new(),
+            remembered: VecDeque::new(),
+            is_remembered: HashSet::new(),
+            stamps: 0,
         }
     }
     /// Changes what it may hold.
     pub fn set_limit(&mut self, limit_bytes: usize) {
         self.limit_bytes = limit_bytes;
-        while self.held_bytes > self.limit_bytes {
-            self.evict();
-        }
+        self.shrink();
     }
     /// Bytes that it may hold.
     pub fn limit_bytes(&self) -> usize {
@@ -56,54 +78,121 @@ impl<K: Copy + Eq + Hash> Cache<K> {
     pub fn held_bytes(&self) -> usize {
         self.held_bytes
     }
-    /// Whether an item of this size would be taken: one item may not push out most of the others.
+    /// Whether an item of this size would be taken.
     pub fn takes(&self, bytes: usize) -> bool {
-        bytes + ITEM_OVERHEAD_BYTES <= self.limit_bytes / 8
+        cost(bytes) <= self.limit_bytes / WINDOW_SHARE
     }
     /// The bytes of a key.
     pub fn get(&mut self, key: K) -> Option<Bytes> {
-        let slot = self.slots.get_mut(*self.by_key.get(&key)?)?;
-        slot.used = true;
-        Some(slot.bytes.clone())
+        let item = self.items.get_mut(&key)?;
+        item.used = true;
+        Some(item.bytes.clone())
     }
     /// Takes verified bytes in. `bytes` must own its memory alone.
     pub fn insert(&mut self, key: K, bytes: Bytes) {
-        if !self.takes(bytes.len()) || self.by_key.contains_key(&key) {
-            return;
-        }
-        self.held_bytes += bytes.len() + ITEM_OVERHEAD_BYTES;
-        self.by_key.insert(key, self.slots.len());
-        self.slots.push(Slot { key, bytes, used: false });
-        while self.held_bytes > self.limit_bytes {
-            self.evict();
+        if self.takes(bytes.len()) && !self.items.contains_key(&key) {
+            let came_back = self.is_remembered.remove(&key);
+            self.put(key, bytes, came_back);
+            self.shrink();
         }
     }
     /// Forgets a key.
     pub fn remove(&mut self, key: K) {
-        if let Some(at) = self.by_key.get(&key).copied() {
-            self.take_out(at);
+        self.take_out(key);
+    }
+    /// The same bytes have another key from now on, and keep their standing.
+    pub fn rename(&mut self, from: K, to: K) {
+        if let Some(item) = self.take_out(from).filter(|_| !self.items.contains_key(&to)) {
+            self.put(to, item.bytes, item.in_main);
+            self.shrink();
         }
     }
-    fn evict(&mut self) {
+    fn put(&mut self, key: K, bytes: Bytes, in_main: bool) {
+        self.held_bytes += cost(bytes.len());
+        self.stamps += 1;
+        let (used, stamp) = (false, self.stamps);
+        if in_main {
+            self.main.push_back((key, stamp));
+        } else {
+            self.window_bytes += cost(bytes.len());
+            self.window.push_back((key, stamp));
+        }
+        let item = Item {
+            bytes,
+            in_main,
+            used,
+            stamp,
+        };
+        self.items.insert(key, item);
+        // Entries whose item was forgotten may be all over the queues.
+        let items = &self.items;
+        let is_held = |(key, stamp): &(K, u64)| items.get(key).is_some_and(|item| item.stamp == *stamp);
+        for queue in [&mut self.window, &mut self.main] {
+            if queue.len() > items.len() * 2 + LEAST_REMEMBERED {
+                queue.retain(is_held);
+            }
+        }
+    }
+    fn take_out(&mut self, key: K) -> Option<Item> {
+        let item = self.items.remove(&key)?;
+        let bytes = cost(item.bytes.len());
+        self.held_bytes -= bytes;
+        if !item.in_main {
+            self.window_bytes -= bytes;
+        }
+        Some(item)
+    }
+    fn shrink(&mut self) {
+        let window_limit = self.limit_bytes / WINDOW_SHARE;
+        while self.window_bytes > window_limit {
+            let Some(key) = self.oldest_of_window() else { break };
+            if self.held_bytes > self.limit_bytes {
+                self.take_out(key);
+                self.remember(key);
+            } else if let Some(item) = self.take_out(key) {
+                self.put(key, item.bytes, true);
+            }
+        }
+        while self.held_bytes > self.limit_bytes {
+            match self.victim_of_main().or_else(|| self.oldest_of_window()) {
+                Some(key) => self.take_out(key),
+                None => break,
+            };
+        }
+    }
+    fn oldest_of_window(&mut self) -> Option<K> {
         loop {
-            let count = self.slots.len();
-            if count == 0 {
-                return;
-            }
-            let at = self.hand % count;
-            self.hand = at + 1;
-            match self.slots.get_mut(at) {
-                Some(slot) if slot.used => slot.used = false,
-                _ => return self.take_out(at),
+            let (key, stamp) = self.window.pop_front()?;
+            if self.items.get(&key).is_some_and(|item| item.stamp == stamp) {
+                return Some(key);
             }
         }
     }
-    fn take_out(&mut self, at: usize) {
-        let slot = self.slots.swap_remove(at);
-        self.by_key.remove(&slot.key);
-        self.held_bytes -= slot.bytes.len() + ITEM_OVERHEAD_BYTES;
-        if let Some(moved) = self.slots.get(at) {
-            self.by_key.insert(moved.key, at);
+    fn victim_of_main(&mut self) -> Option<K> {
+        loop {
+            let (key, stamp) = self.main.pop_front()?;
+            match self.items.get_mut(&key) {
+                Some(item) if item.stamp == stamp && item.used => {
+                    item.used = false;
+                    self.main.push_back((key, stamp));
+                }
+                Some(item) if item.stamp == stamp => return Some(key),
+                _ => {}
+            }
         }
     }
+    fn remember(&mut self, key: K) {
+        if self.is_remembered.insert(key) {
+            self.remembered.push_back(key);
+        }
+        while self.remembered.len() > self.items.len().max(LEAST_REMEMBERED) {
+            if let Some(oldest) = self.remembered.pop_front() {
+                self.is_remembered.remove(&oldest);
+            }
+        }
+    }
+}
+
+fn cost(bytes: usize) -> usize {
+    bytes + ITEM_OVERHEAD_BYTES
 }

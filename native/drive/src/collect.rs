@@ -64,6 +64,7 @@ impl Core {
                 let Ok(ordinal) = log.append(bytes, |target| parts.encode(target, salt)) else {
                     continue;
                 };
+                entry.going.set(true);
                 log.set_last_effect(bytes, Effect::Dropped(entry.clone()));
                 ordinal
             };

@@ -15,6 +15,7 @@ use crate::lease::Leases;
 use crate::log::Log;
 use crate::medium::Medium;
 use crate::roots::Roots;
+use crate::sabotage::{Sabotage, is_planted};
 use crate::signal::Signal;
 use crate::space::{ExtentRegistry, Place, Space};
 use crate::stage::StageTable;
@@ -81,6 +82,8 @@ pub(crate) struct Core {
     pub identity: Identity,
     /// 0: blank, and not adopted yet.
     pub generation: Cell<u32>,
+    /// Another drive took its place: it answers nothing any more. The text says which.
+    pub superseded: RefCell<Option<String>>,
     pub seed: DriveSeed,
     pub counters: Rc<Counters>,
     pub medium: Medium,
@@ -173,6 +176,9 @@ impl Core {
     }
     /// What the cache knows a record at `place` by, while a record lives there or a lease keeps it.
     pub fn cache_key(&self, place: Place) -> RecordKey {
+        if is_planted(Sabotage::StaleGeneration) {
+            return (u64::from(place.segment()), place.offset());
+        }
         (self.space.borrow().generation(place.segment()), place.offset())
     }
     /// The floor of a key: promised or accepted, for it or for the drive.

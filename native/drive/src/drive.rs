@@ -148,6 +148,9 @@ impl Drive {
         if core.closed.get() || core.closing.get() {
             return Answer::Failed("the drive is closed".to_owned());
         }
+        if let Some(text) = &*core.superseded.borrow() {
+            return Answer::Failed(text.clone());
+        }
         if core.generation.get() == 0 {
             return Answer::Failed("the drive is blank and waits for its adoption".to_owned());
         }
@@ -253,6 +256,11 @@ impl Drive {
     /// A shard may be staged although it was unstaged just now.
     pub fn allow_staging(&self, write_id: WriteId) {
         self.handle.core.staged.borrow_mut().allow(write_id);
+    }
+    /// Ends the service of a drive whose slot was given to another one meanwhile. `reason`: whom.
+    pub fn supersede(&self, reason: String) {
+        self.handle.core.suspect(reason.clone());
+        *self.handle.core.superseded.borrow_mut() = Some(reason);
     }
     /// Puts a complete version in its place; its bytes come with it, or were staged.
     pub async fn fill(&self, key: Key, record: Record, filling: Filling) -> Answer {

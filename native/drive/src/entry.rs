@@ -29,6 +29,8 @@ pub(crate) struct Entry {
     pub settled: Cell<bool>,
     /// It is in the queue of those to be settled.
     pub queued: Cell<bool>,
+    /// A collected tombstone whose `drop` mark is on its way: no copy of it may come behind that mark.
+    pub going: Cell<bool>,
     /// `stable` named it before it was durable.
     pub stable_early: Cell<bool>,
     /// A sound copy is on its way to take its place: the cleaner leaves it alone.
@@ -50,6 +52,7 @@ impl Entry {
             since: Cell::new(Instant(0)),
             settled: Cell::new(false),
             queued: Cell::new(false),
+            going: Cell::new(false),
             stable_early: Cell::new(false),
             replacing: Cell::new(false),
         }

@@ -110,6 +110,9 @@ impl Core {
         }
         let index = self.index.borrow();
         let Some(row) = index.get(key) else { return Need::Add };
+        if is_planted(Sabotage::HealByForce) && row.entries().iter().all(|entry| entry.head.ballot != ballot) {
+            return Need::Add;
+        }
         let held = row.entries().iter().find(|entry| entry.head.ballot == ballot);
         let stable = row.stable();
         match held {

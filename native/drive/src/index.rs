@@ -23,6 +23,10 @@ mod version_codec;
 
 pub(crate) use block::Block;
 #[cfg(test)]
+pub(crate) use block::{BlockBuilder, RunSeed};
+#[cfg(test)]
+pub(crate) use fences::Fences;
+#[cfg(test)]
 pub(crate) use filter::Filter;
 pub(crate) use filter::KeyHash;
 pub(crate) use freeze::FrozenRows;
@@ -33,5 +37,9 @@ pub(crate) use resident::Index;
 pub(crate) use row_codec::encode_row;
 pub(crate) use row_codec::{decode_row, decode_state, shared_extents};
 pub(crate) use run::{Run, RunError};
+#[cfg(test)]
+pub(crate) use run_footer::RunFooter;
 pub(crate) use run_key::{SpecialKey, bitmap_key, decode_key, decode_special_key, encode_key, name_in, special_range_start, unsettled_key};
 pub(crate) use run_writer::RunWriter;
+#[cfg(test)]
+pub(crate) use varint::{put_varint, take_bytes, take_length, take_varint};

@@ -13,4 +13,4 @@ pub(crate) use batch::SealedBatch;
 pub(crate) use head::Head;
 pub(crate) use reader::SegmentReader;
 pub(crate) use recover::{Found, LogStart, Recovered, Replay, recover};
-pub(crate) use salvage::{Salvaged, salvage};
+pub(crate) use salvage::{KnownSegments, Salvaged, salvage};

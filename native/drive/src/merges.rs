@@ -2,6 +2,7 @@
 
 use crate::core::Core;
 use crate::index::{MergeCursor, Run, RunError, RunWriter, choose_merge};
+use crate::sabotage::{Sabotage, is_planted};
 use std::rc::Rc;
 
 /// Runs are read and written in such steps.
@@ -66,6 +67,13 @@ impl Core {
         // A merge can wait; the log and the checkpoints, which need the reserve, cannot.
         let kept_segments = self.space.borrow().reserve_segments();
         let mut writer = RunWriter::keeping(self, level, entries, kept_segments);
+        let backwards: Vec<Rc<Run>>;
+        let inputs = if is_planted(Sabotage::BackwardMerge) {
+            backwards = inputs.iter().rev().cloned().collect();
+            &backwards
+        } else {
+            inputs
+        };
         let mut cursor = MergeCursor::seek(inputs, &self.medium, &[], STEP_BYTES)
             .await
             .map_err(Stopped::Run)?;
@@ -73,7 +81,7 @@ impl Core {
         while let Some(key) = cursor.key() {
             let value = cursor.value();
             // Below the oldest run there is nothing that a removed key would have to hide.
-            if !(is_bottom && value.is_empty()) {
+            if !((is_bottom || is_planted(Sabotage::ForgetfulMerge)) && value.is_empty()) {
                 writer.push(key, &value);
                 writer.write_out().await.map_err(|_| Stopped::Written)?;
             }

@@ -99,6 +99,7 @@ fn unopened(
     Rc::new(Core {
         runtime: runtime.clone(),
         generation: Cell::new(superblock.identity.generation),
+        superseded: RefCell::default(),
         identity: superblock.identity,
         seed,
         counters: medium.counters().clone(),

@@ -9,6 +9,7 @@ use crate::core::Core;
 use crate::format::{AcceptorState, LogRecord, mark_bytes};
 use crate::index::{MergeCursor, Run, RunError, decode_key, decode_row};
 use crate::log::{Found, Recovered, Replay, Salvaged, salvage};
+use crate::recovery::known_segments;
 use crate::replay::{apply, claimed_twice, load_row, load_rows};
 use crate::row::Row;
 use crate::space::{Extent, Ledger, SegmentClass, Space};
@@ -81,7 +82,8 @@ pub(crate) async fn rebuild(core: &Rc<Core>, state: AcceptorState) -> Result<Rec
         segments: BTreeMap::new(),
         claims: Vec::new(),
     };
-    let mut salvaged = salvage(&core.medium, core.seed, state, &mut gatherer).await?;
+    let known = known_segments(core).await;
+    let mut salvaged = salvage(&core.medium, core.seed, state, known.as_ref(), &mut gatherer).await?;
     if gatherer.overflowed {
         core.forget_recovered();
         reserve(core, &gatherer, &salvaged);
@@ -91,7 +93,7 @@ pub(crate) async fn rebuild(core: &Rc<Core>, state: AcceptorState) -> Result<Rec
             segments: BTreeMap::new(),
             ..gatherer
         };
-        salvaged = salvage(&core.medium, core.seed, state, &mut gatherer).await?;
+        salvaged = salvage(&core.medium, core.seed, state, known.as_ref(), &mut gatherer).await?;
     }
     let conflicts = count(core, &gatherer).await?;
     let space = core.space.borrow();

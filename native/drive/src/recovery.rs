@@ -8,10 +8,10 @@ use crate::checkpoint::{KEPT, RootBase};
 use crate::core::Core;
 use crate::format::{AcceptorState, Manifest, ManifestPlace, Root};
 use crate::index::{Index, MergeCursor, Run, SpecialKey, decode_special_key, special_range_start};
-use crate::log::{LogStart, Recovered, recover};
+use crate::log::{KnownSegments, LogStart, Recovered, recover};
 use crate::rebuild::rebuild;
 use crate::replay::{Follower, load_rows};
-use crate::space::{BitmapImage, Extent, LogSegmentImage, SegmentClass, Space};
+use crate::space::{BitmapImage, Extent, ExtentRegistry, LogSegmentImage, SegmentClass, Space};
 use openlake_checksum::crc64;
 use std::rc::Rc;
 
@@ -168,9 +168,32 @@ async fn take_in(core: &Rc<Core>, place: &ManifestPlace, base: RootBase) -> Resu
     Ok(manifest)
 }
 
+/// The segments of the log by the newest manifest that is readable; for a rebuild, which otherwise trusts none.
+pub(crate) async fn known_segments(core: &Rc<Core>) -> Option<KnownSegments> {
+    // Its space is not claimed here.
+    let registry = Rc::default();
+    for root in core.roots.read_all().await {
+        let Some(place) = &root.manifest else { continue };
+        if let Ok((manifest, _)) = read_manifest_in(core, place, &registry).await {
+            // Empty ones may have been given back since.
+            let lived_in = manifest.log_segments.iter().filter(|row| row.live_records > 0);
+            let segments = lived_in.map(|row| (row.segment, row.generation));
+            return Some(KnownSegments {
+                generation: manifest.log.generation,
+                segments: segments.collect(),
+            });
+        }
+    }
+    None
+}
+
 /// Reads and verifies a manifest.
 pub(crate) async fn read_manifest(core: &Rc<Core>, place: &ManifestPlace) -> Result<(Manifest, Blob), String> {
-    let blob = Blob::new(place.extents.clone(), place.length, &core.extents);
+    read_manifest_in(core, place, &core.extents).await
+}
+
+async fn read_manifest_in(core: &Rc<Core>, place: &ManifestPlace, registry: &Rc<ExtentRegistry>) -> Result<(Manifest, Blob), String> {
+    let blob = Blob::new(place.extents.clone(), place.length, registry);
     let length = usize::try_from(place.length).map_err(|_| "the manifest's length makes no sense".to_owned())?;
     let bytes = blob.read_at(&core.medium, 0, length).await;
     let bytes = bytes.map_err(|error| format!("the manifest is unreadable: {error}"))?;

@@ -122,10 +122,6 @@ fn apply_version(
         // Dead: an older copy of a version that is superseded.
         return Vec::new();
     }
-    if record.moved && row.trace().is_some() && !row.entries().iter().any(|entry| entry.head.ballot == ballot) {
-        // Dead: it was collected while the copy was on its way.
-        return Vec::new();
-    }
     let mut head = record.head;
     head.metadata = Bytes::copy_from_slice(record.metadata);
     let mut claimed = Vec::new();

@@ -2,7 +2,8 @@
 
 use crate::format::{ROOT_BYTES, ROOT_SLOTS, Root};
 use crate::home::Region;
-
+use crate::sabotage::{Sabotage, is_planted};
+use openlake_io::{AlignedBuffer, Durability};
 use std::cell::Cell;
 use std::io;
 
@@ -44,6 +45,12 @@ impl Roots {
         root.sequence = self.last_sequence.get() + 1;
         self.last_sequence.set(root.sequence);
         let offset = (root.sequence % ROOT_SLOTS) * ROOT_BYTES as u64;
-        self.region.write_page(offset, &root.encode(self.salt)).await
+        let page = root.encode(self.salt);
+        if is_planted(Sabotage::LazyRoot) {
+            let mut buffer = AlignedBuffer::with_capacity(page.len());
+            buffer.append(&page);
+            return self.region.write(offset, vec![buffer.freeze()], Durability::None).await;
+        }
+        self.region.write_page(offset, &page).await
     }
 }

@@ -204,6 +204,7 @@ impl Row {
     /// Takes out all records above a ballot: a planted bug.
     pub fn forget_above(&mut self, ballot: Ballot) {
         self.entries.retain(|held| held.head.ballot <= ballot);
+        self.stable = self.stable.filter(|stable| *stable <= ballot);
     }
     /// The record that is known complete.
     pub fn stable_entry(&self) -> Option<&Rc<Entry>> {

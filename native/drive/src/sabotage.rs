@@ -38,11 +38,25 @@ pub enum Sabotage {
     CheckpointAhead,
     /// Emptied log segments are used again before a checkpoint knows that they are empty.
     EarlyReuse,
+    /// A batch of the log is acknowledged although one before it is still under way.
+    AcknowledgeOutOfOrder,
+    /// The cache knows a record by its segment, whatever generation that is in: wrong once the segment is used again.
+    StaleGeneration,
+    /// The cleaner drops a tombstone instead of moving it.
+    TombstoneNotMoved,
+    /// Space of a dropped version is given back before the mark that drops it is durable.
+    EarlyRelease,
+    /// A root is written and not flushed.
+    LazyRoot,
+    /// A merge of runs takes the oldest value of a key.
+    BackwardMerge,
+    /// A merge of runs forgets that a key was removed, though an older run has it.
+    ForgetfulMerge,
     /// A repeated CompleteMultipartUpload publishes again without asking what became of the first try.
     ForgottenComplete,
     /// What a dirty drive lacks counts as absent.
     BlankCounts,
-    /// A blank drive is adopted without a floor.
+    /// A blank drive is adopted without a floor, and nobody else's is raised for it.
     BlankWithoutFloor,
     /// Heal reads without a barrier before them.
     HealWithoutBarrier,
@@ -56,7 +70,7 @@ pub enum Sabotage {
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Sabotage; 24] = [
+    pub const ALL: [Sabotage; 31] = [
         Sabotage::NoWriteBack,
         Sabotage::BlindRetry,
         Sabotage::EarlySuccess,
@@ -74,12 +88,43 @@ impl Sabotage {
         Sabotage::EarlyRoot,
         Sabotage::CheckpointAhead,
         Sabotage::EarlyReuse,
+        Sabotage::AcknowledgeOutOfOrder,
+        Sabotage::StaleGeneration,
+        Sabotage::TombstoneNotMoved,
+        Sabotage::EarlyRelease,
+        Sabotage::LazyRoot,
+        Sabotage::BackwardMerge,
+        Sabotage::ForgetfulMerge,
         Sabotage::ForgottenComplete,
         Sabotage::BlankCounts,
         Sabotage::BlankWithoutFloor,
         Sabotage::HealWithoutBarrier,
         Sabotage::HealBeforeAdoption,
         Sabotage::HealByForce,
+        Sabotage::HeldFromStage,
+    ];
+    /// Those of a single drive.
+    pub const OF_DRIVE: [Sabotage; 21] = [
+        Sabotage::EarlyDiscard,
+        Sabotage::VolatilePromise,
+        Sabotage::PublishBeforeFlush,
+        Sabotage::EarlyAcknowledge,
+        Sabotage::BlindFilter,
+        Sabotage::EvictDirty,
+        Sabotage::FreezeWithoutCopy,
+        Sabotage::MoveOverNewer,
+        Sabotage::LeaseIgnored,
+        Sabotage::TombstoneDroppedEarly,
+        Sabotage::EarlyRoot,
+        Sabotage::CheckpointAhead,
+        Sabotage::EarlyReuse,
+        Sabotage::AcknowledgeOutOfOrder,
+        Sabotage::StaleGeneration,
+        Sabotage::TombstoneNotMoved,
+        Sabotage::EarlyRelease,
+        Sabotage::LazyRoot,
+        Sabotage::BackwardMerge,
+        Sabotage::ForgetfulMerge,
         Sabotage::HeldFromStage,
     ];
 }

@@ -6,9 +6,12 @@
 
 use crate::core::Core;
 use crate::index::{MergeCursor, RunError, decode_state, encode_key, name_in};
+use crate::row::Row;
 use crate::{Answer, Covers, Key, ScanRow, Space};
 use bytes::Bytes;
+use std::collections::VecDeque;
 use std::ops::Range;
+use std::{hint, iter};
 
 /// An answer holds about this much at most; the asker goes on where it ends.
 const ANSWER_LIMIT_BYTES: usize = 1 << 20;
@@ -18,6 +21,8 @@ const HEAD_BYTES: usize = 160;
 const READ_LIMIT_BYTES: usize = 128 << 10;
 /// Rows are read and laid over in pieces of at most so many.
 const PIECE_ROWS: usize = 1024;
+/// Rows in memory that are looked up together.
+const ROWS_AHEAD: usize = 32;
 
 /// What is asked for.
 struct Span {
@@ -54,6 +59,21 @@ impl Page {
         self.bytes += row.name.len() + heads.sum::<usize>();
         self.rows.push(row);
     }
+}
+
+/// The same rows, each touched some steps before its turn. Rows lie all over memory, and a processor waits for many of them at once as
+/// patiently as for one.
+fn looked_up_ahead<'row>(mut rows: impl Iterator<Item = (&'row Key, &'row Row)>) -> impl Iterator<Item = (&'row Key, &'row Row)> {
+    let mut ahead = VecDeque::with_capacity(ROWS_AHEAD);
+    iter::from_fn(move || {
+        if ahead.is_empty() {
+            ahead.extend(rows.by_ref().take(ROWS_AHEAD));
+            for (_, row) in &ahead {
+                hint::black_box(row.newest().map(|entry| entry.head.ballot));
+            }
+        }
+        ahead.pop_front()
+    })
 }
 
 impl Core {
@@ -142,10 +162,10 @@ impl Core {
         let acceptor = self.acceptor.get();
         let index = self.index.borrow();
         let before_end = |name: &Bytes| piece.end.as_ref().is_none_or(|end| name < end);
-        let mut resident = index
+        let resident = index
             .range(span.bucket, span.space, from)
-            .take_while(|(key, _)| key.name.starts_with(&span.prefix) && before_end(&key.name))
-            .peekable();
+            .take_while(|(key, _)| key.name.starts_with(&span.prefix) && before_end(&key.name));
+        let mut resident = looked_up_ahead(resident).peekable();
         let mut stored = piece.rows.iter().peekable();
         while !page.full {
             let name_of = |range: &Range<usize>| piece.names.get(range.clone()).unwrap_or_default();

@@ -3,6 +3,7 @@
 use crate::core::{Core, Effect, Mark};
 use crate::entry::Entry;
 use crate::format::{MarkKind, MarkParts, mark_bytes};
+use crate::sabotage::{Sabotage, is_planted};
 use crate::space::Place;
 use crate::{Answer, Ballot, Key, LOCAL_BUCKET};
 use std::rc::{Rc, Weak};
@@ -45,6 +46,7 @@ impl Core {
                 self.cache.borrow_mut().remove(self.cache_key(place));
             }
         }
+        let dropped = if is_planted(Sabotage::EarlyRelease) { Vec::new() } else { dropped };
         // Readers find them there from now on; the mark keeps their space until the log has it, however short the grace.
         self.departed.borrow_mut().add(&dropped, &self.leases, self.runtime.now());
         self.marks.borrow_mut().queue.push_back(Mark { entry, floor, dropped });

@@ -345,8 +345,9 @@ fn aligned(bytes: Bytes) -> Vec<Bytes> {
     }
     if in_place < bytes.len() {
         let rest = &bytes[in_place..];
-        let mut buffer = AlignedBuffer::with_capacity(round_to_page(rest.len()));
+        let mut buffer = AlignedBuffer::with_stale_capacity(round_to_page(rest.len()));
         buffer.append(rest);
+        buffer.spare_mut().fill(0);
         buffer.set_len(round_to_page(rest.len()));
         buffers.push(buffer.freeze());
     }

@@ -1,12 +1,14 @@
 //! Tests of the drive as a whole, and of its parts where only they can be seen from inside.
 
 mod basics;
+mod cache;
 mod capacity;
 mod checkpoints;
 mod cleaning;
 mod crash;
 mod damage;
 mod formats;
+mod fuzz;
 mod harness;
 mod healing;
 mod identity;

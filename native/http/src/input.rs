@@ -13,10 +13,10 @@ use openlake_io::{AlignedBuffer, Instant, Runtime, Socket};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// Bytes of body received into one buffer: two of the store's smallest blocks.
-const PIECE_BYTES: u64 = 128 * 1024;
+/// Bytes of body received into one buffer: a stripe of the smallest sets, which the store then need not put together.
+const PIECE_BYTES: u64 = 256 * 1024;
 /// A body of which no further piece ([`PIECE_BYTES`], or what was sent of a chunked one) arrives within this time ends the connection.
-/// So 2.2 KB/s is the slowest upload, and a client that trickles single bytes cannot hold a buffer for long.
+/// So 4.4 KB/s is the slowest upload, and a client that trickles single bytes cannot hold a buffer for long.
 pub(crate) const STALL: Duration = Duration::from_secs(60);
 /// How much a peer may still send while the last reply is on its way to it.
 const LINGER_BYTES: u64 = 16 * 1024 * 1024;
@@ -238,11 +238,14 @@ impl Input {
     /// 1 to `want` bytes. `fill`: so many will come, wait until a whole piece is there.
     async fn receive_piece(&mut self, want: u64, fill: bool) -> Result<Bytes, BodyEnd> {
         let want = want.min(PIECE_BYTES);
-        if !self.held.unread().is_empty() {
+        let held = self.held.unread().len();
+        if held > 0 && (!fill || held as u64 >= want) {
             return Ok(self.held.take(want));
         }
         let want = want as usize;
-        let mut buffer = AlignedBuffer::with_capacity(want);
+        let mut buffer = AlignedBuffer::with_stale_capacity(want);
+        buffer.append(self.held.unread());
+        self.held.skip(held);
         let deadline = self.after(STALL);
         while buffer.is_empty() || fill && buffer.len() < want {
             let received = self

@@ -5,9 +5,10 @@
 use crate::encoding::{base64, from_base64, from_hex};
 use crate::errors::{Failure, code};
 use crate::fields::Fields;
+use bytes::Bytes;
 use openlake_checksum::md5::Md5;
 use openlake_checksum::sha256::Sha256;
-use openlake_checksum::{Algorithm, Hasher};
+use openlake_checksum::{Algorithm, Hasher, LaneMd5, Md5Lanes};
 use openlake_object::BodyError;
 
 /// What `x-amz-content-sha256` says.
@@ -145,18 +146,40 @@ pub(crate) struct Digests {
     pub checksum: Option<(&'static str, String)>,
 }
 
+/// Bodies of this length and more share the lanes of one MD5 kernel with others.
+const LANES_FROM_BYTES: u64 = 64 * 1024;
+
+/// The MD5 of a body.
+enum BodyMd5 {
+    Alone(Md5),
+    InLanes(LaneMd5),
+}
+
+impl BodyMd5 {
+    fn finish(self) -> [u8; 16] {
+        match self {
+            BodyMd5::Alone(md5) => md5.finish(),
+            BodyMd5::InLanes(md5) => md5.finish(),
+        }
+    }
+}
+
 /// The digests under way.
 pub(crate) struct Integrity {
     promises: Promises,
-    md5: Option<Md5>,
+    md5: Option<BodyMd5>,
     sha256: Option<Sha256>,
     hasher: Option<Hasher>,
 }
 
 impl Integrity {
-    /// `etag`: the MD5 is wanted even where none was promised.
-    pub(crate) fn new(promises: Promises, etag: bool) -> Integrity {
-        let md5 = (etag || promises.md5.is_some()).then(Md5::new);
+    /// `etag`: the MD5 is wanted even where none was promised, and where those of large bodies are computed. `length` of the body, if known.
+    pub(crate) fn new(promises: Promises, etag: Option<&Md5Lanes>, length: Option<u64>) -> Integrity {
+        let md5 = match etag {
+            Some(lanes) if length.is_some_and(|length| length >= LANES_FROM_BYTES) => Some(BodyMd5::InLanes(lanes.stream())),
+            Some(_) => Some(BodyMd5::Alone(Md5::new())),
+            None => promises.md5.map(|_| BodyMd5::Alone(Md5::new())),
+        };
         let sha256 = matches!(promises.payload_hash, PayloadHash::Whole(_)).then(Sha256::new);
         let hasher = promises.checksum.as_ref().map(|(algorithm, _)| Hasher::new(*algorithm));
         Integrity {
@@ -171,9 +194,11 @@ impl Integrity {
         &self.promises
     }
     /// Appends decoded bytes.
-    pub(crate) fn update(&mut self, bytes: &[u8]) {
-        if let Some(md5) = &mut self.md5 {
-            md5.update(bytes);
+    pub(crate) fn update(&mut self, bytes: &Bytes) {
+        match &mut self.md5 {
+            Some(BodyMd5::InLanes(md5)) => md5.push(bytes.clone()),
+            Some(BodyMd5::Alone(md5)) => md5.update(bytes),
+            None => {}
         }
         if let Some(sha256) = &mut self.sha256 {
             sha256.update(bytes);
@@ -190,7 +215,7 @@ impl Integrity {
         {
             return refuse(code::XAmzContentSHA256Mismatch, String::new());
         }
-        let md5 = self.md5.take().map(Md5::finish).unwrap_or_default();
+        let md5 = self.md5.take().map(BodyMd5::finish).unwrap_or_default();
         if self.promises.md5.is_some_and(|expected| expected != md5) {
             return refuse(
                 code::BadDigest,
@@ -236,8 +261,8 @@ mod tests {
 
     fn run(headers: &[(&str, &str)], body: &[u8]) -> Result<Digests, &'static str> {
         let promises = Promises::read(&Fields::new(headers), PayloadHash::Unsigned).map_err(|failure| failure.code)?;
-        let mut integrity = Integrity::new(promises, true);
-        integrity.update(body);
+        let mut integrity = Integrity::new(promises, Some(&Md5Lanes::new()), None);
+        integrity.update(&Bytes::copy_from_slice(body));
         integrity.finish(None).map_err(|error| error.code)
     }
 

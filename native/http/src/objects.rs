@@ -8,6 +8,10 @@ use std::future::Future;
 pub trait ObjectReader {
     /// The next bytes; `None` at the end. An error after the first bytes ends the connection.
     fn next(&mut self) -> impl Future<Output = Option<Result<Bytes, StoreError>>>;
+    /// Bytes behind those that are at hand already, if any.
+    fn next_ready(&mut self) -> Option<Bytes> {
+        None
+    }
 }
 
 /// The hot operations; see [`Store`] for what each promises. A cheap handle.
@@ -50,6 +54,9 @@ pub trait Objects: Clone + 'static {
 impl ObjectReader for ObjectBody {
     async fn next(&mut self) -> Option<Result<Bytes, StoreError>> {
         ObjectBody::next(self).await
+    }
+    fn next_ready(&mut self) -> Option<Bytes> {
+        ObjectBody::next_ready(self)
     }
 }
 

@@ -6,6 +6,7 @@ use crate::watch::Watch;
 use bytes::Bytes;
 use futures_util::future::join;
 use openlake_io::{Instant, Runtime, Socket};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// Bytes of one send: a peer that takes fewer than this in [`crate::input::STALL`] (4.3 KiB/s) is cut off.
@@ -38,31 +39,49 @@ impl Output {
         match reply.content {
             Content::None | Content::Described(_) => self.send_bytes(vec![head]).await,
             Content::Bytes(bytes) if bytes.is_empty() => self.send_bytes(vec![head]).await,
-            Content::Bytes(bytes) => self.send_paced(Some(head), bytes).await,
+            Content::Bytes(bytes) => self.send_paced(Some(head), vec![bytes]).await,
             Content::Stream { first, reader, length } => self.send_stream(head, first, reader, length).await,
         }
     }
 
     async fn send_stream<R: ObjectReader>(&self, head: Bytes, first: Bytes, mut reader: R, length: u64) -> Result<(), SendError> {
-        let (mut head, mut bytes, mut left) = (Some(head), first, length);
+        let (mut head, mut pieces, mut left) = (Some(head), vec![first], length);
         loop {
-            left = left.checked_sub(bytes.len() as u64).ok_or(SendError::Content)?;
-            if left == 0 {
-                return self.send_paced(head.take(), bytes).await;
+            let mut gathered: usize = pieces.iter().map(Bytes::len).sum();
+            while gathered < SEND_BYTES
+                && let Some(piece) = reader.next_ready()
+            {
+                gathered += piece.len();
+                pieces.push(piece);
             }
-            let (sent, next) = join(self.send_paced(head.take(), bytes), reader.next()).await;
+            left = left.checked_sub(gathered as u64).ok_or(SendError::Content)?;
+            if left == 0 {
+                return self.send_paced(head.take(), pieces).await;
+            }
+            let (sent, next) = join(self.send_paced(head.take(), pieces), reader.next()).await;
             sent?;
             match next {
-                Some(Ok(next)) => bytes = next,
+                Some(Ok(next)) => pieces = vec![next],
                 Some(Err(_)) | None => return Err(SendError::Content),
             }
         }
     }
 
-    async fn send_paced(&self, mut head: Option<Bytes>, mut bytes: Bytes) -> Result<(), SendError> {
-        while head.is_some() || !bytes.is_empty() {
-            let piece = bytes.split_to(bytes.len().min(SEND_BYTES));
-            self.send_bytes(head.take().into_iter().chain([piece]).collect()).await?;
+    async fn send_paced(&self, mut head: Option<Bytes>, pieces: Vec<Bytes>) -> Result<(), SendError> {
+        let mut pieces = VecDeque::from(pieces);
+        while head.is_some() || !pieces.is_empty() {
+            let (mut buffers, mut room) = (Vec::from_iter(head.take()), SEND_BYTES);
+            while room > 0
+                && let Some(piece) = pieces.front_mut()
+            {
+                let part = piece.split_to(piece.len().min(room));
+                room -= part.len();
+                buffers.push(part);
+                if piece.is_empty() {
+                    pieces.pop_front();
+                }
+            }
+            self.send_bytes(buffers).await?;
         }
         Ok(())
     }

@@ -21,7 +21,8 @@ pub(crate) async fn upload_part<O: Objects>(
 ) -> Result<Reply<O::Reader>, Failure> {
     attributes::refuse_unknown(&request.fields)?;
     // A part carries nothing but its checksum; the object's headers were given when the upload was created.
-    let mut payload = request.upload(input, settings.tables.limits.object_bytes, Metadata::default())?;
+    let limit = settings.tables.limits.object_bytes;
+    let mut payload = request.upload(input, limit, Metadata::default(), &core.md5_lanes)?;
     let (bucket, key) = request.object(core).await?;
     let info = core.objects.put_part(bucket, &key, upload, number, &mut payload).await?;
     Ok(stored(&info, payload.checksum()))

@@ -11,6 +11,7 @@ use crate::integrity::{Digests, Integrity, PayloadHash, Promises};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
+use openlake_checksum::Md5Lanes;
 use openlake_checksum::sha256::{self, Sha256};
 use openlake_object::{Body, BodyError, Finish, Metadata};
 
@@ -48,13 +49,13 @@ pub(crate) struct Payload<'c> {
 }
 
 impl<'c> Payload<'c> {
-    /// `length` is the decoded length, `etag` asks for the MD5, `metadata` is what the object will carry besides its checksum.
+    /// `length` is the decoded length, `etag` asks for the MD5 and says where large ones are computed, `metadata` is what the object will carry besides its checksum.
     pub(crate) fn new(
         input: &'c mut Input,
         length: Option<u64>,
         promises: Promises,
         signer: Option<ChunkSigner>,
-        etag: bool,
+        etag: Option<&Md5Lanes>,
         metadata: Metadata,
     ) -> Payload<'c> {
         let coding = match promises.payload_hash {
@@ -66,7 +67,7 @@ impl<'c> Payload<'c> {
             length,
             received: 0,
             coding,
-            integrity: Integrity::new(promises, etag),
+            integrity: Integrity::new(promises, etag, length),
             metadata,
             digests: None,
         }

@@ -12,6 +12,7 @@ use crate::payload::Payload;
 use crate::sigv4::{self, Verified};
 use crate::uri::{Address, Query, split_target};
 use bytes::Bytes;
+use openlake_checksum::Md5Lanes;
 use openlake_object::{BucketView, Metadata};
 
 /// A signed request.
@@ -88,7 +89,13 @@ impl<'r> Request<'r> {
     }
 
     /// The body of an upload of known length, within `limit` bytes.
-    pub(crate) fn upload<'c>(&self, input: &'c mut Input, limit: u64, metadata: Metadata) -> Result<Payload<'c>, Failure> {
+    pub(crate) fn upload<'c>(
+        &self,
+        input: &'c mut Input,
+        limit: u64,
+        metadata: Metadata,
+        lanes: &Md5Lanes,
+    ) -> Result<Payload<'c>, Failure> {
         let length = self.body_length()?.ok_or_else(|| Failure::plain(code::MissingContentLength))?;
         if length > limit {
             return Err(Failure::new(
@@ -102,7 +109,7 @@ impl<'r> Request<'r> {
             Some(length),
             promises,
             self.chunk_signer.clone(),
-            true,
+            Some(lanes),
             metadata,
         ))
     }
@@ -128,7 +135,7 @@ impl<'r> Request<'r> {
             length,
             promises,
             self.chunk_signer.clone(),
-            false,
+            None,
             Metadata::default(),
         ))
     }

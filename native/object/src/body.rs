@@ -97,4 +97,12 @@ impl ObjectBody {
             Source::Parts(reader) => reader.next().await,
         }
     }
+    /// More bytes, if they are at hand already: they may go out together with those before them.
+    pub fn next_ready(&mut self) -> Option<Bytes> {
+        match &mut self.source {
+            Source::Stripes(reader) => reader.next_ready(),
+            Source::Parts(reader) => reader.next_ready(),
+            Source::Empty => None,
+        }
+    }
 }

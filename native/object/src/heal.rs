@@ -83,10 +83,12 @@ async fn tend(mut healer: Healer) {
         }
         let result = healer.step().await;
         let progress = healer.drive.heal_progress();
+        let slots = healer.slots() as u64;
         healer.told(|status| {
             status.reason = result.err().unwrap_or_default();
             status.blank = progress.blank;
             status.dirty = progress.dirty.is_some();
+            status.shards_all = slots;
             (status.hints_waiting, status.damaged_waiting) = (progress.missed, progress.damaged);
         });
     }

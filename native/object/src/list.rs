@@ -13,8 +13,8 @@ use openlake_drive::{Head, Key, Space};
 use openlake_peer::Fence;
 use std::rc::Rc;
 
-/// Most rows asked of a drive at once.
-const MOST_ROWS: usize = 1000;
+/// Most rows asked of a drive at once: a page, and the row that tells that there is another.
+const MOST_ROWS: usize = 1001;
 /// Least rows asked at once, so that a set's uneven share rarely costs a second round.
 const LEAST_ROWS: usize = 16;
 
@@ -81,7 +81,11 @@ pub(crate) async fn list_heads(core: &Rc<Core>, bucket: BucketView, listing: &Li
         let share = (missing / cursors.len().max(1) * 5 / 4 + LEAST_ROWS)
             .min(missing.max(LEAST_ROWS))
             .min(MOST_ROWS);
-        for result in futures_util::future::join_all(cursors.iter_mut().map(|cursor| cursor.fill(share))).await {
+        let hungry = cursors
+            .iter_mut()
+            .filter(|cursor| cursor.is_hungry())
+            .map(|cursor| cursor.fill(share));
+        for result in futures_util::future::join_all(hungry).await {
             match result {
                 Ok(()) => {}
                 // A set that does not answer: what comes first is known, so the page ends there.

@@ -69,6 +69,10 @@ impl PartReader {
         Ok(reader)
     }
 
+    /// Bytes that are at hand already; `None`: [`PartReader::next`] has to be asked.
+    pub fn next_ready(&mut self) -> Option<Bytes> {
+        self.current.as_mut().filter(|_| !self.failed)?.next_ready()
+    }
     /// The next bytes; `None` at the end or after an error.
     pub async fn next(&mut self) -> Option<Result<Bytes, StoreError>> {
         loop {

@@ -11,6 +11,7 @@ use crate::write::write;
 use crate::{Body, BodyError, StoreError};
 use bytes::{Bytes, BytesMut};
 use openlake_drive::{Ballot, Coding, Kind, Record, Shard, WriteId};
+use openlake_io::AlignedBuffer;
 use std::rc::Rc;
 
 /// What is known of a version besides its bytes.
@@ -274,10 +275,12 @@ pub(crate) fn encode_stripe(operation: &Operation, coding: Coding, stripe: &Byte
     if coding.parity == 0 {
         return Ok(blocks);
     }
-    let mut parity = BytesMut::zeroed(span * usize::from(coding.parity));
+    // Every byte is written below. What a drive writes directly has to be aligned.
+    let mut parity = AlignedBuffer::with_stale_capacity(span * usize::from(coding.parity));
+    parity.set_len(span * usize::from(coding.parity));
     {
         let data: Vec<&[u8]> = blocks.iter().map(|block| &block[..]).collect();
-        let mut rows: Vec<&mut [u8]> = parity.chunks_mut(span.max(1)).collect();
+        let mut rows: Vec<&mut [u8]> = parity.as_mut_slice().chunks_mut(span.max(1)).collect();
         let code = operation.core.code(coding.data, coding.parity)?;
         code.encode(&data, &mut rows)
             .map_err(|error| operation.unavailable(&format!("encode: {error:?}")))?;

@@ -5,6 +5,7 @@
 
 use crate::quorum::Quorum;
 use openlake_drive::{Ballot, Head, KeyState};
+use std::borrow::Borrow;
 
 /// Slots as bits: bit s is slot s.
 pub type SlotMask = u64;
@@ -54,13 +55,13 @@ pub fn count(mask: SlotMask) -> usize {
 }
 
 /// Scans the answers of different slots, each given as (slot, what its drive knows).
-pub fn scan(quorum: Quorum, answers: &[(u8, &KeyState)]) -> Finding {
+pub fn scan<State: Borrow<KeyState>>(quorum: Quorum, answers: &[(u8, State)]) -> Finding {
     let silent = quorum.slots().saturating_sub(answers.len());
     // Versions above `ballot` that no answer shows: could one of them be complete on the drives that said nothing and those that forgot?
     let may_hide_newer = |ballot: Ballot| {
         let forgetful = answers
             .iter()
-            .filter(|(_, state)| state.dirty.is_some_and(|dirty| dirty > ballot))
+            .filter(|(_, state)| state.borrow().dirty.is_some_and(|dirty| dirty > ballot))
             .count();
         silent + forgetful >= quorum.write()
     };
@@ -72,6 +73,7 @@ pub fn scan(quorum: Quorum, answers: &[(u8, &KeyState)]) -> Finding {
         let mut unknown = silent;
         let mut marked = false;
         for (slot, state) in answers {
+            let state = state.borrow();
             match state.records.iter().find(|record| record.ballot == ballot) {
                 Some(record) => {
                     accepted |= bit(*slot);
@@ -100,21 +102,21 @@ pub fn scan(quorum: Quorum, answers: &[(u8, &KeyState)]) -> Finding {
 }
 
 /// The newest ballot in the answers below `below`.
-fn next_ballot(answers: &[(u8, &KeyState)], below: Option<Ballot>) -> Option<Ballot> {
+fn next_ballot<State: Borrow<KeyState>>(answers: &[(u8, State)], below: Option<Ballot>) -> Option<Ballot> {
     let ballots = answers
         .iter()
-        .flat_map(|(_, state)| state.records.iter().map(|record| record.ballot));
+        .flat_map(|(_, state)| state.borrow().records.iter().map(|record| record.ballot));
     ballots.filter(|ballot| below.is_none_or(|below| *ballot < below)).max()
 }
 
-fn found(answers: &[(u8, &KeyState)], head: &Head, accepted: SlotMask, marked: bool) -> Found {
+fn found<State: Borrow<KeyState>>(answers: &[(u8, State)], head: &Head, accepted: SlotMask, marked: bool) -> Found {
     // Shards decode together only with equal write id, coding and length, and only the slot's own shard counts for it.
     let same = |slot: u8, other: &Head| {
         other.write_id == head.write_id && other.coding == head.coding && other.payload_size == head.payload_size && other.slot == slot
     };
     let mut holders = 0;
     for (slot, state) in answers {
-        if state.records.iter().any(|record| same(*slot, record)) {
+        if state.borrow().records.iter().any(|record| same(*slot, record)) {
             holders |= bit(*slot);
         }
     }

@@ -15,8 +15,10 @@ use futures_util::stream::{self, FuturesUnordered};
 use openlake_drive::{Answer, Covers, Head, Key, KeyState, Kind, Request, ScanRow};
 use openlake_peer::CallError;
 use std::collections::{BTreeMap, VecDeque};
+use std::iter::Peekable;
 use std::pin::pin;
 use std::rc::Rc;
+use std::vec;
 
 /// Keys settled at the same time.
 const SETTLE_PARALLEL: usize = 8;
@@ -53,6 +55,38 @@ struct Page {
     slot: u8,
     rows: Vec<ScanRow>,
     covers: Covers,
+}
+
+/// The rows of several drives' pages, key by key in order.
+struct MergedRows {
+    pages: Vec<(u8, Peekable<vec::IntoIter<ScanRow>>)>,
+}
+
+impl MergedRows {
+    fn new(pages: Vec<Page>) -> MergedRows {
+        let sorted = |mut page: Page| {
+            // Drives answer in order; this only makes sure of it.
+            if !page.rows.is_sorted_by(|one, other| one.name < other.name) {
+                page.rows.sort_by(|one, other| one.name.cmp(&other.name));
+                page.rows.dedup_by(|one, other| one.name == other.name);
+            }
+            (page.slot, page.rows.into_iter().peekable())
+        };
+        MergedRows {
+            pages: pages.into_iter().map(sorted).collect(),
+        }
+    }
+    /// The smallest name left, and what every drive says of it in `answers`; one without a row of it says "nothing".
+    fn next(&mut self, answers: &mut Vec<(u8, KeyState)>) -> Option<Bytes> {
+        let names = self.pages.iter_mut().filter_map(|(_, rows)| rows.peek().map(|row| &row.name));
+        let name = names.min()?.clone();
+        answers.clear();
+        for (slot, rows) in &mut self.pages {
+            let row = rows.next_if(|row| row.name == name);
+            answers.push((*slot, row.map(|row| row.state).unwrap_or_default()));
+        }
+        Some(name)
+    }
 }
 
 type Reply = LocalBoxFuture<'static, (u8, Result<Answer, CallError>)>;
@@ -102,9 +136,13 @@ impl SetCursor {
             self.blocked = None;
         }
     }
+    /// Whether only [`SetCursor::fill`] can tell what comes next.
+    pub fn is_hungry(&self) -> bool {
+        self.ready.is_empty() && !self.ended && self.blocked.is_none()
+    }
     /// Reads on until a live key is at hand, or there is none, or the next one cannot be told; `limit`: rows to ask for at once.
     pub async fn fill(&mut self, limit: usize) -> Result<(), StoreError> {
-        while self.ready.is_empty() && !self.ended && self.blocked.is_none() {
+        while self.is_hungry() {
             self.operation.restart_clock();
             self.step(limit).await?;
         }
@@ -123,27 +161,27 @@ impl SetCursor {
                 .operation
                 .unavailable("list: a drive covers less than nothing of what it was asked for"));
         }
-        let mut keys: BTreeMap<Bytes, Vec<(u8, KeyState)>> = BTreeMap::new();
         let asked: Vec<u8> = pages.iter().map(|page| page.slot).collect();
-        for page in pages {
-            for row in page.rows {
-                let inside = row.name >= self.from && row.name.starts_with(&self.prefix);
-                if inside && cover.as_ref().is_none_or(|cover| row.name <= *cover) {
-                    keys.entry(row.name).or_default().push((page.slot, row.state));
-                }
-            }
-        }
+        let mut rows = MergedRows::new(pages);
+        let mut answers: Vec<(u8, KeyState)> = Vec::with_capacity(asked.len());
         let mut open: BTreeMap<Bytes, Vec<(u8, KeyState)>> = BTreeMap::new();
-        let mut judged: BTreeMap<Bytes, Head> = BTreeMap::new();
-        for (name, answers) in keys {
-            match self.judge(&asked, &answers) {
-                Finding::Complete(found) if found.head.kind == Kind::Data => drop(judged.insert(name, found.head)),
+        let mut judged: Vec<(Bytes, Head)> = Vec::with_capacity(limit);
+        while let Some(name) = rows.next(&mut answers) {
+            if cover.as_ref().is_some_and(|cover| name > *cover) {
+                break;
+            }
+            if name < self.from || !name.starts_with(&self.prefix) {
+                continue;
+            }
+            match scan(self.operation.quorum, &answers) {
+                Finding::Complete(found) if found.head.kind == Kind::Data => judged.push((name, found.head)),
                 Finding::Complete(_) | Finding::Absent => {}
-                Finding::Possible(_) | Finding::TooFew => drop(open.insert(name, answers)),
+                Finding::Possible(_) | Finding::TooFew => drop(open.insert(name, std::mem::take(&mut answers))),
             }
         }
         if !open.is_empty() {
             self.blocked = self.resolve(asked, open, &mut judged).await?;
+            judged.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         }
         if let Some((name, _)) = &self.blocked {
             self.from = name.clone();
@@ -156,24 +194,6 @@ impl SetCursor {
             Some(cover) => self.from = after(&cover),
         }
         Ok(())
-    }
-
-    /// Scans one key: drives among `asked` without a row said "nothing".
-    fn judge(&self, asked: &[u8], answers: &[(u8, KeyState)]) -> Finding {
-        let nothing = KeyState::default();
-        let states: Vec<(u8, &KeyState)> = asked
-            .iter()
-            .map(|slot| {
-                (
-                    *slot,
-                    answers
-                        .iter()
-                        .find(|(answered, _)| answered == slot)
-                        .map_or(&nothing, |(_, state)| state),
-                )
-            })
-            .collect();
-        scan(self.operation.quorum, &states)
     }
 
     /// Pages of M clean drives.
@@ -238,7 +258,7 @@ impl SetCursor {
         &self,
         asked: Vec<u8>,
         mut open: BTreeMap<Bytes, Vec<(u8, KeyState)>>,
-        judged: &mut BTreeMap<Bytes, Head>,
+        judged: &mut Vec<(Bytes, Head)>,
     ) -> Result<Option<(Bytes, StoreError)>, StoreError> {
         let known: SlotMask = asked.iter().fold(0, |mask, slot| mask | bit(*slot));
         let (Some(first), Some(last)) = (open.keys().next().cloned(), open.keys().next_back().cloned()) else {
@@ -251,7 +271,6 @@ impl SetCursor {
             .slots()
             .filter(|slot| known & bit(*slot) == 0)
             .map(|slot| self.ask(slot, first.clone(), limit));
-        let mut answered: BTreeMap<Bytes, Vec<u8>> = open.keys().map(|name| (name.clone(), asked.clone())).collect();
         for (slot, result) in futures_util::future::join_all(others).await {
             let Ok(Answer::Page { rows, covers, dirty }) = result else {
                 continue;
@@ -263,19 +282,19 @@ impl SetCursor {
             for row in rows {
                 if let Some(answers) = open.get_mut(&row.name) {
                     answers.push((slot, row.state));
-                    answered.entry(row.name).or_default().push(slot);
                 }
             }
             if !dirty {
-                for (_, slots) in answered.range_mut(..=end).filter(|(_, slots)| !slots.contains(&slot)) {
-                    slots.push(slot);
+                let silent = |answers: &&mut Vec<(u8, KeyState)>| answers.iter().all(|(answered, _)| *answered != slot);
+                for answers in open.range_mut(..=end).map(|(_, answers)| answers).filter(silent) {
+                    answers.push((slot, KeyState::default()));
                 }
             }
         }
         let mut unsettled = Vec::new();
         for (name, answers) in open {
-            match self.judge(answered.get(&name).map_or(&[], Vec::as_slice), &answers) {
-                Finding::Complete(found) if found.head.kind == Kind::Data => drop(judged.insert(name, found.head)),
+            match scan(self.operation.quorum, &answers) {
+                Finding::Complete(found) if found.head.kind == Kind::Data => judged.push((name, found.head)),
                 Finding::Complete(_) | Finding::Absent => {}
                 Finding::Possible(_) | Finding::TooFew => unsettled.push(name),
             }

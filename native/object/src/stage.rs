@@ -8,12 +8,13 @@ use crate::put::{check_length, encode_stripe};
 use crate::scan::{SlotMask, bit, count};
 use crate::stripe::Geometry;
 use crate::{Body, StoreError};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::StreamExt;
 use futures_util::future::{Either, LocalBoxFuture, select};
 use futures_util::stream::FuturesUnordered;
 use openlake_drive::{Answer, Ballot, Coding, Request, Shard, WriteId};
+use openlake_io::AlignedBuffer;
 use openlake_peer::CallError;
 use std::pin::pin;
 use std::rc::Rc;
@@ -97,7 +98,7 @@ async fn feed(lanes: &mut Lanes, write_id: WriteId, coding: Coding, body: &mut d
     let operation = lanes.operation.clone();
     let cut = Geometry::new(coding, length);
     let stripe_bytes = cut.stripe() as usize;
-    let mut buffer = BytesMut::with_capacity(stripe_bytes);
+    let mut buffer = AlignedBuffer::with_capacity(0);
     let (mut index, mut total) = (0, 0u64);
     loop {
         let next = lanes.while_sending(body.next()).await?.map_err(StoreError::Body)?;
@@ -109,24 +110,24 @@ async fn feed(lanes: &mut Lanes, write_id: WriteId, coding: Coding, body: &mut d
         }
         while !bytes.is_empty() || (ended && !buffer.is_empty()) {
             let take = bytes.len().min(stripe_bytes - buffer.len());
-            // A full stripe in one piece needs no copy.
+            // A full stripe in one piece needs no copy. A copy is aligned, so that the drive's direct write needs no further one.
             let stripe = if buffer.is_empty() && take == stripe_bytes {
                 bytes.split_to(take)
             } else {
-                buffer.extend_from_slice(&bytes.split_to(take));
+                if buffer.capacity() == 0 {
+                    buffer = AlignedBuffer::with_stale_capacity(stripe_bytes);
+                }
+                buffer.append(&bytes.split_to(take));
                 if buffer.len() < stripe_bytes && !(ended && bytes.is_empty()) {
                     break;
                 }
-                buffer.split().freeze()
+                std::mem::replace(&mut buffer, AlignedBuffer::with_capacity(0)).freeze()
             };
             operation.restart_clock();
             lanes.send(write_id, coding, &cut, index, &stripe)?;
             index += 1;
             lanes.drain(WINDOW_STRIPES).await?;
             lanes.look()?;
-            if !ended {
-                buffer.reserve(stripe_bytes);
-            }
         }
         if ended {
             break;

@@ -1,4 +1,4 @@
-//! Streams a byte range of one version, stripe by stripe, a little ahead of the reader.
+//! Streams a byte range of one version, some stripes at a time, a little ahead of the reader.
 
 use crate::StoreError;
 use crate::version::{ReadError, Version};
@@ -7,15 +7,17 @@ use futures_channel::oneshot;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-/// Stripes read ahead of the one being sent: enough to hide a round trip, few enough to bound memory.
-const AHEAD_STRIPES: usize = 2;
+/// Read at a time, unless a single stripe is more: what a request costs a drive is then little beside its bytes.
+const SPAN_BYTES: u64 = 512 << 10;
+/// Spans read ahead of the one being sent: enough to hide a round trip, few enough to bound memory.
+const AHEAD_SPANS: usize = 2;
 
 type Pieces = Result<Vec<Bytes>, StoreError>;
 
 /// Reads `remaining` bytes from `position` on.
 pub(crate) struct StripeReader {
     version: Rc<Version>,
-    /// Where the next stripe to be asked for is entered.
+    /// Where the next span to be asked for starts.
     position: u64,
     end: u64,
     ready: VecDeque<Bytes>,
@@ -37,8 +39,8 @@ impl StripeReader {
             ahead: VecDeque::new(),
             failed: false,
         };
-        if let Some((index, from, length)) = reader.advance() {
-            reader.ready = reader.version.read(index, from, length).await?.into();
+        if let Some((first, length)) = reader.advance() {
+            reader.ready = reader.version.read(first, length).await?.into();
         }
         Ok(reader)
     }
@@ -69,13 +71,13 @@ impl StripeReader {
     }
 
     fn read_ahead(&mut self) {
-        while self.ahead.len() < AHEAD_STRIPES {
-            let Some((index, from, length)) = self.advance() else { return };
+        while self.ahead.len() < AHEAD_SPANS {
+            let Some((first, length)) = self.advance() else { return };
             let (sender, receiver) = oneshot::channel();
             let version = self.version.clone();
             version.operation.restart_clock();
             self.version.operation.core.runtime.spawn(async move {
-                let pieces = version.read(index, from, length).await.map_err(|error| match error {
+                let pieces = version.read(first, length).await.map_err(|error| match error {
                     ReadError::Vanished => StoreError::Unavailable("the version was overwritten while it was being read".to_owned()),
                     ReadError::Failed(error) => error,
                 });
@@ -86,15 +88,21 @@ impl StripeReader {
         }
     }
 
-    /// The next stripe's number, and the range within it.
-    fn advance(&mut self) -> Option<(u64, u64, u64)> {
+    /// Start and length of the next span; it ends where a stripe does.
+    fn advance(&mut self) -> Option<(u64, u64)> {
         if self.position >= self.end {
             return None;
         }
         let stripe = self.version.geometry.stripe();
-        let (index, from) = (self.position / stripe, self.position % stripe);
-        let length = (stripe - from).min(self.end - self.position);
+        let span = (SPAN_BYTES / stripe).max(1).saturating_mul(stripe);
+        let first = self.position;
+        let length = (span - first % stripe).min(self.end - first);
         self.position += length;
-        Some((index, from, length))
+        Some((first, length))
+    }
+
+    /// Bytes that are at hand already; `None`: [`StripeReader::next`] has to be asked.
+    pub fn next_ready(&mut self) -> Option<Bytes> {
+        self.ready.pop_front()
     }
 }

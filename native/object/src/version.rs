@@ -60,11 +60,45 @@ impl Version {
         }
     }
 
-    /// Payload bytes `first..first + length` of stripe `index`, in order.
-    pub async fn read(&self, index: u64, first: u64, length: u64) -> Result<Vec<Bytes>, ReadError> {
+    /// Payload bytes `first..first + length`, in order. Where that is more than a stripe, every drive is asked once for all its blocks.
+    pub async fn read(&self, first: u64, length: u64) -> Result<Vec<Bytes>, ReadError> {
+        let (stripe, end) = (self.geometry.stripe(), first + length);
+        let stripes = first / stripe..end.div_ceil(stripe);
+        let ahead = match stripes.end - stripes.start {
+            count if count > 1 && !self.head.coding.whole => self.fetch(stripes.start, count).await,
+            _ => Vec::new(),
+        };
+        let mut pieces = Vec::new();
+        for index in stripes {
+            let (from, to) = (first.max(index * stripe), end.min((index + 1).saturating_mul(stripe)));
+            pieces.extend(self.read_stripe(index, from - index * stripe, to - from, &ahead).await?);
+        }
+        Ok(pieces)
+    }
+
+    /// The data blocks of `count` stripes from `first` on, as far as they come in time; what does not is asked for stripe by stripe.
+    async fn fetch(&self, first: u64, count: u64) -> Vec<(u8, ShardBytes)> {
+        let has = |shard: &ShardBytes| (u64::from(shard.first)..u64::from(shard.first) + shard.blocks.len() as u64).contains(&first);
+        let here = |slot: u8| self.shards.iter().any(|(held, shard)| *held == slot && has(shard));
+        let asked = (0..self.head.coding.data)
+            .filter(|slot| self.holders & bit(*slot) != 0 && !here(*slot) && !self.operation.core.is_down(self.operation.slot_id(*slot)));
+        let mut pending: FuturesUnordered<Fetch> = asked.map(|slot| self.call(slot, first, count)).collect();
+        let mut alarm = pin!(self.operation.core.runtime.sleep(self.operation.patience()));
+        let mut fetched = Vec::with_capacity(pending.len());
+        while let Either::Left((Some((slot, result)), _)) = select(pending.next(), &mut alarm).await {
+            match result {
+                Ok(Answer::Blocks(shard)) if shard.write_id == self.head.write_id => fetched.push((slot, shard)),
+                _ => {}
+            }
+        }
+        fetched
+    }
+
+    /// Payload bytes `first..first + length` of stripe `index`, in order; `ahead`: blocks at hand.
+    async fn read_stripe(&self, index: u64, first: u64, length: u64, ahead: &[(u8, ShardBytes)]) -> Result<Vec<Bytes>, ReadError> {
         let wanted = self.geometry.blocks_of_range(index, first, length);
         let mask = wanted.clone().fold(0, |mask, slot| mask | bit(slot as u8));
-        let blocks = self.blocks(index, mask).await?;
+        let blocks = self.blocks_beside(index, mask, ahead).await?;
         let span = self.geometry.block_span(index);
         let mut pieces = Vec::with_capacity(blocks.len());
         for (slot, block) in blocks {
@@ -80,7 +114,11 @@ impl Version {
 
     /// The blocks of stripe `index` of the slots in `wanted`, in order of slot.
     pub async fn blocks(&self, index: u64, wanted: SlotMask) -> Result<Vec<(u8, Bytes)>, ReadError> {
-        let mut stripe = self.start(index);
+        self.blocks_beside(index, wanted, &[]).await
+    }
+
+    async fn blocks_beside(&self, index: u64, wanted: SlotMask, ahead: &[(u8, ShardBytes)]) -> Result<Vec<(u8, Bytes)>, ReadError> {
+        let mut stripe = self.start(index, ahead);
         let needed = shards_needed(&self.head);
         let mut hedged = false;
         loop {
@@ -109,8 +147,8 @@ impl Version {
         }
     }
 
-    /// What is known without asking: blocks that came with the head, and those of no bytes.
-    fn start(&self, index: u64) -> Stripe {
+    /// What is known without asking: blocks that came with the head or `ahead`, and those of no bytes.
+    fn start(&self, index: u64, ahead: &[(u8, ShardBytes)]) -> Stripe {
         let mut have = vec![None; self.geometry.slots()];
         for (slot, held) in have.iter_mut().enumerate() {
             if !self.head.coding.whole && self.geometry.block_length(slot, index) == 0 {
@@ -126,7 +164,7 @@ impl Version {
             pending: FuturesUnordered::new(),
             gone: false,
         };
-        for (slot, shard) in &self.shards {
+        for (slot, shard) in self.shards.iter().chain(ahead) {
             let offset = index
                 .checked_sub(u64::from(shard.first))
                 .and_then(|offset| usize::try_from(offset).ok());
@@ -200,15 +238,19 @@ impl Version {
     fn send(&self, stripe: &mut Stripe, slot: u8) {
         stripe.asked |= bit(slot);
         stripe.in_flight |= bit(slot);
-        let first = u32::try_from(stripe.index).unwrap_or(u32::MAX);
+        stripe.pending.push(self.call(slot, stripe.index, 1));
+    }
+
+    /// Asks a slot for its blocks of `count` stripes from `first` on.
+    fn call(&self, slot: u8, first: u64, count: u64) -> Fetch {
         let request = Request::Blocks {
             key: self.operation.key.clone(),
             write_id: self.head.write_id,
-            first,
-            count: 1,
+            first: u32::try_from(first).unwrap_or(u32::MAX),
+            count: u32::try_from(count).unwrap_or(u32::MAX),
         };
         let call = self.operation.call(slot, request);
-        stripe.pending.push(async move { (slot, call.await) }.boxed_local());
+        async move { (slot, call.await) }.boxed_local()
     }
 
     /// The wanted blocks, if they are there or can be rebuilt.

@@ -144,15 +144,23 @@ pub async fn initiate(
     })
 }
 
-/// Answers an initiator, who gets `credit` to begin with. `newest_boot` says which boot number of a node is linked right now. The caller
-/// bounds the time.
+/// What is known of the boot numbers of a node when it comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KnownBoots {
+    /// The newest of those with a session here.
+    pub newest_session: Option<u32>,
+    /// The one that answers right now at the address that the layout gives the node.
+    pub at_address: Option<u32>,
+}
+
+/// Answers an initiator, who gets `credit` to begin with. `known` says what is known of a node right now. The caller bounds the time.
 pub async fn respond(
     runtime: &Runtime,
     socket: &Socket,
     incoming: &mut Incoming,
     me: &Credentials,
     credit: u64,
-    newest_boot: impl Fn(u32) -> Option<u32>,
+    known: impl Fn(u32) -> KnownBoots,
 ) -> Result<Peer, Refusal> {
     let hello = match expect::<Hello>(incoming, FrameKind::Hello).await {
         Ok(hello) => hello,
@@ -189,7 +197,7 @@ pub async fn respond(
     let failed = |reason| refusal(hello.from, reason);
     send(socket, FrameKind::Welcome, &welcome).await.map_err(failed)?;
     let confirm: Confirm = expect(incoming, FrameKind::Confirm).await.map_err(|error| error.from(hello.from))?;
-    if let Err(reason) = judge::confirm(me, &hello, &welcome, &confirm, secret, newest_boot(hello.from)) {
+    if let Err(reason) = judge::confirm(me, &hello, &welcome, &confirm, secret, known(hello.from)) {
         return Err(refuse(socket, node, reason).await);
     }
     send(socket, FrameKind::Ready, &Ready { credit }).await.map_err(failed)?;

@@ -45,6 +45,8 @@ pub struct Home {
     pub closed: Cell<bool>,
     /// Why this node refused someone who claimed an id, last time.
     pub refusals: RefCell<BTreeMap<u32, String>>,
+    /// Boot numbers of the nodes that answer at their addresses right now.
+    pub linked_boots: RefCell<HashMap<u32, u32>>,
     pub touched: RefCell<Vec<TouchedListener>>,
     pub events: RefCell<Vec<EventListener>>,
     /// Some peer's session began.

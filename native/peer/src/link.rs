@@ -41,6 +41,8 @@ pub struct Asking {
 
 /// A live connection.
 struct Line {
+    /// The boot number of the process at the other end.
+    boot: u32,
     /// Names the secret that it was made by.
     key_id: [u8; 8],
     outgoing: Outgoing,
@@ -113,6 +115,7 @@ impl Link {
     /// Ends the link: requests that wait end as `Lost`.
     pub fn close(&self, reason: &str) {
         self.closed.set(true);
+        self.home.linked_boots.borrow_mut().remove(&self.node);
         self.reason.replace(reason.to_owned());
         if let Some(line) = self.line.take() {
             line.outgoing.close();

@@ -49,6 +49,8 @@ pub struct Mesh {
     links: Rc<RefCell<BTreeMap<u32, Rc<Link>>>>,
     sessions: Rc<Sessions>,
     local_address: Rc<Cell<Option<SocketAddr>>>,
+    /// The highest generation that answered for a slot: what an earlier one says does not count any more.
+    generations: Rc<RefCell<BTreeMap<SlotId, u32>>>,
 }
 
 impl Mesh {
@@ -74,6 +76,7 @@ impl Mesh {
             skew: RefCell::default(),
             closed: Cell::new(false),
             refusals: RefCell::default(),
+            linked_boots: RefCell::default(),
             touched: RefCell::default(),
             events: RefCell::default(),
             arrived: Notify::default(),
@@ -91,6 +94,7 @@ impl Mesh {
             links: Rc::default(),
             sessions,
             local_address,
+            generations: Rc::default(),
         };
         mesh.relink("");
         runtime.spawn(mesh.clone().watch());

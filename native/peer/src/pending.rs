@@ -12,7 +12,8 @@ use std::rc::Rc;
 /// An answer of either kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AnyAnswer {
-    Slot(Answer),
+    /// With the generation of the drive that gave it; 0: no drive did.
+    Slot(Answer, u32),
     Node(crate::NodeAnswer),
 }
 

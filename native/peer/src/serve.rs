@@ -4,7 +4,7 @@ use crate::PeerEvent;
 use crate::codec::{AnswerEnvelope, NodeEnvelope, RequestEnvelope, decode_all};
 use crate::credit::{Allowance, Grants};
 use crate::frame::{FrameError, FrameKind, MAX_STRANGER_BYTES};
-use crate::handshake::{Peer, respond};
+use crate::handshake::{KnownBoots, Peer, respond};
 use crate::home::Home;
 use crate::incoming::{Incoming, Received};
 use crate::link::HANDSHAKE_TIMEOUT;
@@ -117,8 +117,12 @@ impl Sessions {
     async fn serve(self: Rc<Self>, home: Rc<Home>, socket: Socket, address: SocketAddr) {
         let mut incoming = Incoming::new(&home.runtime, &socket, MAX_STRANGER_BYTES, MAX_STRANGER_BYTES);
         let me = home.credentials();
+        let known = |node| KnownBoots {
+            newest_session: self.newest_boot(node),
+            at_address: home.linked_boots.borrow().get(&node).copied(),
+        };
         let credit = home.window_bytes();
-        let handshake = respond(&home.runtime, &socket, &mut incoming, &me, credit, |node| self.newest_boot(node));
+        let handshake = respond(&home.runtime, &socket, &mut incoming, &me, credit, known);
         let result = home.runtime.timeout(HANDSHAKE_TIMEOUT, handshake).await;
         self.strangers.set(self.strangers.get() - 1);
         let peer = match result {

@@ -16,6 +16,7 @@ Simulates whole clusters, one seed after the other, and checks what they promise
   --sweep N         run every seed of --drive once for each of its first N writes
   --plant BUG       plant a known bug, e.g. NoWriteBack, to see it found
   --restless        processes end all the time under racing conditional writes
+  --replacing       drives are replaced by blank ones all the time
   --repeat          run each seed twice and compare the hashes of their events
   --keep-going      do not stop at the first seed that fails
   --verbose         print every event";
@@ -31,6 +32,7 @@ pub struct Arguments {
     pub shape: Option<Shape>,
     pub plant: Option<Sabotage>,
     pub restless: bool,
+    pub replacing: bool,
     pub repeat: bool,
     pub keep_going: bool,
     pub verbose: bool,
@@ -51,6 +53,7 @@ pub fn parse() -> Result<Arguments, String> {
         shape: None,
         plant: None,
         restless: false,
+        replacing: false,
         repeat: false,
         keep_going: false,
         verbose: false,
@@ -71,6 +74,7 @@ pub fn parse() -> Result<Arguments, String> {
             "--shape" => parsed.shape = Some(parse_shape(&arguments.next().unwrap_or_default())?),
             "--plant" => parsed.plant = Some(parse_bug(&arguments.next().unwrap_or_default())?),
             "--restless" => parsed.restless = true,
+            "--replacing" => parsed.replacing = true,
             "--repeat" => parsed.repeat = true,
             "--keep-going" => parsed.keep_going = true,
             "--verbose" => parsed.verbose = true,

@@ -19,7 +19,9 @@ impl Case {
     pub fn of_seed(seed: u64, arguments: &Arguments) -> Vec<Case> {
         let sabotage = arguments.plant;
         if !arguments.drive {
-            let plan = if arguments.restless {
+            let plan = if arguments.replacing {
+                Plan::replacing(seed, arguments.shape)
+            } else if arguments.restless {
                 Plan::restless(seed, arguments.shape)
             } else {
                 Plan::from_seed(seed, arguments.shape)

@@ -6,7 +6,7 @@ use crate::plan::Shape;
 use crate::random::Random;
 use openlake_drive::{Drive, DriveState};
 use openlake_io::{Instant, Runtime, SimOptions, SimWorld};
-use openlake_object::NodeState;
+use openlake_object::{HealOptions, NodeState};
 use openlake_peer::{ClusterLayout, NodeAddress, SetLayout, SlotId, SlotPlace};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -43,6 +43,7 @@ pub struct Cluster {
     history: History,
     bootstrap: bool,
     disks_err: bool,
+    healing: HealOptions,
     listener: ServingListener,
 }
 
@@ -103,6 +104,7 @@ impl Cluster {
             history,
             bootstrap: true,
             disks_err: false,
+            healing: node::usual_healing(),
             listener: Rc::new(|_, _, _| ()),
         }
     }
@@ -131,6 +133,10 @@ impl Cluster {
     pub fn end_bootstrap(&mut self) {
         self.bootstrap = false;
     }
+    /// How nodes that start from now on heal.
+    pub fn set_healing(&mut self, healing: HealOptions) {
+        self.healing = healing;
+    }
     /// Whom to tell when a node begins to serve from now on.
     pub fn on_serving(&mut self, listener: ServingListener) {
         self.listener = listener;
@@ -153,6 +159,7 @@ impl Cluster {
             drives_fail: self.machines[node].drives_fail.clone(),
             disks_err: self.disks_err,
             state: self.machines[node].state.clone(),
+            healing: self.healing.clone(),
         };
         let runtime = self.world.start_node(node as u32, address(node));
         for slot in &options.slots {
@@ -234,6 +241,7 @@ impl Cluster {
     /// Puts blank drives in the place of a node's; its process ends with them.
     pub fn wipe(&mut self, node: usize) {
         self.event(&format!("the drives of node {node} are replaced by blank ones"));
+        self.history.count("drives replaced");
         self.forget(node);
         self.world.stop_node(node as u32);
         for slot in self.slots_of(node) {

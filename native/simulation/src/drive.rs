@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod checks;
 pub mod device;
+pub mod examine;
 pub mod key_model;
 pub mod model;
 pub mod payload;
@@ -14,5 +15,6 @@ pub mod reads;
 pub mod requests;
 pub mod shift;
 pub mod simulation;
+pub mod theme;
 pub mod worker;
 pub mod writes;

@@ -15,6 +15,11 @@ impl Client {
     /// Complete is repeated while its outcome is unknown.
     pub async fn multipart(&self, key: usize, when: When, upload: Upload, abort: bool, again: bool, tries: &[u64]) {
         let Some(bucket) = self.bucket().await else { return };
+        // The ETag follows from the bytes: a few of them would not name the value.
+        let upload = Upload {
+            size: upload.size.max(16),
+            ..upload
+        };
         let name = self.key(key);
         let value = self.values.create(upload.size);
         let now = || self.runtime.now();

@@ -33,6 +33,7 @@ pub struct NodeOptions {
     pub disks_err: bool,
     /// Filled with what tells how far joining has come.
     pub state: Rc<RefCell<Option<Arc<NodeState>>>>,
+    pub healing: HealOptions,
 }
 
 /// What serves once a node has joined. Ends with the node's process.
@@ -139,7 +140,8 @@ pub async fn start(runtime: Runtime, options: NodeOptions, history: History) -> 
     let settling = store.clone();
     runtime.spawn(async move { settling.settle_loop().await });
     for store in stores.clone() {
-        runtime.spawn(async move { store.heal_loop(heal_options()).await });
+        let healing = options.healing.clone();
+        runtime.spawn(async move { store.heal_loop(healing).await });
     }
     if let Err(error) = store.join(options.cluster, options.bootstrap).await {
         history.problem(runtime.now(), format!("node {} cannot join: {error:?}", options.node));
@@ -156,7 +158,7 @@ pub async fn start(runtime: Runtime, options: NodeOptions, history: History) -> 
 }
 
 /// Everything soon, but for the grace of tombstones, which is longer than any request lives.
-fn heal_options() -> HealOptions {
+pub fn usual_healing() -> HealOptions {
     HealOptions {
         pause: Duration::from_millis(200),
         compare_every: Duration::from_secs(2),

@@ -146,6 +146,15 @@ impl Run<'_> {
         self.all_serve(cluster, "after bits rotted and their nodes were restarted")?;
         cluster.run_for(CALM);
         checkers::read_everything(cluster, &self.values, "after bits rotted and their nodes were restarted");
+        // A drive that is damaged beyond use is replaced.
+        for &node in &nodes {
+            if cluster.lacks_drives(node) {
+                cluster.wipe(node);
+            }
+        }
+        self.all_serve(cluster, "after drives damaged beyond use were replaced")?;
+        checkers::wait_until_healed(cluster, &self.values);
+        checkers::read_everything(cluster, &self.values, "after what had rotted was healed");
         Some(())
     }
 

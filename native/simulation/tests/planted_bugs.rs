@@ -19,10 +19,15 @@ const THREE: Shape = Shape {
 };
 
 fn is_found(sabotage: Sabotage, shape: Shape, seeds: RangeInclusive<u64>) {
+    is_found_in(Plan::from_seed, sabotage, shape, seeds);
+}
+
+/// The same with plans of another kind.
+fn is_found_in(kind: fn(u64, Option<Shape>) -> Plan, sabotage: Sabotage, shape: Shape, seeds: RangeInclusive<u64>) {
     let found = seeds.clone().find(|&seed| {
         let plan = Plan {
             sabotage: Some(sabotage),
-            ..Plan::from_seed(seed, Some(shape))
+            ..kind(seed, Some(shape))
         };
         !run(&plan, false).problems.is_empty()
     });

@@ -13,7 +13,7 @@ use openlake_checksum::crc64;
 use std::rc::Rc;
 
 /// Rows encoded between two looks at what else there is to do; few in tests, so that rows change before their turn.
-const ROWS_A_STEP: usize = if cfg!(test) { 2 } else { 64 };
+const ROWS_A_STEP: usize = if cfg!(any(test, feature = "sabotage")) { 2 } else { 64 };
 
 impl Core {
     /// Freezes, writes, installs. In words, why not; then everything is as before.

@@ -5,7 +5,7 @@ use crate::entry::Entry;
 use crate::format::{MarkKind, MarkParts, StoredMark, StoredRecord, mark_bytes};
 use crate::sabotage::{Sabotage, is_planted};
 use crate::space::Place;
-use crate::{Answer, Key};
+use crate::{Answer, Key, Kind};
 use std::rc::Rc;
 
 /// A copy on its way.
@@ -42,6 +42,14 @@ impl Core {
         else {
             return Moving::Dead;
         };
+        if entry.going.get() {
+            // It lives until its `drop` mark is durable. A copy would come behind that mark in the log.
+            return Moving::Dead;
+        }
+        if is_planted(Sabotage::TombstoneNotMoved) && entry.head.kind == Kind::Tombstone {
+            self.space.borrow_mut().remove_live(from.segment(), u64::from(entry.total));
+            return Moving::Dead;
+        }
         let stable = row.stable() == Some(entry.head.ballot);
         let entry = entry.clone();
         let encode = |target: &mut [u8], salt| record.copy_moved(source, stable, target, salt);
@@ -50,7 +58,8 @@ impl Core {
     /// Copies the mark about `entry` that lies at `from`, if its row needs it there.
     pub fn move_mark(&self, entry: &Rc<Entry>, from: Place) -> Moving {
         let index = self.index.borrow();
-        let Some(row) = index.get(&entry.key).filter(|row| row.mark() == Some(from)) else {
+        let needed = |row: &&crate::row::Row| row.mark() == Some(from) && !entry.going.get();
+        let Some(row) = index.get(&entry.key).filter(needed) else {
             return Moving::Dead;
         };
         let parts = MarkParts {
@@ -142,11 +151,7 @@ impl Core {
         {
             space.remove_live(mark.segment(), mark_bytes(&entry.key) as u64);
         }
-        let mut cache = self.cache.borrow_mut();
-        if let Some(tail) = cache.get(old_key) {
-            cache.remove(old_key);
-            cache.insert(new_key, tail);
-        }
+        self.cache.borrow_mut().rename(old_key, new_key);
     }
     /// The copy of a mark is durable at `to`.
     pub fn note_mark_moved(&self, moved: &Move, to: Place, sequence: u64) {

@@ -152,8 +152,6 @@ pub(crate) struct StoredRecord<'bytes> {
     pub tail_offset: usize,
     /// Known complete when this copy was made.
     pub stable: bool,
-    /// A copy made by the cleaner.
-    pub moved: bool,
     /// Bytes under the record's checksum: all but an inline payload, which has checksums of its own.
     checked: usize,
 }
@@ -236,7 +234,6 @@ impl<'bytes> StoredRecord<'bytes> {
             total,
             tail_offset,
             stable: has(STABLE),
-            moved: has(MOVED),
             checked,
         })
     }

@@ -22,6 +22,8 @@ const KEPT_FREE_BYTES: u64 = 1 << 30;
 pub(crate) struct Directory {
     runtime: Runtime,
     path: PathBuf,
+    /// The filesystem it was found on.
+    device: u64,
     lock: Option<File>,
 }
 
@@ -51,7 +53,12 @@ impl Directory {
             }
         }
         let (runtime, path, lock) = (runtime.clone(), path.to_owned(), None);
-        Ok(Directory { runtime, path, lock })
+        Ok(Directory {
+            runtime,
+            path,
+            device,
+            lock,
+        })
     }
     /// Its path.
     pub fn path(&self) -> &Path {
@@ -135,6 +142,14 @@ impl Directory {
     }
     /// Makes a container under another name, allocated and flushed, then renamed, then the directory flushed.
     pub async fn make_container(&self, number: u32, length: u64) -> io::Result<Region> {
+        // Open files outlive their mount; a new one would lie on whatever is under it, and be gone when the mount is back.
+        if self.runtime.info(&self.path)?.device != self.device {
+            let text = format!(
+                "{} is not the filesystem any more that it was: its mount is gone",
+                self.path.display()
+            );
+            return Err(io::Error::other(text));
+        }
         let path = self.path.join(container_name(number));
         let unfinished = self.path.join(format!("{}.new", container_name(number)));
         let file = open_locked(&self.runtime, &unfinished, &writing(true)).await?;

@@ -9,6 +9,9 @@ use super::block::common_prefix;
 use super::varint::{put_varint, take_bytes, take_length};
 use crate::format::PAGE_BYTES;
 
+/// No key of a run is longer, so no fence is.
+const FENCE_LIMIT_BYTES: usize = PAGE_BYTES;
+
 /// The fences of one run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Fences {
@@ -95,6 +98,10 @@ impl Fences {
             fence.extend_from_slice(suffix);
             page = page.checked_add(pages).filter(|_| rises)?;
             u32::try_from(fences.bytes.len().checked_add(fence.len())?).ok()?;
+            // What follows could otherwise ask for far more memory than it has bytes.
+            if fence.len() > FENCE_LIMIT_BYTES || fences.len() as u64 >= blocks {
+                return None;
+            }
             fences.push(&fence, pages as usize * PAGE_BYTES);
         }
         let fits = fences.len() as u64 == blocks && u64::from(page) * PAGE_BYTES as u64 == data_bytes;

@@ -4,6 +4,7 @@ use super::append::{Log, Outcome};
 use super::batch::SealedBatch;
 use super::head::Head;
 use crate::format::BatchKind;
+use crate::sabotage::{Sabotage, is_planted};
 use std::task::Waker;
 
 impl<E> Log<E> {
@@ -13,6 +14,11 @@ impl<E> Log<E> {
             flight.outcome = if succeeded { Outcome::Done } else { Outcome::Error };
         }
         self.failing |= !succeeded;
+        if is_planted(Sabotage::AcknowledgeOutOfOrder)
+            && let Some(done) = self.in_flight.iter().rfind(|flight| flight.outcome == Outcome::Done)
+        {
+            self.durable_ordinal = self.durable_ordinal.max(done.batch.ordinal);
+        }
         let mut acknowledged = Vec::new();
         while self.in_flight.front().is_some_and(|flight| flight.outcome == Outcome::Done) {
             let Some(flight) = self.in_flight.pop_front() else { break };

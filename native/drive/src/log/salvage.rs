@@ -10,7 +10,22 @@ use super::recover::{Recovered, Replay, Walk, opening};
 use crate::format::{AcceptorState, DriveSeed, FreedPage, PAGE_BYTES, SegmentOpen};
 use crate::medium::Medium;
 use crate::space::Place;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+
+/// The segments in which anything lived at a checkpoint: another one of an earlier generation may have been given back, and what its
+/// bytes still say of the log is void, whatever was written over its start.
+pub(crate) struct KnownSegments {
+    /// Generation of the segment in use at the checkpoint.
+    pub generation: u64,
+    /// Numbers and generations.
+    pub segments: HashSet<(u32, u64)>,
+}
+
+impl KnownSegments {
+    fn is_void(&self, segment: u32, generation: u64) -> bool {
+        generation < self.generation && !self.segments.contains(&(segment, generation))
+    }
+}
 
 /// What was salvaged.
 pub(crate) struct Salvaged {
@@ -38,8 +53,15 @@ pub(super) async fn given_back(medium: &Medium, seed: DriveSeed, segment: u32) -
     freed.map_or(0, |freed| freed.generation)
 }
 
-/// Reads all that is there and hands it to `replay`, oldest segment first. `state`: the acceptor's, if no segment is found.
-pub(crate) async fn salvage<R: Replay>(medium: &Medium, seed: DriveSeed, state: AcceptorState, replay: &mut R) -> Result<Salvaged, String> {
+/// Reads all that is there and hands it to `replay`, oldest segment first. `state`: the acceptor's, if no segment is found. `known`: as
+/// the newest manifest says it, if one is readable.
+pub(crate) async fn salvage<R: Replay>(
+    medium: &Medium,
+    seed: DriveSeed,
+    state: AcceptorState,
+    known: Option<&KnownSegments>,
+    replay: &mut R,
+) -> Result<Salvaged, String> {
     let mut opened: BTreeMap<u64, Opened> = BTreeMap::new();
     for segment in 0..medium.made_segments() {
         let mut reader = SegmentReader::new(medium, seed, segment);
@@ -60,7 +82,8 @@ pub(crate) async fn salvage<R: Replay>(medium: &Medium, seed: DriveSeed, state: 
     let mut headless: BTreeMap<u64, (u32, u32)> = BTreeMap::new();
     for predecessor in opened.values().filter_map(|first| first.open.predecessor) {
         let reused = opened.values().any(|first| first.segment == predecessor.segment);
-        let freed = given_back(medium, seed, predecessor.segment).await >= predecessor.generation;
+        let void = known.is_some_and(|known| known.is_void(predecessor.segment, predecessor.generation));
+        let freed = void || given_back(medium, seed, predecessor.segment).await >= predecessor.generation;
         if !reused && !freed && !opened.contains_key(&predecessor.generation) {
             headless.insert(predecessor.generation, (predecessor.segment, predecessor.end));
         }

@@ -71,8 +71,8 @@ impl Space {
     }
     /// Takes over a bitmap. False when it does not fit: the segment is used already, or bits lie behind its end.
     pub fn restore_bitmap(&mut self, image: &BitmapImage) -> bool {
-        let mut fits = true;
-        for (at, word) in (0..).zip(&image.words) {
+        let mut fits = image.words.len() <= (self.geometry().granules() as usize).div_ceil(64);
+        for (at, word) in (0_u32..=u32::from(u16::MAX)).zip(&image.words) {
             let mut rest = *word;
             while rest != 0 {
                 let first = rest.trailing_zeros();
@@ -82,10 +82,12 @@ impl Space {
                 } else {
                     rest & (u64::MAX << (first + granules))
                 };
-                fits &= self.claim_extent(Extent {
-                    segment: image.segment,
-                    first: (at * 64 + first) as u16,
-                    granules,
+                fits &= u16::try_from(at * 64 + first).is_ok_and(|first| {
+                    self.claim_extent(Extent {
+                        segment: image.segment,
+                        first,
+                        granules,
+                    })
                 });
             }
         }

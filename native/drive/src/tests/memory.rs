@@ -2,7 +2,7 @@
 
 use super::harness::*;
 use crate::open::Tuning;
-use crate::{Answer, Drive, DriveMemory, Request, Want};
+use crate::{Answer, Drive, DriveMemory, Kind, Request, Want};
 use openlake_io::{Runtime, SimOptions, SimWorld};
 use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, Ipv4Addr};
@@ -150,4 +150,67 @@ fn versions_that_nobody_settles_do_not_fill_the_memory() {
         matches!(&state, Answer::State { state, .. } if state.stable == state.records.first().map(|head| head.ballot)),
         "{state:?}"
     );
+}
+
+/// Tombstones, each collected at once.
+async fn collect_many(runtime: Runtime, drive: Drive, count: u64) {
+    for first in (0..count).step_by(64) {
+        let name = |number: u64| format!("gone/{number}");
+        let now_ms = runtime.wall_ms();
+        let publishing = (first..first + 64).map(|number| {
+            let mut tombstone = record(ballot(now_ms, number), number, b"");
+            tombstone.kind = Kind::Tombstone;
+            let (key, record) = (key(&name(number)), tombstone);
+            drive.handle(Request::Publish { key, record })
+        });
+        let published = futures_util::future::join_all(publishing).await;
+        assert!(published.iter().all(|answer| *answer == Answer::Ack), "{published:?}");
+        for number in first..first + 64 {
+            stable(&drive, &name(number), ballot(now_ms, number)).await;
+        }
+        // The first one raises the floor of all keys, and the last one highest.
+        for number in (first..first + 64).rev() {
+            let (key, ballot) = (key(&name(number)), ballot(now_ms, number));
+            // Refused where its mark waits for a checkpoint's freeze.
+            while drive.handle(Request::Drop { key: key.clone(), ballot }).await != Answer::Ack {
+                runtime.sleep(Duration::from_millis(10)).await;
+            }
+        }
+    }
+}
+
+#[test]
+fn traces_of_collected_tombstones_do_not_fill_the_memory() {
+    let (world, runtime) = world(2, SimOptions::default());
+    let (own, hour) = (runtime.clone(), Duration::from_secs(3600));
+    let drive = world.run(&runtime, async move { open_small(&own).await }, hour);
+    let most = watch(&runtime, &drive);
+    world.run(&runtime, collect_many(runtime.clone(), drive.clone(), 9_984), hour);
+    let (most, in_flight) = (*most.borrow(), WRITERS * ROW_BYTES);
+    assert!(most.rows <= INDEX_BYTES + in_flight, "the index took {} bytes", most.rows);
+    assert!(most.backlog <= 2 * INDEX_BYTES, "the backlog took {} bytes", most.backlog);
+    assert!(drive.status().keys > 1_000, "{} keys: no trace was kept", drive.status().keys);
+    // When the segments that they are kept for are gone, so are they.
+    let (core, own) = (drive.core().clone(), runtime.clone());
+    let left = world.run(
+        &runtime,
+        async move {
+            core.cleaner.eager.set(true);
+            for number in 0..4000_u64 {
+                own.sleep(Duration::from_millis(500)).await;
+                // The log goes on, and so do segments and checkpoints.
+                if number % 20 == 0 {
+                    let near = ballot(own.wall_ms(), 60_000 + number);
+                    put(&drive, "on", near, number + 100_000, &pattern(number, 60_000)).await;
+                    stable(&drive, "on", near).await;
+                }
+                if drive.status().keys <= 1 {
+                    break;
+                }
+            }
+            drive.status().keys
+        },
+        hour,
+    );
+    assert!(left <= 1, "{left} keys are left");
 }

@@ -25,6 +25,9 @@ pub struct SimOptions {
     /// How often a disk operation takes `disk_stall` longer.
     pub disk_stall_chance: f64,
     pub disk_stall: Duration,
+    /// The same for reads alone: slow readers beside quick writers.
+    pub read_stall_chance: f64,
+    pub read_stall: Duration,
     /// How often a disk operation fails with EIO. A failed write may have happened in part: some sectors, or a first piece of it.
     pub disk_error_chance: f64,
     /// How often a write completes without having happened.
@@ -62,6 +65,8 @@ impl Default for SimOptions {
             flush_delay: (Duration::from_micros(50), Duration::from_micros(500)),
             disk_stall_chance: 0.0,
             disk_stall: Duration::from_millis(50),
+            read_stall_chance: 0.0,
+            read_stall: Duration::from_millis(50),
             disk_error_chance: 0.0,
             lost_write_chance: 0.0,
             misdirected_write_chance: 0.0,

@@ -54,6 +54,10 @@ impl State {
         if random.chance(options.disk_stall_chance) {
             delay += options.disk_stall.as_nanos() as u64;
         }
+        let is_read = matches!(operation, Operation::Read { .. });
+        if is_read && options.read_stall_chance > 0.0 && random.chance(options.read_stall_chance) {
+            delay += options.read_stall.as_nanos() as u64;
+        }
         delay
     }
 

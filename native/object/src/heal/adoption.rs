@@ -44,6 +44,23 @@ impl Healer {
         Ok(())
     }
 
+    /// Takes a drive out of service that was replaced while it was away: what it does not know would count as absent.
+    pub async fn check_registration(&mut self) -> Result<(), String> {
+        let record = slot_record(&self.core, self.slot).await;
+        let record = record.map_err(|error| waiting("the slot's registration", &error))?;
+        let generation = self.drive.identity().generation;
+        if let Some(newer) = record.filter(|record| record.generation > generation) {
+            let text = format!(
+                "{} was given to a drive of generation {}; this one has generation {generation} and must be wiped first",
+                self.slot, newer.generation
+            );
+            self.drive.supersede(text.clone());
+            return Err(text);
+        }
+        self.checked = true;
+        Ok(())
+    }
+
     /// Makes the slot's registration name this drive. In words, what it waits for, or who else is registered.
     pub async fn register(&mut self) -> Result<(), String> {
         let identity = self.drive.identity();

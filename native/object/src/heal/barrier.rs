@@ -19,11 +19,7 @@ impl Healer {
     /// Raises the others' floors to `floor`; ZERO only asks.
     pub async fn raise_barrier(&mut self, floor: Ballot) -> Result<Answered, String> {
         let operation = self.set_operation()?;
-        let floor = if is_planted(Sabotage::HealWithoutBarrier) {
-            Ballot::ZERO
-        } else {
-            floor
-        };
+        let floor = self.barrier_of(floor);
         let calls = self
             .others(operation.quorum)
             .map(|slot| operation.call(slot, Request::Barrier { floor }));
@@ -48,10 +44,7 @@ impl Healer {
     }
     /// The barrier that heal reads of a dirty drive are to name.
     pub fn barrier_of(&self, floor: Ballot) -> Ballot {
-        if is_planted(Sabotage::HealWithoutBarrier) {
-            Ballot::ZERO
-        } else {
-            floor
-        }
+        let without = is_planted(Sabotage::HealWithoutBarrier) || is_planted(Sabotage::BlankWithoutFloor);
+        if without { Ballot::ZERO } else { floor }
     }
 }

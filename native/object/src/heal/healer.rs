@@ -22,7 +22,9 @@ pub(crate) struct Healer {
     pub options: HealOptions,
     pub slot: SlotId,
     pub pace: Pace,
-    /// Whether the registration of the slot names this drive.
+    /// Whether the slot's registration was looked at.
+    pub checked: bool,
+    /// Whether it names this drive.
     pub registered: bool,
     /// What a planted bug read of the others before the adoption.
     pub early: Vec<(Key, Vec<(u8, KeyState)>)>,
@@ -42,6 +44,7 @@ impl Healer {
         Healer {
             core: core.clone(),
             pace: Pace::new(&core.runtime, options.busy_share),
+            checked: identity.generation == 0,
             registered: identity.generation != 0,
             early: Vec::new(),
             compare_at: core.runtime.now(),
@@ -55,6 +58,9 @@ impl Healer {
 
     /// Does what is most urgent. In words, what it waits for.
     pub async fn step(&mut self) -> Result<(), String> {
+        if !self.checked {
+            self.check_registration().await?;
+        }
         let progress = self.drive.heal_progress();
         if progress.blank {
             self.adopt().await?;
@@ -69,8 +75,13 @@ impl Healer {
         }
         let now = self.core.runtime.now();
         let scrub = now >= self.scrub_at;
-        if self.drive.take_lost() || now >= self.compare_at || scrub {
+        let lost = self.drive.take_lost();
+        if lost {
+            self.told(|status| status.compared = false);
+        }
+        if lost || now >= self.compare_at || scrub {
             let result = self.compare(scrub).await;
+            self.told(|status| status.compared |= result.is_ok());
             if let Err(reason) = result {
                 self.compare_at = self.core.after(self.options.pause * 10);
                 return Err(reason);
@@ -124,6 +135,15 @@ impl Healer {
             space: Space::Object,
             name: Bytes::new(),
         })
+    }
+    /// Slots of the set.
+    pub fn slots(&self) -> usize {
+        let layout = self.core.slots.layout();
+        layout
+            .sets
+            .iter()
+            .find(|set| set.id == self.slot.set)
+            .map_or(0, |set| set.slots.len())
     }
     /// All slots but the drive's own.
     pub fn others(&self, quorum: Quorum) -> impl Iterator<Item = u8> + use<> {

@@ -11,6 +11,9 @@ pub struct HealStatus {
     pub blank: bool,
     /// What it lacks is unknown: it is filled range by range, and its lists do not count.
     pub dirty: bool,
+    /// It was compared with the others of its set since it was opened, and since it lost anything: hints that it was told of before are lost
+    /// with its process, so until then nobody knows that it is whole.
+    pub compared: bool,
     /// What healing waits for, in words; empty: nothing.
     pub reason: String,
     /// Shards written by healing since the start, and their bytes.
@@ -42,11 +45,11 @@ pub struct HealStatus {
 impl HealStatus {
     /// One word for people: whole, blank, dirty or healing.
     pub fn state(&self) -> &'static str {
-        match (self.blank, self.dirty, self.hints_waiting + self.damaged_waiting) {
+        match (self.blank, self.dirty, self.compared && self.hints_waiting + self.damaged_waiting == 0) {
             (true, ..) => "blank",
             (false, true, _) => "dirty",
-            (false, false, 0) => "whole",
-            (false, false, _) => "healing",
+            (false, false, true) => "whole",
+            (false, false, false) => "healing",
         }
     }
 }

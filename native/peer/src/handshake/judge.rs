@@ -2,7 +2,7 @@
 
 use super::proof::{Side, equal};
 use super::versions::advice;
-use super::{Confirm, Credentials, Hello, Welcome, key_id, prove};
+use super::{Confirm, Credentials, Hello, KnownBoots, Welcome, key_id, prove};
 
 /// The other side as it presents itself.
 #[derive(Clone, Copy, Debug)]
@@ -76,14 +76,15 @@ pub fn welcome(me: &Credentials, hello: &Hello, welcome: &Welcome, secret: &[u8]
     same_layout(me, claim, welcome.epoch, &welcome.layout_hash)
 }
 
-/// The responder's judgement of the initiator's proof. `newest_boot`: of a node by that id that is linked now.
+/// The responder's judgement of the initiator's proof. `known`: of nodes by that id that are linked now. The one at the address that the
+/// layout names is believed: a copy of its drives started elsewhere would count as a slot that it is not.
 pub fn confirm(
     me: &Credentials,
     hello: &Hello,
     welcome: &Welcome,
     confirm: &Confirm,
     secret: &[u8],
-    newest_boot: Option<u32>,
+    known: KnownBoots,
 ) -> Result<(), String> {
     let claim = Claim {
         cluster: hello.cluster,
@@ -92,7 +93,14 @@ pub fn confirm(
     if !equal(&confirm.proof, &prove(secret, Side::Initiator, hello, welcome)) {
         return Err(describe(me, claim, "wrong secret: its proof is wrong"));
     }
-    if let Some(newest) = newest_boot.filter(|newest| *newest > hello.boot) {
+    if let Some(there) = known.at_address.filter(|there| *there != hello.boot) {
+        let why = format!(
+            "duplicate node id: node {} runs at its address with boot {there}, this is boot {}; stop one of the two",
+            hello.from, hello.boot
+        );
+        return Err(describe(me, claim, &why));
+    }
+    if let Some(newest) = known.newest_session.filter(|newest| *newest > hello.boot) {
         let why = format!(
             "duplicate node id: boot {} of node {} is linked already, this is boot {}",
             newest, hello.from, hello.boot

@@ -61,9 +61,18 @@ fn equals_link_by_either_secret_of_the_responder() {
         let welcome = welcome_of(&two, &hello, secret);
         assert_eq!(judge::welcome(&one, &hello, &welcome, &one.secrets[0]), Ok(()));
         let proof = prove(&one.secrets[0], Side::Initiator, &hello, &welcome);
-        assert_eq!(judge::confirm(&two, &hello, &welcome, &Confirm { proof }, secret, Some(5)), Ok(()));
-        let newer = judge::confirm(&two, &hello, &welcome, &Confirm { proof }, secret, Some(6));
-        assert!(newer.is_err_and(|reason| reason.contains("duplicate node id")));
+        let judged = |newest_session, at_address| {
+            let known = KnownBoots {
+                newest_session,
+                at_address,
+            };
+            judge::confirm(&two, &hello, &welcome, &Confirm { proof }, secret, known)
+        };
+        assert_eq!(judged(Some(5), Some(5)), Ok(()));
+        for (newest_session, at_address) in [(Some(6), None), (None, Some(4)), (None, Some(6)), (Some(5), Some(4))] {
+            let refused = judged(newest_session, at_address);
+            assert!(refused.is_err_and(|reason| reason.contains("duplicate node id")));
+        }
     }
 }
 
@@ -73,7 +82,7 @@ fn a_proof_cannot_be_sent_back_or_used_again() {
     let hello = hello_of(&one, 2);
     let welcome = welcome_of(&two, &hello, &two.secrets[0]);
     let refused = |hello: &Hello, welcome: &Welcome, proof| {
-        let reason = judge::confirm(&two, hello, welcome, &Confirm { proof }, &two.secrets[0], None);
+        let reason = judge::confirm(&two, hello, welcome, &Confirm { proof }, &two.secrets[0], KnownBoots::default());
         assert!(reason.is_err_and(|reason| reason.contains("wrong secret")));
     };
     refused(&hello, &welcome, welcome.proof);

@@ -123,6 +123,7 @@ impl Link {
         }
         let line = Rc::new(Line {
             key_id: peer.key_id,
+            boot: peer.boot,
             outgoing: Outgoing::new(peer.version, Allowance::bounded(peer.credit), self.change.clone()),
             pending: Rc::new(Pending::new(self.change.clone())),
             socket,
@@ -130,6 +131,7 @@ impl Link {
             pinged: Cell::new(None),
             verdict: RefCell::default(),
         });
+        self.home.linked_boots.borrow_mut().insert(self.node, peer.boot);
         self.silent.set(false);
         self.reason.replace(String::new());
         match self.line.replace(Some(line.clone())) {
@@ -156,6 +158,7 @@ impl Link {
             };
             if self.is_current(&line) && self.silent.replace(false) {
                 self.reason.replace(String::new());
+                self.home.linked_boots.borrow_mut().insert(self.node, line.boot);
                 self.home.tell(&PeerEvent::Connected { node: self.node });
             }
             if let Err(error) = self.received(&line, &received, incoming.head(&received)) {
@@ -199,7 +202,7 @@ impl Link {
         let (clock, answer) = match kind {
             FrameKind::Answer => {
                 let (envelope, answer): (AnswerEnvelope, _) = decode_all(head, bulk).map_err(unreadable)?;
-                (envelope.clock, AnyAnswer::Slot(answer))
+                (envelope.clock, AnyAnswer::Slot(answer, envelope.generation))
             }
             FrameKind::NodeAnswer => {
                 let (envelope, answer): (NodeEnvelope, _) = decode_all(head, bulk).map_err(unreadable)?;
@@ -218,6 +221,7 @@ impl Link {
 
     fn disconnected(&self, reason: String) {
         self.line.take();
+        self.home.linked_boots.borrow_mut().remove(&self.node);
         self.silent.set(false);
         if !self.closed.get() {
             self.reason.replace(reason.clone());
@@ -226,6 +230,10 @@ impl Link {
     }
 
     fn failed(&self, reason: String) {
+        let reason = match self.line.borrow().is_some() {
+            true => format!("the link by another secret stays, as the one that signs now is not accepted yet: {reason}"),
+            false => reason,
+        };
         if !self.closed.get() && self.reason.replace(reason.clone()) != reason {
             self.home.tell(&PeerEvent::Unreachable { node: self.node, reason });
         }

@@ -39,6 +39,7 @@ impl Link {
                     let reason = format!("no answer to a ping, silent for {} ms", silence.as_millis());
                     self.reason.replace(reason.clone());
                     self.change.notify();
+                    self.home.linked_boots.borrow_mut().remove(&self.node);
                     self.home.tell(&PeerEvent::Disconnected { node: self.node, reason });
                 }
             }

@@ -26,9 +26,25 @@ impl Mesh {
         let timed = matches!(request, Request::Read { .. } | Request::Blocks { .. } | Request::Scan { .. });
         let link = self.link(node)?;
         match link.ask_slot(slot, &(envelope, request), timed, deadline).await? {
-            AnyAnswer::Slot(answer) => Ok(answer),
+            AnyAnswer::Slot(answer, generation) => self.of_newest(slot, generation, answer),
             AnyAnswer::Node(_) => Err(CallError::Unreachable(format!("node {node} answered another question"))),
         }
+    }
+
+    /// An answer of a drive that was replaced since is no answer (protocol.md section 3).
+    fn of_newest(&self, slot: SlotId, generation: u32, answer: Answer) -> Result<Answer, CallError> {
+        if generation == 0 {
+            return Ok(answer);
+        }
+        let mut generations = self.generations.borrow_mut();
+        let newest = generations.entry(slot).or_insert(generation);
+        *newest = (*newest).max(generation);
+        if generation < *newest {
+            return Err(CallError::Unreachable(format!(
+                "the drive of generation {generation} answered for {slot}, but it was replaced by generation {newest}"
+            )));
+        }
+        Ok(answer)
     }
 
     /// Sends without waiting for an answer (stable marks); batched with other traffic, lost if the link is down.
@@ -63,7 +79,7 @@ impl Mesh {
             .await?
         {
             AnyAnswer::Node(answer) => Ok(answer),
-            AnyAnswer::Slot(_) => Err(CallError::Unreachable(format!("node {node} answered another question"))),
+            AnyAnswer::Slot(..) => Err(CallError::Unreachable(format!("node {node} answered another question"))),
         }
     }
 
@@ -96,7 +112,7 @@ impl Mesh {
         let done = move |reply: Reply| {
             drop(passage);
             // Whoever no longer waits has given up on its own.
-            let _ = sender.send(reply.answer);
+            let _ = sender.send(reply);
         };
         local::start(
             &home.runtime,
@@ -107,11 +123,12 @@ impl Mesh {
             done,
         )
         .await;
-        if let Ok(Some(answer)) = receiver.try_recv() {
-            return Ok(answer);
+        let slot = envelope.slot;
+        if let Ok(Some(reply)) = receiver.try_recv() {
+            return self.of_newest(slot, reply.generation, reply.answer);
         }
         match home.runtime.timeout(deadline, receiver).await {
-            Ok(Ok(answer)) => Ok(answer),
+            Ok(Ok(reply)) => self.of_newest(slot, reply.generation, reply.answer),
             Ok(Err(_)) => Err(CallError::Lost),
             Err(_) => Err(CallError::Timeout),
         }

@@ -81,7 +81,7 @@ fn a_second_node_of_the_same_id_is_refused() {
         twin.join(&layout(&[twin.address(), nodes[0].address()]));
         until(&runtime, || twin.peer(2).reason.contains("duplicate node id")).await;
         until(&runtime, || nodes[0].peer(1).reason.contains("duplicate node id")).await;
-        // An older one than is linked already is refused by third parties.
+        // One beside the one at its address, older or newer, is refused by third parties.
         let older = Node::start(
             &runtime,
             Identity {
@@ -95,7 +95,7 @@ fn a_second_node_of_the_same_id_is_refused() {
             older
                 .peer(2)
                 .reason
-                .contains("duplicate node id: boot 1 of node 1 is linked already")
+                .contains("duplicate node id: node 1 runs at its address with boot 1, this is boot 0")
         })
         .await;
         assert!(nodes[0].is_linked(2) && nodes[1].is_linked(1));

@@ -3,10 +3,10 @@
 use super::plan::DrivePlan;
 use openlake_drive::{Adoption, Drive, DriveOptions, MountCheck, OpenError};
 use openlake_io::{Instant, Runtime, SimWorld};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -15,6 +15,8 @@ pub const NODE: u32 = 1;
 /// Where its drive is.
 pub const PATH: &str = "/drive";
 
+/// Bytes of a block device in front of the drive's data.
+const DATA_OFFSET: u64 = 1 << 20;
 /// So many events in one wait are a loop that waits for nothing.
 const BUSY_EVENTS: u64 = 300_000;
 
@@ -23,6 +25,8 @@ pub struct Device {
     pub world: SimWorld,
     options: DriveOptions,
     plan: DrivePlan,
+    /// It was started before.
+    has_begun: Cell<bool>,
 }
 
 impl Device {
@@ -45,14 +49,27 @@ impl Device {
                 boot_at_least: 0,
             },
             plan: plan.clone(),
+            has_begun: Cell::new(false),
         }
     }
-    /// Starts the machine's process.
+    /// Starts the machine's process. The first start makes the mount or the device.
     pub fn start(&self) -> Runtime {
         let runtime = self.world.start_node(NODE, IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)));
-        // The first start makes the mount; later ones find it.
-        let _ = self.world.mount(NODE, Path::new(PATH));
+        if !self.has_begun.replace(true) {
+            let path = Path::new(PATH);
+            let made = if self.plan.is_raw {
+                let size = DATA_OFFSET + self.plan.capacity_bytes;
+                self.world.add_block_device(NODE, path, size)
+            } else {
+                self.world.mount(NODE, path)
+            };
+            made.expect("a place for the drive");
+        }
         runtime
+    }
+    /// Where the drive is.
+    pub fn path(&self) -> PathBuf {
+        self.options.path.clone()
     }
     /// Opens the drive in a running process.
     pub fn open(&self, runtime: &Runtime) -> impl Future<Output = Result<Drive, OpenError>> + use<> {
@@ -99,6 +116,11 @@ impl Device {
     /// Simulated time.
     pub fn now(&self) -> Instant {
         self.world.now()
+    }
+    /// Reads stall, where the plan says so, or not: a start that reads all there is would take for ever.
+    pub fn set_read_stalls(&self, on: bool) {
+        let chance = if on { self.plan.world.read_stall_chance } else { 0.0 };
+        self.world.change_options(|options| options.read_stall_chance = chance);
     }
     /// Device errors by chance, from now on.
     pub fn set_error_chance(&self, chance: f64) {

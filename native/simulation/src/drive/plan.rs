@@ -1,5 +1,6 @@
 //! What a seed stands for: the device, the drive's sizes, the load, and what goes wrong.
 
+use super::theme::Theme;
 use crate::random::Random;
 use openlake_drive::Tuning;
 use openlake_drive::sabotage::Sabotage;
@@ -20,6 +21,8 @@ pub enum Action {
     Republish,
     /// Something that was sent before, again.
     Resend,
+    /// A tombstone, known complete, and its end, one after the other.
+    Bury,
     /// The end of a tombstone that is all the drive holds of its key.
     Collect,
     Prepare,
@@ -100,6 +103,11 @@ const DAMAGES: [Damage; 5] = [
 pub struct Load {
     pub workers: u64,
     pub keys: u64,
+    /// The first so many of them are asked about in `hot_percent` of all requests.
+    pub hot_keys: u64,
+    pub hot_percent: u64,
+    /// All others are written once before anything else.
+    pub is_filled: bool,
     /// Actions with their weights. Some seeds leave some out, or do one thing all the time.
     pub actions: Vec<(u64, Action)>,
     /// Longest rest, microseconds.
@@ -113,6 +121,9 @@ pub struct Load {
 #[derive(Clone, Debug)]
 pub struct DrivePlan {
     pub seed: u64,
+    pub theme: Theme,
+    /// A block device instead of a directory.
+    pub is_raw: bool,
     pub world: SimOptions,
     pub tuning: Tuning,
     pub capacity_bytes: u64,
@@ -123,6 +134,9 @@ pub struct DrivePlan {
     /// Most events of the world in a life under load.
     pub life_events: u64,
     pub trouble: Trouble,
+    /// How often an image is verified before a life begins, and how often its index is made anew.
+    pub verify_percent: u64,
+    pub rebuild_percent: u64,
     /// The power is cut after so many writes of the device, and at no other time.
     pub cut_after_writes: Option<u64>,
     /// A bug to be found.
@@ -146,8 +160,10 @@ impl DrivePlan {
         if trouble == Trouble::NoSpace {
             world.disk_capacity_bytes = capacity_bytes / 2 + random.below(capacity_bytes / 2);
         }
-        DrivePlan {
+        let mut plan = DrivePlan {
             seed,
+            theme: Theme::Mixed,
+            is_raw: false,
             world,
             tuning: Tuning {
                 segment_bytes: Some(segment_bytes),
@@ -160,8 +176,24 @@ impl DrivePlan {
             lives: random.between(2, 7),
             life_events: if random.percent(50) { 300 } else { 3_000 },
             trouble,
+            verify_percent: 40,
+            rebuild_percent: 8,
             cut_after_writes: None,
             sabotage: None,
+        };
+        // Drawn last, so that nothing above shifts.
+        plan.theme = Theme::draw(&mut random);
+        plan.theme.apply(&mut plan, &mut random);
+        plan.is_raw = random.percent(33) && plan.trouble != Trouble::NoSpace;
+        plan
+    }
+    /// Cuts the drive into segments of another size.
+    pub fn set_segments(&mut self, segment_bytes: u32, segments: u64) {
+        self.tuning.segment_bytes = Some(segment_bytes);
+        self.capacity_bytes = u64::from(segment_bytes) * segments;
+        self.load.bulk_bytes = self.load.bulk_bytes.min(u64::from(segment_bytes));
+        if self.trouble == Trouble::NoSpace {
+            self.world.disk_capacity_bytes = self.capacity_bytes / 4 * 3;
         }
     }
     /// The same load from a blank drive on, cut after so many writes of the device: one point of a sweep over all of them.
@@ -220,6 +252,9 @@ fn load(random: &mut Random, segment_bytes: u32) -> Load {
         } else {
             random.between(12, 200)
         },
+        hot_keys: 0,
+        hot_percent: 0,
+        is_filled: false,
         actions,
         rest_us: if random.percent(50) { 2_000 } else { 700_000 },
         inline_bytes: random.between(1, largest.min(64 << 10)),

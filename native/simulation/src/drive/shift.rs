@@ -17,6 +17,8 @@ pub struct Shift {
     pub plan: DrivePlan,
     /// The drive's count of keys is exact: all its lives so far ended in peace.
     pub counts_exactly: bool,
+    /// The drive is new, and some keys are to be written before anything else.
+    pub fills: bool,
     /// No new requests are to be made.
     pub stop: Cell<bool>,
     /// The drive was told to close: it may answer so.

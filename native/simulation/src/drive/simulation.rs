@@ -3,6 +3,7 @@
 use super::audit::{Contents, audit, read_all};
 use super::device::Device;
 use super::device::NODE;
+use super::examine;
 use super::model::Model;
 use super::plan::{DrivePlan, Trouble};
 use super::shift::Shift;
@@ -56,6 +57,7 @@ pub fn run(plan: &DrivePlan, verbose: bool) -> Report {
         contents: None,
         only_closed: true,
         gave_up: false,
+        was_full: false,
     };
     history.event(device.now(), &format!("{plan:?}"));
     if run.live(&device).is_none() && !run.gave_up {
@@ -85,6 +87,8 @@ struct Run<'plan> {
     only_closed: bool,
     /// The device makes further lives impossible, which is no problem.
     gave_up: bool,
+    /// The drive was full in one of its lives.
+    was_full: bool,
 }
 
 impl Run<'_> {
@@ -93,6 +97,7 @@ impl Run<'_> {
         for life in 0..self.plan.lives {
             self.history.event(device.now(), &format!("life {life} begins"));
             let runtime = device.start();
+            device.set_read_stalls(false);
             if let Trouble::Damage(damage) = self.plan.trouble {
                 let chance = if self.random.percent(50) { 0.01 } else { 0.1 };
                 // A drive is formatted once, and everybody would notice if that failed.
@@ -107,21 +112,39 @@ impl Run<'_> {
                 self.end_while_opening(device, &runtime);
                 continue;
             }
+            self.examine(device, &runtime);
             let drive = self.open(device, &runtime)?;
             let shift = self.shift(&runtime, drive);
             self.audit(device, &shift)?;
             if let Trouble::Errors(chance) = self.plan.trouble {
                 device.set_error_chance(chance);
             }
+            device.set_read_stalls(true);
             self.work(device, &shift);
+            device.set_read_stalls(false);
             let end = self.choose_end();
             self.end(device, &shift, end)?;
             device.set_error_chance(0.0);
         }
         let runtime = device.start();
+        self.examine(device, &runtime);
         let drive = self.open(device, &runtime)?;
         let shift = self.shift(&runtime, drive);
         self.audit(device, &shift)
+    }
+
+    /// Looks at what the life before left behind, sometimes; nothing is there before the drive was opened for the first time.
+    fn examine(&mut self, device: &Device, runtime: &Runtime) {
+        if self.boot == 0 {
+            return;
+        }
+        if self.random.percent(self.plan.verify_percent) {
+            examine::verify(device, runtime, self.plan, &self.history);
+        }
+        // A full drive may have no room for a second index.
+        if self.random.percent(self.plan.rebuild_percent) && !self.was_full {
+            examine::rebuild(device, runtime, self.plan, &self.history);
+        }
     }
 
     fn shift(&self, runtime: &Runtime, drive: Drive) -> Rc<Shift> {
@@ -132,6 +155,7 @@ impl Run<'_> {
             history: self.history.clone(),
             plan: self.plan.clone(),
             counts_exactly: self.only_closed,
+            fills: self.plan.load.is_filled && self.model.borrow().keys().next().is_none(),
             stop: Cell::new(false),
             closing: Cell::new(false),
             was_full: Cell::new(false),
@@ -284,6 +308,7 @@ impl Run<'_> {
         }
         let now = device.now();
         self.only_closed &= end == End::Peace;
+        self.was_full |= shift.was_full.get();
         if end == End::PowerCut {
             device.world.crash_node(NODE);
             self.history.count("power cuts");

@@ -21,6 +21,9 @@ pub struct Worker {
 impl Worker {
     /// Works until it is stopped, or its process ends.
     pub async fn work(mut self) {
+        if self.shift.fills {
+            self.fill().await;
+        }
         while !self.shift.stop.get() {
             // A moment to think: answers from memory alone would let no time pass.
             let moment = Duration::from_micros(self.random.below(100));
@@ -29,7 +32,7 @@ impl Worker {
                 break;
             };
             self.shift.history.count(name_of(action));
-            let key = key(self.random.below(self.shift.plan.load.keys));
+            let key = key(self.number_of_key());
             self.act(action, key).await;
         }
         self.shift.working.set(self.shift.working.get() - 1);
@@ -40,9 +43,12 @@ impl Worker {
             Action::Inline => self.inline(&key).await,
             Action::Bulk | Action::Abandon => self.bulk(&key, action == Action::Bulk).await,
             Action::Tombstone => {
-                let (ballot, write_id) = (self.ballot(&key), self.shift.model.borrow_mut().new_write(0).0);
-                let record = tombstone(ballot, write_id, &mut self.random);
-                self.publish(&key, record, Payload::NONE, false).await;
+                self.bring_tombstone(&key).await;
+            }
+            Action::Bury => {
+                let ballot = self.bring_tombstone(&key).await;
+                self.mark_one(&key, ballot).await;
+                self.collect(&key).await;
             }
             Action::Collect => self.collect(&key).await,
             Action::Republish => self.republish(&key).await,
@@ -65,6 +71,27 @@ impl Worker {
         }
     }
 
+    async fn bring_tombstone(&mut self, key: &Key) -> Ballot {
+        let (ballot, write_id) = (self.ballot(key), self.shift.model.borrow_mut().new_write(0).0);
+        let record = tombstone(ballot, write_id, &mut self.random);
+        self.publish(key, record, Payload::NONE, false).await;
+        ballot
+    }
+    /// Writes this worker's share of the keys that stay.
+    async fn fill(&mut self) {
+        let load = &self.shift.plan.load;
+        let (workers, all) = (load.workers as usize, load.hot_keys..load.keys);
+        for number in all.skip(self.number as usize).step_by(workers) {
+            let key = key(number);
+            self.inline(&key).await;
+            self.mark(&key).await;
+        }
+    }
+    fn number_of_key(&mut self) -> u64 {
+        let load = &self.shift.plan.load;
+        let is_hot = load.hot_keys > 0 && self.random.percent(load.hot_percent);
+        self.random.below(if is_hot { load.hot_keys } else { load.keys })
+    }
     pub(super) fn ballot(&mut self, key: &Key) -> Ballot {
         let now_ms = self.shift.runtime.wall_ms();
         self.shift.model.borrow_mut().new_ballot(key, now_ms, &mut self.random)
@@ -118,7 +145,6 @@ impl Worker {
     }
 
     async fn mark(&mut self, key: &Key) {
-        let now = self.shift.runtime.now();
         let ballots: Vec<Ballot> = {
             let mut model = self.shift.model.borrow_mut();
             let known = model.key(key).attempts.iter().filter(|(_, attempt)| attempt.fate != Fate::Never);
@@ -130,7 +156,12 @@ impl Worker {
         } else {
             self.random.pick(&ballots)
         };
-        let Some(&ballot) = ballot else { return };
+        if let Some(&ballot) = ballot {
+            self.mark_one(key, ballot).await;
+        }
+    }
+    async fn mark_one(&self, key: &Key, ballot: Ballot) {
+        let now = self.shift.runtime.now();
         self.shift.model.borrow_mut().key(key).mark_sent(ballot, now);
         let text = format!("marks {} {ballot}", show(key));
         self.shift
@@ -145,6 +176,7 @@ fn name_of(action: Action) -> &'static str {
         Action::Bulk => "bulk publishes",
         Action::Abandon => "staged and abandoned",
         Action::Tombstone => "tombstones",
+        Action::Bury => "keys buried",
         Action::Collect => "tombstones collected",
         Action::Republish => "versions published again",
         Action::Resend => "records sent again",
