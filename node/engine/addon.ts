@@ -180,7 +180,7 @@ export type NativeEngine = {
   status(call: number): void;
   listObjects(call: number, bucket: string, prefix: Buffer, delimiter: Buffer, after: Buffer, limit: number): void;
   headObject(call: number, bucket: string, key: string): void;
-  deleteObject(call: number, bucket: string, key: string): void;
+  deleteObject(call: number, bucket: string, key: string, condition: RawCondition): void;
   headBucket(call: number, bucket: string): void;
   createBucket(call: number, bucket: string): void;
   deleteBucket(call: number, bucket: string): void;
@@ -193,9 +193,17 @@ export type NativeEngine = {
     key: string,
     upload: string,
     parts: readonly RawPart[],
-    condition: { readonly absent: boolean; readonly matches?: string; readonly checksum?: readonly string[] },
+    condition: RawCondition,
   ): void;
   abortUpload(call: number, bucket: string, key: string, upload: string): void;
+};
+
+/** When a write may take effect: at most one of the first three, and for a Complete the checksum's header and value. */
+export type RawCondition = {
+  readonly absent: boolean;
+  readonly exists?: boolean;
+  readonly matches?: string;
+  readonly checksum?: readonly string[];
 };
 
 /** A run of the load generator; `mix` is put, get, head, delete, list or mixed. */

@@ -21,3 +21,4 @@ mod pace;
 mod protocol;
 mod rows;
 mod runs;
+mod staging;
