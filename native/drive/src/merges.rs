@@ -89,7 +89,7 @@ impl Core {
             let value = cursor.value();
             // Below the oldest run there is nothing that a removed key would have to hide.
             let bytes = key.len() + value.len();
-            if !((is_bottom || is_planted(Sabotage::ForgetfulMerge)) && value.is_empty()) {
+            if !(is_bottom && value.is_empty()) {
                 writer.push(key, &value);
                 writer.write_out().await.map_err(|_| Stopped::Written)?;
             }

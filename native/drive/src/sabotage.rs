@@ -32,7 +32,7 @@ pub enum Sabotage {
     LeaseIgnored,
     /// A collected tombstone is forgotten although the log holds older records of its key.
     TombstoneDroppedEarly,
-    /// A root names a run before the run is flushed.
+    /// A root names a run that nobody flushed.
     EarlyRoot,
     /// A checkpoint says that the log is in the index up to records that are not durable yet.
     CheckpointAhead,
@@ -50,8 +50,6 @@ pub enum Sabotage {
     LazyRoot,
     /// A merge of runs takes the oldest value of a key.
     BackwardMerge,
-    /// A merge of runs forgets that a key was removed, though an older run has it.
-    ForgetfulMerge,
     /// A repeated CompleteMultipartUpload publishes again without asking what became of the first try.
     ForgottenComplete,
     /// What a dirty drive lacks counts as absent.
@@ -70,7 +68,7 @@ pub enum Sabotage {
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Sabotage; 31] = [
+    pub const ALL: [Sabotage; 30] = [
         Sabotage::NoWriteBack,
         Sabotage::BlindRetry,
         Sabotage::EarlySuccess,
@@ -94,7 +92,6 @@ impl Sabotage {
         Sabotage::EarlyRelease,
         Sabotage::LazyRoot,
         Sabotage::BackwardMerge,
-        Sabotage::ForgetfulMerge,
         Sabotage::ForgottenComplete,
         Sabotage::BlankCounts,
         Sabotage::BlankWithoutFloor,
@@ -104,7 +101,7 @@ impl Sabotage {
         Sabotage::HeldFromStage,
     ];
     /// Those of a single drive.
-    pub const OF_DRIVE: [Sabotage; 21] = [
+    pub const OF_DRIVE: [Sabotage; 20] = [
         Sabotage::EarlyDiscard,
         Sabotage::VolatilePromise,
         Sabotage::PublishBeforeFlush,
@@ -124,7 +121,6 @@ impl Sabotage {
         Sabotage::EarlyRelease,
         Sabotage::LazyRoot,
         Sabotage::BackwardMerge,
-        Sabotage::ForgetfulMerge,
         Sabotage::HeldFromStage,
     ];
 }

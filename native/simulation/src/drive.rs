@@ -9,6 +9,7 @@ pub mod device;
 pub mod examine;
 pub mod key_model;
 pub mod model;
+pub mod mutants;
 pub mod payload;
 pub mod plan;
 pub mod reads;

@@ -54,8 +54,7 @@ impl Core {
             log_start_generation: frozen.log.generation,
             manifest: Some(place),
         };
-        let early = is_planted(Sabotage::EarlyRoot);
-        if !early {
+        if !is_planted(Sabotage::EarlyRoot) {
             self.flush_bulk().await?;
         }
         let before = self.checkpoints.base.replace(Some(base.clone()));
@@ -67,9 +66,6 @@ impl Core {
                 self.fail(text.clone());
             }
             return Err(text);
-        }
-        if early {
-            self.flush_bulk().await?;
         }
         let kept = Kept {
             _runs: runs,

@@ -7,6 +7,7 @@
 
 mod chance;
 mod encodings;
+mod index_targets;
 mod targets;
 
 use chance::Chance;
@@ -147,7 +148,7 @@ fn every_decoder_is_fuzzed() {
         .iter()
         .chain(NO_DECODERS.iter().map(|(name, _)| name))
         .copied()
-        .filter(|name| !is_there(&name))
+        .filter(|name| !is_there(name))
         .collect();
     assert!(gone.is_empty(), "named, but not in the sources: {gone:#?}");
 }
