@@ -4,7 +4,7 @@
  * Each is one operation of the store, complete or not at all, as the consistency protocol defines it. A failed call
  * rejects with EngineError. Bucket names and keys are passed as they are; nothing here validates names.
  */
-import type { NativeEngine, RawHead } from './addon.ts';
+import type { NativeEngine, RawCondition, RawHead } from './addon.ts';
 import type { Calls } from './calls.ts';
 import { type ListPage, readListPage } from './list-page.ts';
 
@@ -43,14 +43,15 @@ export type Checksum = { readonly header: string; readonly value: string };
 export type Condition =
   | { readonly kind: 'none' }
   | { readonly kind: 'absent' }
+  | { readonly kind: 'exists' }
   /** The object's ETag, without quotes. */
   | { readonly kind: 'matches'; readonly etag: string };
 
 export type Primitives = {
   listObjects(query: ListQuery): Promise<ListPage>;
   headObject(bucket: string, key: string): Promise<ObjectHead>;
-  /** Also succeeds where there was none. */
-  deleteObject(bucket: string, key: string): Promise<void>;
+  /** Without a condition this also succeeds where there was none. */
+  deleteObject(bucket: string, key: string, options?: { readonly condition: Condition }): Promise<void>;
   headBucket(bucket: string): Promise<void>;
   /** Rejects with PreconditionFailed where the bucket exists. */
   createBucket(bucket: string): Promise<void>;
@@ -75,6 +76,11 @@ export type Primitives = {
   abortUpload(place: UploadPlace): Promise<void>;
 };
 
+function rawCondition(condition: Condition): RawCondition {
+  if (condition.kind === 'matches') return { absent: false, matches: condition.etag };
+  return condition.kind === 'exists' ? { absent: false, exists: true } : { absent: condition.kind === 'absent' };
+}
+
 /** Primitives over a started engine. */
 export function nativePrimitives(native: NativeEngine, calls: Calls): Primitives {
   return {
@@ -86,8 +92,9 @@ export function nativePrimitives(native: NativeEngine, calls: Calls): Primitives
       const end = await calls.run((id) => native.headObject(id, bucket, key));
       return readHead(present(end.head, 'head'));
     },
-    async deleteObject(bucket, key) {
-      await calls.run((id) => native.deleteObject(id, bucket, key));
+    async deleteObject(bucket, key, options) {
+      const condition = rawCondition(options?.condition ?? { kind: 'none' });
+      await calls.run((id) => native.deleteObject(id, bucket, key, condition));
     },
     async headBucket(bucket) {
       await calls.run((id) => native.headBucket(id, bucket));
@@ -118,8 +125,7 @@ export function nativePrimitives(native: NativeEngine, calls: Calls): Primitives
       }));
     },
     async completeUpload({ bucket, key, upload }, { parts, condition, checksum }) {
-      const nativeCondition =
-        condition.kind === 'matches' ? { absent: false, matches: condition.etag } : { absent: condition.kind === 'absent' };
+      const nativeCondition = rawCondition(condition);
       const terms = checksum === undefined ? nativeCondition : { ...nativeCondition, checksum: [checksum.header, checksum.value] };
       const end = await calls.run((id) => native.completeUpload(id, bucket, key, upload, parts, terms));
       return readHead(present(end.head, 'head'));

@@ -86,10 +86,12 @@ pub struct PartObject {
     pub checksum: Option<Vec<String>>,
 }
 
-/// When a Complete may take effect: at most one of the first two, and the checksum.
+/// When a Complete or a deletion may take effect: at most one of the first three, and the checksum.
 #[napi(object)]
 pub struct ConditionObject {
     pub absent: bool,
+    /// Whatever the object is, it must be there.
+    pub exists: Option<bool>,
     /// An ETag without quotes.
     pub matches: Option<String>,
     /// Header name and base64 value of the checksum that the new object must have.
@@ -224,6 +226,7 @@ pub fn condition(object: &ConditionObject) -> Condition {
             }
         }
         (None, true) => Condition::Absent,
+        (None, false) if object.exists == Some(true) => Condition::Exists,
         (None, false) => Condition::None,
     }
 }

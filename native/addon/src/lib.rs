@@ -200,9 +200,12 @@ impl Engine {
     }
     /// Deletes an object.
     #[napi]
-    pub fn delete_object(&self, call: u32, bucket: String, key: String) -> Result<()> {
+    pub fn delete_object(&self, call: u32, bucket: String, key: String, condition: ConditionObject) -> Result<()> {
         let (completion, shared) = self.call(call)?;
-        shared.call(completion, move |serving| primitives::delete_object(serving, bucket, key.into()));
+        let condition = convert::condition(&condition);
+        shared.call(completion, move |serving| {
+            primitives::delete_object(serving, bucket, key.into(), condition)
+        });
         Ok(())
     }
     /// Whether a bucket exists.

@@ -51,14 +51,10 @@ pub async fn head_object(serving: Serving, bucket: String, key: Bytes) -> Outcom
     serving.store.head(bucket, &key).await.map(Payload::Head).map_err(failure)
 }
 
-/// Deletes an object; also succeeds where there was none.
-pub async fn delete_object(serving: Serving, bucket: String, key: Bytes) -> Outcome {
+/// Deletes an object; without a condition this also succeeds where there was none.
+pub async fn delete_object(serving: Serving, bucket: String, key: Bytes, condition: Condition) -> Outcome {
     let bucket = serving.store.bucket(&bucket).await.map_err(failure)?;
-    let target = PutTarget {
-        bucket,
-        key,
-        condition: Condition::None,
-    };
+    let target = PutTarget { bucket, key, condition };
     serving.store.delete(target).await.map(|()| Payload::Nothing).map_err(failure)
 }
 

@@ -12,6 +12,7 @@ mod room;
 mod victim;
 
 pub(crate) use moving::{Move, TraceMove};
+pub(crate) use pace::{Pace, Work};
 pub(crate) use room::PATIENCE;
 
 use crate::core::Core;
@@ -20,7 +21,6 @@ use crate::format::FreedPage;
 use crate::space::{Segment, SegmentClass};
 use crate::{Ballot, Key};
 use futures_util::future::select;
-use pace::Pace;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
@@ -72,11 +72,12 @@ impl Core {
         select(pin!(self.clean()), pin!(closed)).await;
     }
     /// Whether the drive works: one that closes is about to write its last checkpoint, behind which nothing shall come.
-    fn may_clean(&self) -> bool {
+    pub fn may_clean(&self) -> bool {
         self.failure().is_none() && !self.closing.get()
     }
     async fn clean(self: &Rc<Core>) {
-        let mut pace = Pace::new(self);
+        let mut pace = Pace::new(self, Work::Clean);
+        pace.stop();
         while self.may_clean() {
             self.departed.borrow_mut().expire(self.runtime.now(), false);
             if self.cleaner.traces_due.replace(false) {
@@ -91,8 +92,10 @@ impl Core {
             }
             match victim {
                 Some(victim) => {
-                    pace.begin(self);
-                    if !self.evacuate(victim, &mut pace).await {
+                    pace.begin();
+                    let finished = self.evacuate(victim, &mut pace).await;
+                    pace.stop();
+                    if !finished {
                         self.pause(LOOK_AGAIN).await;
                     }
                 }

@@ -19,6 +19,7 @@ use crate::sabotage::{Sabotage, is_planted};
 use crate::signal::Signal;
 use crate::space::{ExtentRegistry, Place, Space};
 use crate::stage::StageTable;
+use crate::strain::Strain;
 use crate::{Ballot, DriveState, Identity, Key};
 use openlake_io::{Instant, Runtime, StorageFacts};
 use std::cell::{Cell, RefCell};
@@ -121,6 +122,7 @@ pub(crate) struct Core {
     pub cache: RefCell<Cache>,
     pub leases: Rc<Leases>,
     pub cleaner: Cleaner,
+    pub strain: Strain,
     pub marks: RefCell<Marks>,
     /// Records by the time they became durable here; those settled meanwhile are skipped.
     pub unsettled: RefCell<VecDeque<Weak<Entry>>>,

@@ -4,7 +4,7 @@ use crate::core::Core;
 use crate::fill::Filling;
 use crate::open::{Tuning, open};
 use crate::stage::StagePart;
-use crate::{Answer, Ballot, DriveMemory, HealProgress, Key, LatencySnapshot, Record, Request};
+use crate::{Answer, Ballot, DriveMemory, HealProgress, Key, LatencySnapshot, Record, Request, WriteId};
 use openlake_io::{DurabilityClass, Runtime, StorageFacts};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -183,7 +183,7 @@ impl Drive {
                 .await
             }
             Request::Unstage { write_id } => {
-                core.staged.borrow_mut().remove(write_id);
+                core.staged.borrow_mut().unstage(write_id, core.runtime.now());
                 Answer::Nothing
             }
             Request::Prepare { key, ballot } => core.prepare(key, ballot).await,
@@ -248,6 +248,14 @@ impl Drive {
     /// Begins the service of a blank drive; in words, why not.
     pub async fn adopt(&self, floor: Ballot, generation: u32) -> Result<(), String> {
         self.handle.core.adopt(floor, generation).await
+    }
+    /// Forgets what was staged of a shard. Unlike after `Unstage`, it may be staged anew at once.
+    pub fn discard_staged(&self, write_id: WriteId) {
+        self.handle.core.staged.borrow_mut().remove(write_id);
+    }
+    /// A shard may be staged although it was unstaged just now.
+    pub fn allow_staging(&self, write_id: WriteId) {
+        self.handle.core.staged.borrow_mut().allow(write_id);
     }
     /// Ends the service of a drive whose slot was given to another one meanwhile. `reason`: whom.
     pub fn supersede(&self, reason: String) {

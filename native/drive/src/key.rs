@@ -9,7 +9,8 @@ pub enum Space {
     Object = 0,
     /// Multipart uploads: object key, 0x00, 16-byte upload id.
     Upload = 1,
-    /// Their parts: object key, 0x00, 16-byte upload id, part number as 2 big-endian bytes.
+    /// Their parts: object key, 0x00, 16-byte upload id, part number as 2 big-endian bytes, the part's 16-byte write id. A part is thus
+    /// never replaced: sent again, it is another one.
     Part = 2,
 }
 
@@ -28,7 +29,7 @@ impl Space {
         match self {
             Space::Object => 0,
             Space::Upload => 17,
-            Space::Part => 19,
+            Space::Part => 35,
         }
     }
 }

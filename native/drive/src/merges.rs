@@ -1,5 +1,6 @@
 //! Merging runs of the index in the background: few runs to look into, and what is superseded goes.
 
+use crate::cleaner::{Pace, Work};
 use crate::core::Core;
 use crate::index::{MergeCursor, Run, RunError, RunWriter, choose_merge};
 use crate::sabotage::{Sabotage, is_planted};
@@ -83,16 +84,19 @@ impl Core {
         let mut cursor = MergeCursor::seek(inputs, &self.medium, &[], STEP_BYTES)
             .await
             .map_err(Stopped::Run)?;
-        let mut passed = 0;
+        let (mut passed, mut pace) = (0, Pace::new(self, Work::Merge));
         while let Some(key) = cursor.key() {
             let value = cursor.value();
             // Below the oldest run there is nothing that a removed key would have to hide.
+            let bytes = key.len() + value.len();
             if !((is_bottom || is_planted(Sabotage::ForgetfulMerge)) && value.is_empty()) {
                 writer.push(key, &value);
                 writer.write_out().await.map_err(|_| Stopped::Written)?;
             }
             cursor.advance(&self.medium).await.map_err(Stopped::Run)?;
             passed += 1;
+            // Read and written.
+            pace.after(bytes * 2).await;
             if passed % STEP_ENTRIES == 0 {
                 self.runtime.yield_now().await;
                 if self.failure().is_some() {

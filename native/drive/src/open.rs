@@ -128,6 +128,7 @@ fn unopened(
         cache: RefCell::new(Cache::new(options.cache_bytes)),
         leases: Default::default(),
         cleaner: Cleaner::new(tuning.clean_always.unwrap_or(false)),
+        strain: Default::default(),
         marks: RefCell::default(),
         unsettled: RefCell::default(),
         sweep_at: Cell::new(SWEEP_LENGTH),

@@ -6,6 +6,7 @@ use crate::format::{RecordParts, RecordType};
 use crate::row::{Row, Verdict};
 use crate::sabotage::{Sabotage, is_planted};
 use crate::space::{Claim, ExtentSet};
+use crate::strain::Foreground;
 use crate::{Answer, Head, Key, Kind, Record, Shard};
 use bytes::Bytes;
 use openlake_checksum::crc64;
@@ -100,7 +101,10 @@ impl Core {
                     if is_planted(Sabotage::EarlyAcknowledge) {
                         return Answer::Ack;
                     }
-                    return self.durable(ordinal).await.map_or_else(|answer| answer, |()| Answer::Ack);
+                    let wait = self.strain.begin(self.runtime.now());
+                    let durable = self.durable(ordinal).await;
+                    self.strain.end(Foreground::DurableWrite, wait, self.runtime.now());
+                    return durable.map_or_else(|answer| answer, |()| Answer::Ack);
                 }
                 Err(needed) => {
                     if let Err(answer) = self.room(needed, claim).await {
@@ -121,14 +125,22 @@ impl Core {
         }
     }
 
-    /// Finds the bytes of a staged or held shard. Whatever has to be waited for is waited for; then the caller decides anew, unless the
+    /// Finds the bytes of a staged or held shard. `Held` means what the row holds: beside it, bytes of the same write id may be staged that
+    /// are only the beginning of a shard, as others may just be supplying it. Without such a row, what is staged counts if it is known to
+    /// be whole. Whatever has to be waited for is waited for; then the caller decides anew, unless the
     /// record is still `wanted`.
     pub async fn source(self: &Rc<Core>, key: &Key, record: &Record, flushed: &mut bool, wanted: impl Fn(&Core) -> bool) -> Sourced {
         let length = match &record.shard {
             Shard::Staged { length } => Some(*length),
             _ => None,
         };
+        let held = self
+            .index
+            .borrow()
+            .get(key)
+            .and_then(|row| row.of_write_id(record.write_id).cloned());
         let staged = self.staged.borrow().get(record.write_id);
+        let staged = staged.filter(|_| length.is_some() || held.is_none() || is_planted(Sabotage::HeldFromStage));
         if let Some(staged) = staged
             && let Some(complete) = staged.complete(length, record.coding.block_shift)
         {
@@ -146,11 +158,6 @@ impl Core {
                 extents,
             });
         }
-        let held = self
-            .index
-            .borrow()
-            .get(key)
-            .and_then(|row| row.of_write_id(record.write_id).cloned());
         let Some(held) = held.filter(|held| length.is_none_or(|length| held.shard_length == length)) else {
             return Sourced::Answer(Answer::NotStaged);
         };

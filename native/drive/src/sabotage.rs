@@ -64,11 +64,13 @@ pub enum Sabotage {
     HealBeforeAdoption,
     /// A filled version takes the place of newer ones.
     HealByForce,
+    /// The beginning of a shard that is just being staged again is taken for the whole one that is held.
+    HeldFromStage,
 }
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Sabotage; 30] = [
+    pub const ALL: [Sabotage; 31] = [
         Sabotage::NoWriteBack,
         Sabotage::BlindRetry,
         Sabotage::EarlySuccess,
@@ -99,9 +101,10 @@ impl Sabotage {
         Sabotage::HealWithoutBarrier,
         Sabotage::HealBeforeAdoption,
         Sabotage::HealByForce,
+        Sabotage::HeldFromStage,
     ];
     /// Those of a single drive.
-    pub const OF_DRIVE: [Sabotage; 20] = [
+    pub const OF_DRIVE: [Sabotage; 21] = [
         Sabotage::EarlyDiscard,
         Sabotage::VolatilePromise,
         Sabotage::PublishBeforeFlush,
@@ -122,6 +125,7 @@ impl Sabotage {
         Sabotage::LazyRoot,
         Sabotage::BackwardMerge,
         Sabotage::ForgetfulMerge,
+        Sabotage::HeldFromStage,
     ];
 }
 

@@ -3,6 +3,7 @@
 
 use crate::core::Core;
 use crate::format::{PAGE_BYTES, block_count, round_to_page};
+use crate::sabotage::{Sabotage, is_planted};
 use crate::space::{ExtentSet, Place, pieces};
 use crate::{Answer, Key, WriteId};
 use bytes::Bytes;
@@ -10,14 +11,19 @@ use futures_channel::oneshot;
 use openlake_checksum::crc64;
 use openlake_io::{AlignedBuffer, Durability, Instant};
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// Staged bytes that nobody published or unstaged: their writer is gone.
-const STAGED_LIFETIME: Duration = Duration::from_secs(24 * 3600);
-/// Space is taken in such steps while the shard's length is not known.
+/// Staged bytes that nobody published or unstaged, and to which nothing was added for so long: their writer is gone. A body that still
+/// comes brings a stripe more often than that.
+const STAGED_LIFETIME: Duration = Duration::from_secs(15 * 60);
+/// A part that comes so long after its shard was unstaged was overtaken by that.
+const UNSTAGED_MEMORY: Duration = Duration::from_secs(10);
+/// So many unstaged shards are remembered.
+const MOST_UNSTAGED: usize = 4096;
+/// Space is taken in steps, each as long as all before it but at least this: what was announced and never comes takes none.
 const STEP_BYTES: u64 = 1 << 20;
 /// Counted for each shard beside its blocks: table slot, extents.
 const SHARD_OVERHEAD_BYTES: usize = 256;
@@ -36,7 +42,10 @@ struct StagedBlock {
 pub(crate) struct Staged {
     pub extents: Rc<ExtentSet>,
     block_shift: u8,
-    since: Instant,
+    /// 0: not known.
+    shard_length: Cell<u64>,
+    /// When the last part came.
+    touched: Cell<Instant>,
     blocks: RefCell<Vec<StagedBlock>>,
     writes_under_way: Cell<u32>,
     poisoned: Cell<bool>,
@@ -50,11 +59,17 @@ pub(crate) struct CompleteShard {
 }
 
 impl Staged {
-    /// The shard, if all its blocks were written and (where given) its length and block size are those.
+    /// The shard, if all its blocks were written and its length (where not given: the one that its parts announced) and block size are
+    /// those.
     pub fn complete(&self, length: Option<u64>, block_shift: u8) -> Option<CompleteShard> {
         let blocks = self.blocks.borrow();
         let held: u64 = blocks.iter().map(|block| u64::from(block.bytes)).sum();
-        let length = length.unwrap_or(held);
+        let announced = if is_planted(Sabotage::HeldFromStage) {
+            held
+        } else {
+            self.shard_length.get()
+        };
+        let length = length.unwrap_or(announced);
         let (last, whole) = blocks.split_last()?;
         let gapless = whole.iter().all(|block| u64::from(block.bytes) == 1 << self.block_shift) && last.bytes > 0;
         let settled = self.writes_under_way.get() == 0 && !self.poisoned.get();
@@ -77,6 +92,8 @@ impl Staged {
 #[derive(Default)]
 pub(crate) struct StageTable {
     shards: HashMap<WriteId, Rc<Staged>>,
+    /// Shards that their writers gave up lately, oldest first.
+    unstaged: VecDeque<(Instant, WriteId)>,
 }
 
 impl StageTable {
@@ -88,18 +105,37 @@ impl StageTable {
     pub fn remove(&mut self, write_id: WriteId) {
         self.shards.remove(&write_id);
     }
+    /// Forgets a shard whose writer gave it up, and its parts that are still on the way.
+    pub fn unstage(&mut self, write_id: WriteId, now: Instant) {
+        self.remove(write_id);
+        let past = |since: Instant| now.0.saturating_sub(since.0) >= UNSTAGED_MEMORY.as_nanos() as u64;
+        while self.unstaged.len() >= MOST_UNSTAGED || self.unstaged.front().is_some_and(|(since, _)| past(*since)) {
+            self.unstaged.pop_front();
+        }
+        self.unstaged.push_back((now, write_id));
+    }
+    /// Forgets that a shard was unstaged.
+    pub fn allow(&mut self, write_id: WriteId) {
+        self.unstaged.retain(|(_, id)| *id != write_id);
+    }
+    /// Whether a shard was given up just now.
+    fn was_unstaged(&self, write_id: WriteId, now: Instant) -> bool {
+        let recent = |since: Instant| now.0.saturating_sub(since.0) < UNSTAGED_MEMORY.as_nanos() as u64;
+        self.unstaged.iter().any(|(since, id)| *id == write_id && recent(*since))
+    }
     /// Memory of what is known of them; their bytes are on the device.
     pub fn memory_bytes(&self) -> usize {
         let blocks = self
             .shards
             .values()
             .map(|staged| staged.blocks.borrow().capacity() * size_of::<StagedBlock>());
-        blocks.sum::<usize>() + self.shards.len() * SHARD_OVERHEAD_BYTES
+        blocks.sum::<usize>() + self.unstaged.capacity() * size_of::<(Instant, WriteId)>() + self.shards.len() * SHARD_OVERHEAD_BYTES
     }
     /// Forgets shards that nobody came back for.
     fn expire(&mut self, now: Instant) {
         let lifetime = STAGED_LIFETIME.as_nanos() as u64;
-        self.shards.retain(|_, staged| now.0.saturating_sub(staged.since.0) < lifetime);
+        self.shards
+            .retain(|_, staged| now.0.saturating_sub(staged.touched.get().0) < lifetime);
     }
 }
 
@@ -169,10 +205,11 @@ impl Core {
         loop {
             let known = self.staged.borrow().get(part.write_id);
             let held = known.as_ref().map_or(0, |staged| staged.extents.granules() * granule);
+            let step = end.max(held.saturating_mul(2)).next_multiple_of(STEP_BYTES);
             let wanted = if part.shard_length > 0 {
-                part.shard_length.max(end)
+                step.min(part.shard_length).max(end)
             } else {
-                end.next_multiple_of(STEP_BYTES)
+                step
             };
             if let Some(staged) = known
                 .as_ref()
@@ -184,13 +221,18 @@ impl Core {
                 );
                 return Err(Answer::Failed(text));
             }
+            if known.is_none() && self.staged.borrow().was_unstaged(part.write_id, self.runtime.now()) {
+                return Err(Answer::Failed("the shard was given up by its writer".to_owned()));
+            }
             if let Some(staged) = known.as_ref().filter(|_| held >= end) {
+                staged.touched.set(self.runtime.now());
+                staged.shard_length.set(staged.shard_length.get().max(part.shard_length));
                 return Ok(staged.clone());
             }
             if let Some(extents) = self.allocate(wanted - held) {
                 let staged = known.unwrap_or_else(|| self.new_staged(part));
                 staged.extents.extend(extents);
-                return Ok(staged);
+                continue;
             }
             if self.may_gain_bulk_by_growing(wanted - held) {
                 match self.grow().await {
@@ -207,7 +249,8 @@ impl Core {
         let staged = Rc::new(Staged {
             extents: ExtentSet::new(Vec::new(), &self.extents),
             block_shift: part.block_shift,
-            since: self.runtime.now(),
+            shard_length: Cell::new(part.shard_length),
+            touched: Cell::new(self.runtime.now()),
             blocks: RefCell::default(),
             writes_under_way: Cell::new(0),
             poisoned: Cell::new(false),

@@ -5,6 +5,8 @@
 //! last     "0", [";" extension], CRLF, { trailer line, CRLF }, CRLF
 //! ```
 //!
+//! minio-go ends a trailer line with an LF of its own in front of the CRLF; S3 takes that, and so does this.
+//!
 //! It holds at most one line; data passes through as slices of what came in. Sources: RFC 9112 section 7.1; AWS, "Transferring Payload
 //! in Multiple Chunks" and "... with trailing headers".
 
@@ -69,7 +71,7 @@ impl ChunkDecoder {
     pub(crate) fn next(&mut self, input: &mut Bytes) -> Result<Event, Malformed> {
         match self.state {
             State::Header => {
-                if !self.take_line(input, HEADER_BYTES, "A chunk header is longer than 256 bytes.")? {
+                if !self.take_line(input, HEADER_BYTES, "A chunk header is longer than 256 bytes.", false)? {
                     return Ok(Event::Starved);
                 }
                 let (size, extension) = parse_header(&self.line)?;
@@ -85,7 +87,7 @@ impl ChunkDecoder {
                 Ok(Event::Data(taken))
             }
             State::DataEnd => {
-                if !self.take_line(input, 2, "A chunk is longer than its header says.")? {
+                if !self.take_line(input, 2, "A chunk is longer than its header says.", false)? {
                     return Ok(Event::Starved);
                 }
                 if !self.line.is_empty() {
@@ -95,7 +97,7 @@ impl ChunkDecoder {
                 Ok(Event::ChunkEnd)
             }
             State::Trailer(lines) => {
-                if !self.take_line(input, TRAILER_BYTES, "A trailer line is longer than 1024 bytes.")? {
+                if !self.take_line(input, TRAILER_BYTES, "A trailer line is longer than 1024 bytes.", true)? {
                     return Ok(Event::Starved);
                 }
                 if self.line.is_empty() {
@@ -114,16 +116,19 @@ impl ChunkDecoder {
         }
     }
 
-    /// Collects a line up to CRLF into `self.line` (without it). False: more input is needed.
-    fn take_line(&mut self, input: &mut Bytes, limit: usize, too_long: &'static str) -> Result<bool, Malformed> {
+    /// Collects a line up to CRLF into `self.line` (without it). `twice`: the line may end in LF CRLF. False: more input is needed.
+    fn take_line(&mut self, input: &mut Bytes, limit: usize, too_long: &'static str, twice: bool) -> Result<bool, Malformed> {
         while input.has_remaining() {
             let byte = input.get_u8();
             match (byte, self.line.last()) {
                 (b'\n', Some(b'\r')) => {
                     self.line.pop();
+                    self.line.pop_if(|last| *last == b'\n');
                     return Ok(true);
                 }
-                (b'\n', _) => return Err(Malformed("A chunk line ends in LF without CR.")),
+                (b'\r', Some(b'\n')) => self.line.push(byte),
+                (b'\n', Some(last)) if twice && *last != b'\n' => self.line.push(byte),
+                (b'\n', _) | (_, Some(b'\n')) => return Err(Malformed("A chunk line ends in LF without CR.")),
                 (_, Some(b'\r')) => return Err(Malformed("A CR in a chunk line is not followed by LF.")),
                 _ if self.line.len() >= limit => return Err(Malformed(too_long)),
                 _ => self.line.push(byte),
@@ -184,11 +189,40 @@ mod tests {
             "0\r\na: b\rc\r\n",
             "0x1\r\n",
             "1 \r\n",
+            "1\n\r\na\r\n",
+            "1\r\na\n\r\n",
+            "0\n\r\n\r\n",
+            "0\r\na:b\nc:d\r\n\r\n",
+            "0\r\na:b\n\n\r\n\r\n",
+            "0\r\n\n\r\n",
         ] {
             assert!(decode(&[bad.as_bytes()]).is_err(), "{bad:?}");
         }
         assert!(decode(&[format!("1;{}\r\n", "e".repeat(300)).as_bytes()]).is_err());
         assert!(decode(&[format!("0\r\n{}\r\n", "a: b\r\n".repeat(9)).as_bytes()]).is_err());
+    }
+
+    #[test]
+    fn trailers_of_minio_go_are_read() {
+        let chunk = |extension: &str| Event::Chunk {
+            size: 0,
+            extension: extension.to_owned(),
+        };
+        let trailer = |line: &str| Event::Trailer(line.to_owned());
+        let unsigned = b"0\r\nx-amz-checksum-crc32c:4waSgw==\n\r\n\r\n";
+        let signed = b"0;chunk-signature=ab\r\nx-amz-checksum-crc32c:4waSgw==\n\r\nx-amz-trailer-signature:cd\r\n\r\n";
+        for cut in 0..unsigned.len() {
+            let (one, two) = unsigned.split_at(cut);
+            let expected = vec![chunk(""), trailer("x-amz-checksum-crc32c:4waSgw=="), Event::End];
+            assert_eq!(decode(&[one, two]), Ok(expected), "cut at {cut}");
+        }
+        let expected = vec![
+            chunk("chunk-signature=ab"),
+            trailer("x-amz-checksum-crc32c:4waSgw=="),
+            trailer("x-amz-trailer-signature:cd"),
+            Event::End,
+        ];
+        assert_eq!(decode(&[signed]), Ok(expected));
     }
 
     #[test]

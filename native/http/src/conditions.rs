@@ -80,6 +80,7 @@ pub(crate) fn of_write(fields: &Fields<'_>, is_delete: bool) -> Result<Option<Co
         (None, None) => Ok(Some(Condition::None)),
         (None, Some("*")) if !is_delete => Ok(Some(Condition::Absent)),
         (_, Some(value)) => refuse("If-None-Match", value),
+        (Some("*"), None) if is_delete => Ok(Some(Condition::Exists)),
         (Some("*"), None) => refuse("If-Match", "*"),
         (Some(value), None) => Ok(parse_etag(unquoted(value)).map(|(etag, parts)| Condition::Matches { etag, parts })),
     }
@@ -148,6 +149,7 @@ mod tests {
         assert_eq!(write(&[("if-none-match", ETAG)], false), Err("NotImplemented"));
         assert_eq!(write(&[("if-none-match", "*")], true), Err("NotImplemented"));
         assert_eq!(write(&[("if-match", "*")], false), Err("NotImplemented"));
+        assert_eq!(write(&[("if-match", "*")], true), Ok(Some(Condition::Exists)));
         assert_eq!(write(&[("if-unmodified-since", SAME)], false), Err("NotImplemented"));
     }
 }

@@ -84,8 +84,14 @@ impl Promises {
                 ));
             }
         }
-        if let Some(name) = fields.get("x-amz-trailer") {
-            let trailing = matches!(payload_hash, PayloadHash::Streaming { trailer: true, .. });
+        let trailing = matches!(payload_hash, PayloadHash::Streaming { trailer: true, .. });
+        // A body without a trailer cannot keep what is said of one; SDKs that say it all the same send the value in a header too.
+        let is_in_header = |name: &str| {
+            checksum
+                .as_ref()
+                .is_some_and(|(algorithm, _)| Algorithm::from_header(name) == Some(*algorithm))
+        };
+        if let Some(name) = fields.get("x-amz-trailer").filter(|name| trailing || !is_in_header(name)) {
             let algorithm = Algorithm::from_header(name).filter(|algorithm| trailing && algorithm.header_name().eq_ignore_ascii_case(name));
             let algorithm = algorithm.ok_or_else(|| {
                 invalid(format!(
@@ -276,6 +282,19 @@ mod tests {
             assert_eq!(run(&[(name, "AAA=")], b"123456789"), Err("InvalidRequest"), "{name}");
         }
         assert_eq!(run(&known[..2], b"123456789"), Err("InvalidRequest"));
+    }
+
+    #[test]
+    fn a_trailer_announced_for_a_body_without_one_gives_way_to_the_header() {
+        let header = ("x-amz-checksum-crc32", "y/Q5Jg==");
+        let announced = ("x-amz-trailer", "x-amz-checksum-crc32");
+        assert!(run(&[header, announced], b"123456789").is_ok());
+        assert_eq!(run(&[header, announced], b"123456780"), Err("BadDigest"));
+        assert_eq!(run(&[announced], b"123456789"), Err("InvalidRequest"));
+        assert_eq!(
+            run(&[header, ("x-amz-trailer", "x-amz-checksum-sha1")], b"123456789"),
+            Err("InvalidRequest")
+        );
     }
 
     #[test]

@@ -211,12 +211,36 @@ pub(crate) async fn list_records(core: &Rc<Core>) -> Result<Vec<(String, BucketR
 }
 
 /// Section 14 rule 4: mark it deleting, fence it everywhere, look whether it is empty, then bury or revive it. `false`: it is not empty.
+/// A bucket that shows an object before anything is written is not disturbed at all; where the way ends early, the bucket is revived.
 pub(crate) async fn delete(core: &Rc<Core>, name: &str) -> Result<bool, StoreError> {
     let mut record = read_record(core, name).await?;
     if record.state == BucketState::Live {
-        record = replace(core, name, &record, BucketState::Deleting).await?;
+        if !is_empty(core, record.view).await? {
+            return Ok(false);
+        }
+        record = match replace(core, name, &record, BucketState::Deleting).await {
+            Ok(record) => record,
+            // Another deletion came first: this one goes on with its record, or finds that it is done.
+            Err(StoreError::ConditionalConflict) => read_record(core, name).await?,
+            Err(error) => return Err(error),
+        };
     }
-    touch_everywhere(core, name, record.view).await?;
+    let deleted = delete_marked(core, name, &record).await;
+    match &deleted {
+        Err(StoreError::ConditionalConflict) => match read_record(core, name).await {
+            // The other deletion was faster to the end.
+            Err(StoreError::NoSuchBucket) => return Err(StoreError::NoSuchBucket),
+            _ => return deleted,
+        },
+        Err(StoreError::NoSuchBucket) | Ok(_) => {}
+        // Nobody is to wait for what has failed. The tombstone may still take effect: then this does not, as both require the same version.
+        Err(_) => drop(replace(core, name, &record, BucketState::Live).await),
+    }
+    deleted
+}
+
+/// Whether a list shows no object.
+async fn is_empty(core: &Rc<Core>, view: BucketView) -> Result<bool, StoreError> {
     let empty = Bytes::new();
     let listing = Listing {
         prefix: &empty,
@@ -224,8 +248,13 @@ pub(crate) async fn delete(core: &Rc<Core>, name: &str) -> Result<bool, StoreErr
         after: &empty,
         limit: 1,
     };
-    let page = list_heads(core, record.view, &listing).await?;
-    let is_empty = page.rows.is_empty();
+    Ok(list_heads(core, view, &listing).await?.rows.is_empty())
+}
+
+/// The rest of the way, of a record that says `deleting`.
+async fn delete_marked(core: &Rc<Core>, name: &str, record: &BucketRecord) -> Result<bool, StoreError> {
+    touch_everywhere(core, name, record.view).await?;
+    let is_empty = is_empty(core, record.view).await?;
     if is_empty {
         let operation = Operation::new(core, reserved_key(format!("{PREFIX}{name}")), None)?;
         let condition = Condition::Matches {
@@ -235,7 +264,7 @@ pub(crate) async fn delete(core: &Rc<Core>, name: &str) -> Result<bool, StoreErr
         put_tombstone(&operation, &condition).await.map_err(raced)?;
         core.options.state.buckets.doubt(name);
     } else {
-        let record = replace(core, name, &record, BucketState::Live).await?;
+        let record = replace(core, name, record, BucketState::Live).await?;
         // Nobody has to know this at once: requests under the old revision read the record again.
         let _ = touch_everywhere(core, name, record.view).await;
     }

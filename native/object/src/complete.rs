@@ -16,6 +16,7 @@ use crate::upload::{Upload, UploadState};
 use openlake_checksum::md5;
 use openlake_drive::sabotage::{Sabotage, is_planted};
 use openlake_drive::{Ballot, Head, Space, WriteId};
+use std::collections::HashMap;
 
 /// Least size of every part but the last.
 const LEAST_PART_BYTES: u64 = 5 << 20;
@@ -50,25 +51,24 @@ impl UploadId<'_> {
             };
         }
         let stored = self.parts().await?;
-        let manifest = choose(self.upload, named, &stored)?;
+        let (manifest, write_id, since, alone) = match upload.state {
+            // A Complete of the same parts that was interrupted, or is still under way: go on with its manifest under its write id, so
+            // that it takes effect once. The record is written anew all the same, so that the other one cannot open the upload again
+            // behind our back.
+            UploadState::Completing { write_id, since } => match upload.chosen(&record).await? {
+                manifest if manifest.is_of(named) => (manifest, write_id, since, false),
+                _ => return Err(StoreError::ConditionalConflict),
+            },
+            _ => {
+                let manifest = choose(self.upload, named, &stored)?;
+                let object = self.operation(Space::Object, self.object.clone())?;
+                (manifest, self.core.new_write_id(), shared_write::begin(&object).await?, true)
+            }
+        };
         let metadata = finished_metadata(&upload.metadata, &manifest, &stored);
         must_have(&metadata, expected)?;
-        let payload = manifest.encode();
-        let digest = md5::digest(&payload);
-        let object = self.operation(Space::Object, self.object.clone())?;
-        let (write_id, since, alone) = match upload.state {
-            // A Complete of the same parts that was interrupted, or is still under way: go on under its write id, so that it takes effect
-            // once. The record is written anew all the same, so that the other one cannot open the upload again behind our back.
-            UploadState::Completing {
-                write_id,
-                digest: chosen,
-                since,
-            } if chosen == digest => (write_id, since, false),
-            UploadState::Open => (self.core.new_write_id(), shared_write::begin(&object).await?, true),
-            _ => return Err(StoreError::ConditionalConflict),
-        };
-        let completing = UploadState::Completing { write_id, digest, since };
-        upload = upload.change(&record, completing).await.map_err(raced)?;
+        let completing = UploadState::Completing { write_id, since };
+        upload = upload.choose(&record, completing, &manifest).await.map_err(raced)?;
         let (etag, parts) = etag_of(named);
         let size = manifest.size().unwrap_or(u64::MAX);
         let label = Label {
@@ -104,7 +104,7 @@ impl UploadId<'_> {
                 },
             )
             .await;
-        self.remove_parts_in_background(manifest.parts.iter().map(|part| part.number).collect());
+        self.remove_parts_in_background(manifest);
         Ok(info(&upload.metadata, size, etag, parts, origin))
     }
 
@@ -145,7 +145,7 @@ fn is_without_effect(error: &StoreError) -> bool {
     )
 }
 
-/// The manifest that the client's list of parts means, if it is right.
+/// The manifest that the client's list of parts means, if it is right. `stored` is in order of number.
 fn choose(upload: [u8; 16], named: &[CompletePart], stored: &[(PartInfo, Head)]) -> Result<Manifest, StoreError> {
     if named.is_empty() {
         return Err(StoreError::Invalid("the list of parts is empty".to_owned()));
@@ -158,8 +158,14 @@ fn choose(upload: [u8; 16], named: &[CompletePart], stored: &[(PartInfo, Head)])
     }
     let mut parts = Vec::with_capacity(named.len());
     for (position, part) in named.iter().enumerate() {
-        let stored = stored_part(stored, part.number).filter(|(info, _)| info.etag == part.etag);
-        let Some((info, head)) = stored else {
+        // Sent several times, the part that the client means is the one with that ETag: the newest of those, if it was sent with the same
+        // bytes again.
+        let from = stored.partition_point(|(info, _)| info.number < part.number);
+        let of_number = stored.iter().skip(from).take_while(|(info, _)| info.number == part.number);
+        let Some((info, head)) = of_number
+            .filter(|(info, _)| info.etag == part.etag)
+            .max_by_key(|(info, _)| info.origin)
+        else {
             return Err(StoreError::InvalidPart(format!(
                 "part {}: not uploaded, or its ETag differs",
                 part.number
@@ -177,16 +183,11 @@ fn choose(upload: [u8; 16], named: &[CompletePart], stored: &[(PartInfo, Head)])
     }
 }
 
-/// The part of a number; `stored` is in order of number.
-fn stored_part(stored: &[(PartInfo, Head)], number: u16) -> Option<&(PartInfo, Head)> {
-    let place = stored.binary_search_by_key(&number, |(info, _)| info.number).ok()?;
-    stored.get(place)
-}
-
 /// What the object carries: the upload's metadata and, where every part has one, the checksum over its parts.
 fn finished_metadata(upload: &Metadata, manifest: &Manifest, stored: &[(PartInfo, Head)]) -> Metadata {
-    let checksum = |number| stored_part(stored, number)?.0.checksum.clone();
-    let parts: Vec<_> = manifest.parts.iter().map(|part| (part.size, checksum(part.number))).collect();
+    let checksums: HashMap<WriteId, _> = stored.iter().map(|(info, head)| (head.write_id, &info.checksum)).collect();
+    let checksum = |part: &ManifestPart| (*checksums.get(&part.write_id)?).clone();
+    let parts: Vec<_> = manifest.parts.iter().map(|part| (part.size, checksum(part))).collect();
     part_checksum::finished(upload, &parts)
 }
 

@@ -150,6 +150,7 @@ fn allows(condition: &Condition, head: Option<&Head>) -> bool {
     match condition {
         Condition::None => true,
         Condition::Absent => live.is_none(),
+        Condition::Exists => live.is_some(),
         Condition::Matches { etag, parts } => live.is_some_and(|head| head.etag == *etag && head.etag_parts == *parts),
     }
 }

@@ -133,7 +133,8 @@ fn first_blocks(operation: &Operation, range: Option<Range>) -> Need {
     }
 }
 
-async fn read_manifest(operation: &Rc<Operation>, located: Located) -> Result<Manifest, ReadError> {
+/// The manifest that is a version's payload.
+pub(crate) async fn read_manifest(operation: &Rc<Operation>, located: Located) -> Result<Manifest, ReadError> {
     let payload = read_all(operation, located).await?;
     Manifest::decode(&payload).ok_or_else(|| {
         let text = format!("the manifest of {} bytes cannot be read", payload.len());

@@ -88,13 +88,24 @@ pub(crate) async fn list_heads(core: &Rc<Core>, bucket: BucketView, listing: &Li
         for result in futures_util::future::join_all(hungry).await {
             match result {
                 Ok(()) => {}
-                // What comes first is known: the page ends before what cannot be told. Only a page that would begin there fails.
+                // A set that does not answer: what comes first is known, so the page ends there.
                 Err(StoreError::Unavailable(_) | StoreError::Unknown(_)) if last.is_some() => {
                     page.next = last;
                     return Ok(page);
                 }
                 Err(error) => return Err(error),
             }
+        }
+        // Nothing is known from the first key on that cannot be told, so the page ends before it. Only a page that would begin with it fails.
+        let blocked = cursors.iter().filter_map(|cursor| cursor.blocked_at()).min().cloned();
+        let smallest = cursors.iter().filter_map(|cursor| cursor.peek()).min();
+        if let Some(name) = blocked.filter(|blocked| smallest.is_none_or(|smallest| smallest >= blocked)) {
+            if last.is_none() {
+                let mut at_name = cursors.iter_mut().filter(|cursor| cursor.blocked_at() == Some(&name));
+                return at_name.next().map_or(Ok(()), SetCursor::end).map(|()| page);
+            }
+            page.next = last;
+            return Ok(page);
         }
         let smallest = cursors
             .iter_mut()

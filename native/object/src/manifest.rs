@@ -5,11 +5,13 @@
 //!      0     1  version, 1
 //!      1     3  zero
 //!      4     4  number of parts
-//!      8    16  upload id: together with the object's key it names the parts
+//!      8    16  upload id
 //!     24    64  per part: part number 2, zero 6, size 8, write id 16, ETag (MD5) 16, origin 16 (byte order is ballot order)
 //! ```
+//!
+//! Object key, upload id, part number and write id are a part's key: what a manifest names is never replaced by what is sent later.
 
-use crate::multipart::PartInfo;
+use crate::multipart::{CompletePart, PartInfo};
 use bytes::Bytes;
 use openlake_drive::{Ballot, WriteId};
 
@@ -70,6 +72,16 @@ impl Manifest {
         let (before, from) = self.parts.split_at_checked(place)?;
         let first = before.iter().try_fold(0u64, |sum, part| sum.checked_add(part.size))?;
         Some((first, from.first()?.size))
+    }
+    /// Whether these are the parts that a client names.
+    pub fn is_of(&self, named: &[CompletePart]) -> bool {
+        let same = |(part, named): (&ManifestPart, &CompletePart)| part.number == named.number && part.etag == named.etag;
+        self.parts.len() == named.len() && self.parts.iter().zip(named).all(same)
+    }
+    /// Whether a part was chosen.
+    pub fn names(&self, number: u16, write_id: WriteId) -> bool {
+        let named = |part: &ManifestPart| part.number == number && part.write_id == write_id;
+        self.parts.iter().any(named)
     }
     /// Sum of the parts' sizes, if it is a number.
     pub fn size(&self) -> Option<u64> {

@@ -1,9 +1,13 @@
 //! Multipart uploads: parts are objects of their own space beside the final key; completion is metadata only.
+//!
+//! A part's key holds its write id, so parts are immutable: whatever is sent late, the parts that a manifest names stay what they were.
 
 use crate::StoreError;
 use crate::body::Body;
 use crate::core::Core;
-use crate::get::head;
+use crate::get::{head, read_manifest};
+use crate::locate::{Need, locate};
+use crate::manifest::Manifest;
 use crate::metadata::Metadata;
 use crate::operation::Operation;
 use crate::part_checksum::{self, PartChecksum};
@@ -11,12 +15,18 @@ use crate::put::{Label, put_body, put_tombstone};
 use crate::set_cursor::SetCursor;
 use crate::store::Condition;
 use crate::upload::{Upload, UploadState};
+use crate::version::ReadError;
 use bytes::{BufMut, Bytes, BytesMut};
+use futures_util::StreamExt;
+use futures_util::stream;
 use openlake_drive::{Ballot, Head, Key, Space, WriteId};
 use openlake_peer::Fence;
+use std::collections::HashSet;
 use std::rc::Rc;
 
 const MOST_PARTS: u16 = 10_000;
+/// Parts removed at the same time.
+const REMOVE_PARALLEL: usize = 16;
 
 /// A part as the client names it in Complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +46,8 @@ pub struct PartInfo {
     pub checksum: Option<PartChecksum>,
 }
 
-fn upload_name(object: &[u8], upload: [u8; 16]) -> BytesMut {
+/// What the name of an upload's record is, and what those of its parts begin with.
+pub(crate) fn upload_name(object: &[u8], upload: [u8; 16]) -> BytesMut {
     let mut name = BytesMut::with_capacity(object.len() + 19);
     name.put_slice(object);
     name.put_u8(0);
@@ -44,10 +55,11 @@ fn upload_name(object: &[u8], upload: [u8; 16]) -> BytesMut {
     name
 }
 
-/// Key of a part of an upload of `object`.
-pub(crate) fn part_key(bucket: u64, object: &[u8], upload: [u8; 16], number: u16) -> Key {
+/// Key of a part of an upload of `object`, by its number and write id.
+pub(crate) fn part_key(bucket: u64, object: &[u8], upload: [u8; 16], (number, write_id): (u16, WriteId)) -> Key {
     let mut name = upload_name(object, upload);
     name.put_u16(number);
+    name.put_slice(&write_id.0);
     Key {
         bucket,
         space: Space::Part,
@@ -77,8 +89,8 @@ impl UploadId<'_> {
     pub(crate) fn record(&self) -> Result<Rc<Operation>, StoreError> {
         self.operation(Space::Upload, upload_name(self.object, self.upload).freeze())
     }
-    fn part(&self, number: u16) -> Result<Rc<Operation>, StoreError> {
-        let key = part_key(self.bucket, self.object, self.upload, number);
+    fn part(&self, number: u16, write_id: WriteId) -> Result<Rc<Operation>, StoreError> {
+        let key = part_key(self.bucket, self.object, self.upload, (number, write_id));
         self.operation(Space::Part, key.name)
     }
 
@@ -99,15 +111,53 @@ impl UploadId<'_> {
             return Err(StoreError::Invalid(format!("part number {number}: must be 1 to {MOST_PARTS}")));
         }
         self.must_be_open().await?;
-        put_body(&self.part(number)?, body, &Condition::None).await
+        let write_id = self.core.new_write_id();
+        let part = self.part(number, write_id)?;
+        let stored = put_body(&part, write_id, body, &Condition::None).await?;
+        // The upload may have ended while the body was on its way: then nobody looks for this part any more.
+        match self.is_lost(number, write_id).await {
+            Ok(true) => {
+                let _ = put_tombstone(&part, &Condition::None).await;
+                Err(StoreError::NoSuchUpload)
+            }
+            // What cannot be told now is as good as a Complete or Abort that comes a moment later.
+            Ok(false) | Err(_) => Ok(stored),
+        }
     }
 
-    /// Parts of an open upload, by number.
+    /// Whether the upload ended without this part.
+    async fn is_lost(&self, number: u16, write_id: WriteId) -> Result<bool, StoreError> {
+        let record = self.record()?;
+        let upload = match Upload::read(&record).await {
+            Err(StoreError::NoSuchUpload) => return Ok(true),
+            upload => upload?,
+        };
+        match upload.state {
+            UploadState::Open => Ok(false),
+            UploadState::Aborted => Ok(true),
+            UploadState::Completing { .. } => Ok(!upload.chosen(&record).await?.names(number, write_id)),
+            UploadState::Done { write_id: object, .. } => match self.current_manifest(object).await? {
+                Some(manifest) => Ok(!manifest.names(number, write_id)),
+                None => Ok(true),
+            },
+        }
+    }
+
+    /// Parts of an open upload, by number: the newest of each.
     pub async fn list_parts(&self) -> Result<Vec<PartInfo>, StoreError> {
         self.must_be_open().await?;
-        Ok(self.parts().await?.iter().map(|(info, _)| info.clone()).collect())
+        let mut listed: Vec<PartInfo> = Vec::new();
+        for (info, _) in self.parts().await? {
+            match listed.last_mut() {
+                Some(last) if last.number == info.number && last.origin >= info.origin => {}
+                Some(last) if last.number == info.number => *last = info,
+                _ => listed.push(info),
+            }
+        }
+        Ok(listed)
     }
 
+    /// All parts that are there, in order of number; of each number as many as were sent.
     pub(crate) async fn parts(&self) -> Result<Vec<(PartInfo, Head)>, StoreError> {
         let prefix = upload_name(self.object, self.upload).freeze();
         let operation = self.operation(Space::Part, prefix.clone())?;
@@ -117,12 +167,19 @@ impl UploadId<'_> {
         let mut parts = Vec::new();
         loop {
             cursor.fill(1000).await?;
-            let Some((name, head)) = cursor.pop() else { return Ok(parts) };
-            let Some(number) = name.get(prefix.len()..).and_then(|suffix| <[u8; 2]>::try_from(suffix).ok()) else {
+            let Some((name, head)) = cursor.pop() else {
+                return cursor.end().map(|()| parts);
+            };
+            // Another object's name may begin like this upload's.
+            let Some((number, _)) = name
+                .get(prefix.len()..)
+                .and_then(<[u8]>::split_first_chunk::<2>)
+                .filter(|(_, write_id)| *write_id == head.write_id.0)
+            else {
                 continue;
             };
             let info = PartInfo {
-                number: u16::from_be_bytes(number),
+                number: u16::from_be_bytes(*number),
                 size: head.size,
                 etag: head.etag,
                 origin: head.origin,
@@ -147,10 +204,22 @@ impl UploadId<'_> {
 
     /// Removes all parts, then the record.
     pub async fn remove(&self, upload: &Upload) -> Result<(), StoreError> {
-        for (part, _) in self.parts().await? {
-            put_tombstone(&self.part(part.number)?, &Condition::None).await?;
-        }
+        self.remove_parts(|_, _| true).await?;
         put_tombstone(&self.record()?, &upload.unchanged()).await.map(drop)
+    }
+
+    /// Removes the parts that `is_waste` says, by number and write id. The first error, once all were tried.
+    pub(crate) async fn remove_parts(&self, is_waste: impl Fn(u16, WriteId) -> bool) -> Result<(), StoreError> {
+        let parts = self.parts().await?;
+        let waste = parts.iter().filter(|(part, head)| is_waste(part.number, head.write_id));
+        let mut removals = stream::iter(waste)
+            .map(|(part, head)| async move { put_tombstone(&self.part(part.number, head.write_id)?, &Condition::None).await })
+            .buffer_unordered(REMOVE_PARALLEL);
+        let mut result = Ok(());
+        while let Some(removed) = removals.next().await {
+            result = result.and(removed.map(drop));
+        }
+        result
     }
 
     /// Whether the object is, right now, the one that this upload became.
@@ -162,8 +231,21 @@ impl UploadId<'_> {
         }
     }
 
+    /// The manifest of the object, if that is, right now, the one that this upload became.
+    async fn current_manifest(&self, write_id: WriteId) -> Result<Option<Manifest>, StoreError> {
+        let operation = self.operation(Space::Object, self.object.clone())?;
+        match locate(&operation, Need::Data { first: 0, count: 1 }).await? {
+            Some(located) if located.head.write_id == write_id => match read_manifest(&operation, located).await {
+                Ok(manifest) => Ok(Some(manifest)),
+                Err(ReadError::Vanished) => Ok(None),
+                Err(ReadError::Failed(error)) => Err(error),
+            },
+            _ => Ok(None),
+        }
+    }
+
     /// Parts that were uploaded but are not in the manifest are of no use any more.
-    pub(crate) fn remove_parts_in_background(&self, keep: Vec<u16>) {
+    pub(crate) fn remove_parts_in_background(&self, manifest: Manifest) {
         let (core, bucket, fence, object, upload) = (self.core.clone(), self.bucket, self.fence, self.object.clone(), self.upload);
         let runtime = core.runtime.clone();
         runtime.spawn(async move {
@@ -174,12 +256,8 @@ impl UploadId<'_> {
                 object: &object,
                 upload,
             };
-            let Ok(parts) = id.parts().await else { return };
-            for (part, _) in parts.iter().filter(|(part, _)| keep.binary_search(&part.number).is_err()) {
-                if let Ok(operation) = id.part(part.number) {
-                    let _ = put_tombstone(&operation, &Condition::None).await;
-                }
-            }
+            let kept: HashSet<WriteId> = manifest.parts.iter().map(|part| part.write_id).collect();
+            let _ = id.remove_parts(|_, write_id| !kept.contains(&write_id)).await;
         });
     }
 }

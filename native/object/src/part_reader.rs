@@ -38,7 +38,12 @@ impl PartReader {
             let next = start.saturating_add(part.size);
             let (from, to) = (first.max(start), end.min(next));
             if from < to {
-                let key = part_key(operation.key.bucket, operation.key.placement_name(), manifest.upload, part.number);
+                let key = part_key(
+                    operation.key.bucket,
+                    operation.key.placement_name(),
+                    manifest.upload,
+                    (part.number, part.write_id),
+                );
                 pieces.push_back(Piece {
                     part: *part,
                     key,
@@ -94,8 +99,7 @@ impl PartReader {
     }
 }
 
-/// Finds a part and opens it. A late repetition of the same upload request may have replaced the part by equal bytes under another write
-/// id: what counts is its size and MD5.
+/// Finds a part and opens it.
 async fn open_piece(operation: &Rc<Operation>, piece: Piece) -> Result<StripeReader, StoreError> {
     let operation = operation.beside(piece.key)?;
     let stripe = (operation.quorum.data() as u64) << BLOCK_SHIFT;
@@ -107,8 +111,7 @@ async fn open_piece(operation: &Rc<Operation>, piece: Piece) -> Result<StripeRea
         operation.restart_clock();
         let Some(located) = locate(&operation, need).await? else { break };
         let head = &located.head;
-        let same = head.write_id == piece.part.write_id || (head.size == piece.part.size && head.etag == piece.part.etag);
-        if head.kind != Kind::Data || !same {
+        if head.kind != Kind::Data || head.write_id != piece.part.write_id {
             break;
         }
         match StripeReader::open(Version::new(&operation, located), piece.first, piece.length).await {

@@ -25,10 +25,14 @@ pub(crate) struct Label {
     pub manifest: bool,
 }
 
-/// Stores a client's body under the operation's key. Nothing is published before all of it was verified. Returns the version's origin and
-/// label.
-pub(crate) async fn put_body(operation: &Rc<Operation>, body: &mut dyn Body, condition: &Condition) -> Result<(Ballot, Label), StoreError> {
-    let write_id = operation.core.new_write_id();
+/// Stores a client's body under the operation's key, as a new write id. Nothing is published before all of it was verified. Returns the
+/// version's origin and label.
+pub(crate) async fn put_body(
+    operation: &Rc<Operation>,
+    write_id: WriteId,
+    body: &mut dyn Body,
+    condition: &Condition,
+) -> Result<(Ballot, Label), StoreError> {
     let length = body.length();
     operation.note_storing();
     if length <= (operation.quorum.data() * INLINE_BYTES) as u64 {
@@ -122,6 +126,8 @@ async fn publish_staged(
     // After an unknown outcome the bytes may have been taken; otherwise nobody will ask for them.
     if result.as_ref().is_err_and(|error| !matches!(error, StoreError::Unknown(_))) {
         staged.discard(operation);
+    } else {
+        staged.discard_left_out(operation);
     }
     result
 }

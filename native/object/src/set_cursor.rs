@@ -108,6 +108,15 @@ impl SetCursor {
     pub fn peek(&self) -> Option<&Bytes> {
         self.ready.front().map(|(name, _)| name)
     }
+    /// The first key that cannot be told, if all before it were taken: nothing behind it is known.
+    pub fn blocked_at(&self) -> Option<&Bytes> {
+        let blocked = self.blocked.as_ref().filter(|_| self.ready.is_empty());
+        blocked.map(|(name, _)| name)
+    }
+    /// Where nothing is at hand: whether that is because nothing follows, or why it cannot be told. The next `fill` tries again.
+    pub fn end(&mut self) -> Result<(), StoreError> {
+        self.blocked.take().map_or(Ok(()), |(_, error)| Err(error))
+    }
     pub fn pop(&mut self) -> Option<(Bytes, Head)> {
         self.ready.pop_front()
     }
@@ -129,15 +138,11 @@ impl SetCursor {
     }
     /// Whether only [`SetCursor::fill`] can tell what comes next.
     pub fn is_hungry(&self) -> bool {
-        self.ready.is_empty() && !self.ended
+        self.ready.is_empty() && !self.ended && self.blocked.is_none()
     }
-    /// Reads on until a live key is at hand or there is none; `limit`: rows to ask for at once. A key that cannot be settled is an error
-    /// only once all before it were taken.
+    /// Reads on until a live key is at hand, or there is none, or the next one cannot be told; `limit`: rows to ask for at once.
     pub async fn fill(&mut self, limit: usize) -> Result<(), StoreError> {
         while self.is_hungry() {
-            if let Some((_, error)) = self.blocked.take() {
-                return Err(error);
-            }
             self.operation.restart_clock();
             self.step(limit).await?;
         }

@@ -31,6 +31,20 @@ pub(crate) async fn settle(operation: &Rc<Operation>) -> Result<Option<Located>,
     Err(operation.unavailable("settle: other writers were faster each time"))
 }
 
+/// Publishes the key's newest version again, on top of everything, also if it was complete: what lies below and is not complete cannot
+/// come back afterwards. `None`: the key holds nothing, and nothing was published.
+pub(crate) async fn publish_on_top(operation: &Rc<Operation>) -> Result<Option<Located>, StoreError> {
+    for round in 0..OVERWRITTEN {
+        operation.restart_clock();
+        match prepare_and_publish(operation, Proposer::new(operation.clone(), Ballot::ZERO), true).await {
+            Ok(located) => return Ok(located),
+            Err(ReadError::Failed(error)) => return Err(error),
+            Err(ReadError::Vanished) => operation.back_off(round).await,
+        }
+    }
+    Err(operation.unavailable("settle: other writers were faster each time"))
+}
+
 /// One try; `Vanished`: the version was overwritten meanwhile.
 async fn settle_newest(operation: &Rc<Operation>) -> Result<Option<Located>, ReadError> {
     operation.core.runtime.sleep(operation.patience()).await;
@@ -51,15 +65,15 @@ async fn settle_newest(operation: &Rc<Operation>) -> Result<Option<Located>, Rea
     let proposal = Proposal::of_head(&found.head, shards);
     match proposer.publish(proposal, found.accepted, false).await {
         Published::Complete => Ok(Some(finish(proposer, found))),
-        Published::Refused => prepare_and_publish(operation, proposer).await,
+        Published::Refused => prepare_and_publish(operation, proposer, false).await,
         Published::Silent | Published::OwnComplete(_) => {
             Err(ReadError::Failed(operation.unavailable(&too_few("write back", write, slots))))
         }
     }
 }
 
-/// Step 6: over and over at higher ballots, until the deadline.
-async fn prepare_and_publish(operation: &Rc<Operation>, mut proposer: Proposer) -> Result<Option<Located>, ReadError> {
+/// Step 6: over and over at higher ballots, until the deadline. `always`: what is complete is published again all the same.
+async fn prepare_and_publish(operation: &Rc<Operation>, mut proposer: Proposer, always: bool) -> Result<Option<Located>, ReadError> {
     let (write, slots) = (operation.quorum.write(), operation.quorum.slots());
     let failed = |text: &str| ReadError::Failed(operation.unavailable(text));
     for round in 0.. {
@@ -77,8 +91,8 @@ async fn prepare_and_publish(operation: &Rc<Operation>, mut proposer: Proposer) 
         let found = match scan_answers(operation, proposer.answers()) {
             Finding::Absent => return Ok(None),
             Finding::TooFew => return Err(failed(&too_few("settle", write, slots))),
-            Finding::Complete(found) => return Ok(Some(complete(operation, found))),
-            Finding::Possible(found) => found,
+            Finding::Complete(found) if !always => return Ok(Some(complete(operation, found))),
+            Finding::Complete(found) | Finding::Possible(found) => found,
         };
         let proposal = republish(operation, &found, ballot).await?;
         match proposer.publish(proposal, 0, false).await {

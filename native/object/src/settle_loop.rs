@@ -5,8 +5,11 @@ use crate::core::Core;
 use crate::operation::Operation;
 use crate::settle::settle;
 use crate::sweep::sweep;
+use futures_util::StreamExt;
+use futures_util::future::join;
+use futures_util::stream;
 use openlake_drive::{Ballot, Key};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,6 +17,8 @@ const UNMARKED_FOR: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(500);
 /// Keys of one drive settled in one pass.
 const BATCH: usize = 64;
+/// Keys settled at the same time.
+const PARALLEL: usize = 16;
 /// Passes that a key is left alone at most (about a minute).
 const LONGEST_REST: u32 = 128;
 
@@ -45,38 +50,54 @@ async fn sweep_all(core: &Rc<Core>) {
     }
 }
 
+/// Sweeps now and then, for ever.
+async fn sweep_loop(core: &Rc<Core>) {
+    loop {
+        core.runtime.sleep(SWEEP_EVERY).await;
+        sweep_all(core).await;
+    }
+}
+
 /// Runs for ever.
 pub(crate) async fn run(core: &Rc<Core>) {
+    // Side by side: what a sweep takes its time for must not keep readers waiting for keys to be settled.
+    join(settle_all(core), sweep_loop(core)).await;
+}
+
+async fn settle_all(core: &Rc<Core>) {
     let mut resting: BTreeMap<(Key, Ballot), Rest> = BTreeMap::new();
-    let mut next_sweep = core.after(SWEEP_EVERY);
     loop {
         core.runtime.sleep(PAUSE).await;
-        if core.runtime.now() >= next_sweep {
-            next_sweep = core.after(SWEEP_EVERY);
-            sweep_all(core).await;
-        }
         let unsettled: Vec<(Key, Ballot)> = core
             .options
             .drives
             .iter()
             .flat_map(|drive| drive.unsettled(UNMARKED_FOR, BATCH + resting.len()))
             .collect();
+        let known: BTreeSet<&(Key, Ballot)> = unsettled.iter().collect();
         resting.retain(|key, rest| {
             rest.passes = rest.passes.saturating_sub(1);
-            unsettled.contains(key)
+            known.contains(key)
         });
-        for key in unsettled.into_iter().take(BATCH * 4) {
-            if resting.get(&key).is_some_and(|rest| rest.passes > 0) {
-                continue;
-            }
-            if let Ok(operation) = Operation::new(core, key.0.clone(), None) {
-                // Settled keys drop out of the drive's list; a fragment that is provably not complete stays until the next version, so
-                // both it and what failed are looked at less and less often.
-                let _ = settle(&operation).await;
-            }
-            let rest = resting.entry(key).or_insert(Rest { visits: 0, passes: 0 });
+        let due: Vec<(Key, Ballot)> = unsettled
+            .into_iter()
+            .filter(|key| resting.get(key).is_none_or(|rest| rest.passes == 0))
+            .take(BATCH * 4)
+            .collect();
+        for key in &due {
+            let rest = resting.entry(key.clone()).or_insert(Rest { visits: 0, passes: 0 });
             rest.visits += 1;
             rest.passes = (1 << rest.visits.min(7)).min(LONGEST_REST);
         }
+        // A key whose drives are silent takes a whole deadline; it must not keep the others waiting.
+        stream::iter(due)
+            .for_each_concurrent(PARALLEL, |(key, _)| async move {
+                if let Ok(operation) = Operation::new(core, key, None) {
+                    // Settled keys drop out of the drive's list; a fragment that is provably not complete stays until the next version,
+                    // so both it and what failed are looked at less and less often.
+                    let _ = settle(&operation).await;
+                }
+            })
+            .await;
     }
 }

@@ -37,7 +37,13 @@ pub(crate) struct Staged {
 impl Staged {
     /// Frees the staged bytes, as no publish will follow.
     pub fn discard(&self, operation: &Operation) {
-        unstage(operation, self.write_id);
+        unstage(operation, self.write_id, |_| true);
+    }
+    /// Frees what slots hold that fell behind and were left out: nothing is published to them.
+    pub fn discard_left_out(&self, operation: &Operation) {
+        unstage(operation, self.write_id, |slot| {
+            matches!(self.shards.get(usize::from(slot)), Some(None))
+        });
     }
 }
 
@@ -71,7 +77,7 @@ pub(crate) async fn stage(
     };
     let result = feed(&mut lanes, write_id, coding, body, length).await;
     if let Err(error) = result {
-        unstage(operation, write_id);
+        unstage(operation, write_id, |_| true);
         return Err(error);
     }
     let cut = Geometry::new(coding, length);
@@ -95,7 +101,7 @@ async fn feed(lanes: &mut Lanes, write_id: WriteId, coding: Coding, body: &mut d
     let mut buffer = AlignedBuffer::with_capacity(0);
     let (mut index, mut total) = (0, 0u64);
     loop {
-        let next = body.next().await.map_err(StoreError::Body)?;
+        let next = lanes.while_sending(body.next()).await?.map_err(StoreError::Body)?;
         let ended = next.is_none();
         let mut bytes = next.unwrap_or_default();
         total += bytes.len() as u64;
@@ -121,6 +127,7 @@ async fn feed(lanes: &mut Lanes, write_id: WriteId, coding: Coding, body: &mut d
             lanes.send(write_id, coding, &cut, index, &stripe)?;
             index += 1;
             lanes.drain(WINDOW_STRIPES).await?;
+            lanes.look()?;
         }
         if ended {
             break;
@@ -152,6 +159,34 @@ impl Lanes {
             }
         }
         Ok(())
+    }
+
+    /// Sends on and takes answers while the body is waited for: requests move only when they are polled, and their time passes meanwhile.
+    async fn while_sending<T>(&mut self, body: impl Future<Output = T>) -> Result<T, StoreError> {
+        let mut body = pin!(body);
+        loop {
+            if self.replies.is_empty() {
+                return Ok(body.await);
+            }
+            match select(body, self.replies.next()).await {
+                Either::Left((next, _)) => return Ok(next),
+                Either::Right((reply, waiting)) => {
+                    body = waiting;
+                    if let Some((slot, result)) = reply {
+                        self.take(slot, result);
+                    }
+                    self.check()?;
+                }
+            }
+        }
+    }
+
+    /// Sends what was added, and takes the answers that are there.
+    fn look(&mut self) -> Result<(), StoreError> {
+        while let Some(Some((slot, result))) = self.replies.next().now_or_never() {
+            self.take(slot, result);
+        }
+        self.check()
     }
 
     /// Waits until no living slot is more than `window` stripes behind; those that take too long are left out.
@@ -201,8 +236,8 @@ impl Lanes {
     }
 }
 
-fn unstage(operation: &Operation, write_id: WriteId) {
-    for slot in operation.slots() {
+fn unstage(operation: &Operation, write_id: WriteId, which: impl Fn(u8) -> bool) {
+    for slot in operation.slots().filter(|slot| which(*slot)) {
         operation.core.slots.send(operation.slot_id(slot), Request::Unstage { write_id });
     }
 }

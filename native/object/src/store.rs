@@ -54,6 +54,8 @@ pub enum Condition {
     None,
     /// If-None-Match: *
     Absent,
+    /// If-Match: *
+    Exists,
     /// If-Match: an ETag with its part count (0: plain).
     Matches {
         etag: [u8; 16],
@@ -184,7 +186,7 @@ impl Store {
         check_key(&target.key)?;
         let size = body.length();
         let operation = self.operation(target.bucket, &target.key)?;
-        let (origin, label) = put::put_body(&operation, body, &target.condition).await?;
+        let (origin, label) = put::put_body(&operation, self.core.new_write_id(), body, &target.condition).await?;
         Ok(info_of_label(&label, size, origin))
     }
     /// Deletes; success when the tombstone is complete (also for keys that never were). With a condition: as section 7.
@@ -236,7 +238,7 @@ impl Store {
         self.upload(bucket, key, upload).create(metadata).await?;
         Ok(upload)
     }
-    /// Stores a part (the last one sent for a number counts).
+    /// Stores a part. Of several of one number the newest is listed; which of them counts is said by the ETag in Complete.
     pub async fn put_part(
         &self,
         bucket: BucketView,

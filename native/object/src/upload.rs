@@ -1,16 +1,19 @@
 //! The record of a multipart upload: its state, and what the finished object will carry.
 //!
-//! It lives beside the final key (space `Upload`) and has no payload. Its metadata holds the object's pairs, followed by the upload's own,
-//! whose names start with `openlake-upload-`: `state` (`open`, `completing`, `aborted`, `done`), and from `completing` on `write-id`, while
-//! `completing` `digest` (MD5 of the manifest) and `since` (a ballot), and when `done` `size`, `etag`, `parts`, `origin`. Its ETag is random and new with every version, so
-//! that Complete and Abort race on it by If-Match.
+//! It lives beside the final key (space `Upload`). Its metadata holds the object's pairs, followed by the upload's own, whose names start
+//! with `openlake-upload-`: `state` (`open`, `completing`, `aborted`, `done`), and from `completing` on `write-id`, while `completing`
+//! `since` (a ballot), and when `done` `size`, `etag`, `parts`, `origin`. While `completing` its payload is the manifest that was chosen;
+//! otherwise it has none. Its ETag is random and new with every version, so that Complete and Abort race on it by If-Match.
 
 use crate::StoreError;
-use crate::get::head;
+use crate::get::{head, read_manifest};
+use crate::locate::{Need, locate};
+use crate::manifest::Manifest;
 use crate::metadata::Metadata;
 use crate::operation::Operation;
 use crate::put::{Label, put_payload};
 use crate::store::Condition;
+use crate::version::ReadError;
 use bytes::Bytes;
 use openlake_drive::{Ballot, Head, WriteId};
 use std::rc::Rc;
@@ -24,7 +27,6 @@ pub(crate) enum UploadState {
     /// A manifest was chosen; it is being published under this write id.
     Completing {
         write_id: WriteId,
-        digest: [u8; 16],
         /// Promised for the object's key before anything was published under the write id.
         since: Ballot,
     },
@@ -78,19 +80,44 @@ impl Upload {
             metadata,
             etag: [0; 16],
         };
-        upload.write(operation, UploadState::Open, &Condition::None).await.map(drop)
+        let nothing = Bytes::new();
+        upload
+            .write(operation, UploadState::Open, &nothing, &Condition::None)
+            .await
+            .map(drop)
     }
     /// Changes the state of just this version; `PreconditionFailed` if another change came first.
     pub async fn change(&self, operation: &Rc<Operation>, state: UploadState) -> Result<Upload, StoreError> {
-        let condition = Condition::Matches { etag: self.etag, parts: 0 };
-        self.write(operation, state, &condition).await
+        self.write(operation, state, &Bytes::new(), &self.unchanged()).await
+    }
+    /// The same to `completing`, with the manifest that was chosen.
+    pub async fn choose(&self, operation: &Rc<Operation>, state: UploadState, manifest: &Manifest) -> Result<Upload, StoreError> {
+        self.write(operation, state, &manifest.encode(), &self.unchanged()).await
+    }
+    /// The manifest that was chosen, of just this version; `ConditionalConflict` if it was changed meanwhile.
+    pub async fn chosen(&self, operation: &Rc<Operation>) -> Result<Manifest, StoreError> {
+        operation.restart_clock();
+        match locate(operation, Need::Data { first: 0, count: 1 }).await? {
+            Some(located) if located.head.etag == self.etag => match read_manifest(operation, located).await {
+                Ok(manifest) => Ok(manifest),
+                Err(ReadError::Vanished) => Err(StoreError::ConditionalConflict),
+                Err(ReadError::Failed(error)) => Err(error),
+            },
+            _ => Err(StoreError::ConditionalConflict),
+        }
     }
     /// The condition that this version is still there.
     pub fn unchanged(&self) -> Condition {
         Condition::Matches { etag: self.etag, parts: 0 }
     }
 
-    async fn write(&self, operation: &Rc<Operation>, state: UploadState, condition: &Condition) -> Result<Upload, StoreError> {
+    async fn write(
+        &self,
+        operation: &Rc<Operation>,
+        state: UploadState,
+        payload: &Bytes,
+        condition: &Condition,
+    ) -> Result<Upload, StoreError> {
         let etag = operation.core.new_write_id().0;
         let mut pairs = self.metadata.pairs.clone();
         pairs.extend(
@@ -104,7 +131,7 @@ impl Upload {
             ..Label::default()
         };
         operation.restart_clock();
-        put_payload(operation, operation.core.new_write_id(), &Bytes::new(), &label, condition).await?;
+        put_payload(operation, operation.core.new_write_id(), payload, &label, condition).await?;
         Ok(Upload {
             state,
             metadata: self.metadata.clone(),
@@ -117,11 +144,10 @@ fn encode_state(state: &UploadState) -> Vec<(&'static str, String)> {
     match state {
         UploadState::Open => vec![("state", "open".to_owned())],
         UploadState::Aborted => vec![("state", "aborted".to_owned())],
-        UploadState::Completing { write_id, digest, since } => {
+        UploadState::Completing { write_id, since } => {
             vec![
                 ("state", "completing".to_owned()),
                 ("write-id", hex(&write_id.0)),
-                ("digest", hex(digest)),
                 ("since", hex(&since.to_bytes())),
             ]
         }
@@ -150,7 +176,6 @@ fn decode_state(all: &Metadata) -> Option<UploadState> {
         "aborted" => UploadState::Aborted,
         "completing" => UploadState::Completing {
             write_id: WriteId(bytes("write-id")?),
-            digest: bytes("digest")?,
             since: Ballot::from_bytes(bytes("since")?),
         },
         "done" => UploadState::Done {
@@ -189,7 +214,6 @@ mod tests {
             UploadState::Aborted,
             UploadState::Completing {
                 write_id: WriteId([1; 16]),
-                digest: [0xfe; 16],
                 since: origin,
             },
             UploadState::Done {

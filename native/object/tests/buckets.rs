@@ -3,11 +3,12 @@
 mod support;
 
 use bytes::Bytes;
+use futures_util::future::join;
 use openlake_object::{BucketView, Condition, PutTarget, Store, StoreError};
 use std::time::Duration;
 use support::body::TestBody;
 use support::run;
-use support::world::World;
+use support::world::{Faults, World};
 
 static KEY: Bytes = Bytes::from_static(b"key");
 
@@ -143,5 +144,54 @@ fn joining_waits_for_a_quorum_and_says_so() {
         assert!(store.join_status().starts_with("waiting: set 0:"), "{}", store.join_status());
         [0, 1, 2].into_iter().for_each(|slot| world.set_down(slot, false));
         assert_eq!(receiver.await, Ok(Ok(())));
+    });
+}
+
+#[test]
+fn a_bucket_in_use_is_not_disturbed_by_its_deletion_and_a_failed_one_is_taken_back() {
+    run(async move |runtime| {
+        let world = World::new(&runtime, 6, 1, 2, 2);
+        let (one, two) = (world.store(0), world.store(1));
+        let bucket = one.create_bucket("photos").await.expect("create");
+        put(&one, bucket).await.expect("put");
+        assert_eq!(two.delete_bucket("photos").await, Ok(false));
+        assert_eq!(one.bucket("photos").await, Ok(bucket), "nothing was written");
+        one.delete(PutTarget {
+            bucket,
+            key: KEY.clone(),
+            condition: Condition::None,
+        })
+        .await
+        .expect("delete");
+        // The nodes of slots 2 and 3 hear nothing of it; their drives do.
+        world.deafen(&[2, 3]);
+        let began = runtime.now();
+        let result = two.delete_bucket("photos").await;
+        assert!(matches!(result, Err(StoreError::Unavailable(_))), "{result:?}");
+        put(&one, bucket).await.expect("it is live again");
+        let took = Duration::from_nanos(runtime.now().0 - began.0);
+        assert!(took < world.deadline.get() * 2, "{took:?}");
+    });
+}
+
+#[test]
+fn of_two_deletions_at_once_none_is_a_conflict() {
+    run(async move |runtime| {
+        for round in 0..20 {
+            let world = World::new(&runtime, round, 1, 2, 2);
+            world.faults.set(Faults {
+                delay_us: 2000,
+                ..Faults::default()
+            });
+            let (one, two) = (world.store(0), world.store(1));
+            one.create_bucket("photos").await.expect("create");
+            let (first, second) = join(one.delete_bucket("photos"), two.delete_bucket("photos")).await;
+            for result in [&first, &second] {
+                assert!(
+                    matches!(result, Ok(true) | Err(StoreError::NoSuchBucket)),
+                    "round {round}: {first:?} {second:?}"
+                );
+            }
+        }
     });
 }

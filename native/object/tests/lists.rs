@@ -195,3 +195,34 @@ fn a_blank_drives_list_does_not_count() {
         assert_eq!(all(&store, bucket, "", "", 10).await.0, ["key"]);
     });
 }
+
+#[test]
+fn a_key_that_cannot_be_told_hides_nothing_in_front_of_it() {
+    run(async move |runtime| {
+        let (world, store, bucket) = world(&runtime, 5, 8).await;
+        let names: Vec<String> = (0..40).map(|n| format!("key-{n:02}")).collect();
+        for name in &names {
+            put(&store, bucket, name).await;
+        }
+        runtime.sleep(Duration::from_millis(50)).await;
+        // Of one key in the middle two drives hold a newer version; a third does not take it, and the last cannot be asked.
+        let open = &names[20];
+        world.refuse_objects(&[2, 3]);
+        let failed = store.put(target(bucket, open), &mut TestBody::new(b"newer", 5, [9; 16])).await;
+        assert!(failed.is_err(), "{failed:?}");
+        world.set_down(3, true);
+        let mut shown = Vec::new();
+        let mut after = Bytes::new();
+        let error = loop {
+            match store.list(bucket, &Bytes::new(), b"", &after, 7).await {
+                Ok(page) => {
+                    shown.extend(page.rows.iter().map(|row| String::from_utf8_lossy(&row.key).into_owned()));
+                    after = page.next.expect("it goes on");
+                }
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+        assert_eq!(shown, names[..20]);
+    });
+}

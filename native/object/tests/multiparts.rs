@@ -4,10 +4,11 @@ mod support;
 
 use bytes::Bytes;
 use futures_util::future::join;
+use openlake_drive::{Key, Space};
 use openlake_object::{BucketView, CompletePart, Condition, Metadata, PutTarget, Range, Store, StoreError};
 use std::rc::Rc;
 use std::time::Duration;
-use support::body::{TestBody, collect, pattern};
+use support::body::{SlowBody, TestBody, collect, pattern};
 use support::run;
 use support::world::World;
 
@@ -199,4 +200,138 @@ fn parts_of_replaced_and_deleted_objects_are_swept_and_those_of_live_ones_stay()
         assert_eq!(store.sweep_uploads(bucket, age).await, Ok(0));
         assert_eq!(store.list_parts(bucket, &KEY, upload).await, Err(StoreError::NoSuchUpload));
     });
+}
+
+#[test]
+fn a_part_that_comes_late_changes_nothing_of_a_completed_object() {
+    run(async move |runtime| {
+        let world = World::new(&runtime, 5, 1, 2, 2);
+        let (store, bucket, upload) = start(&world).await;
+        let first = pattern(1, PART);
+        let one = part(&store, bucket, upload, 1, &first).await.expect("part");
+        // Another one of the same number, whose body ends only after Complete.
+        let (late_bytes, etag) = (pattern(2, PART), [7; 16]);
+        let mut late_body = SlowBody::new(TestBody::new(&late_bytes, 1 << 20, etag), &runtime, Duration::from_millis(300));
+        let late = store.put_part(bucket, &KEY, upload, 1, &mut late_body);
+        let complete = async {
+            runtime.sleep(Duration::from_millis(400)).await;
+            let parts = [one.clone()];
+            store
+                .complete_upload(bucket, &KEY, upload, &parts, Condition::None)
+                .await
+                .expect("complete");
+        };
+        let (late, ()) = join(late, complete).await;
+        assert_eq!(late.map(drop), Err(StoreError::NoSuchUpload));
+        runtime.sleep(Duration::from_secs(1)).await;
+        let (_, _, _, body) = store.get(bucket, &KEY, None).await.expect("get");
+        assert!(collect(body).await.expect("body") == first);
+        // Nor does anything of the late one remain.
+        assert_eq!(world.drive(0, |drive| drive.live_names(Space::Part)).len(), 1);
+    });
+}
+
+#[test]
+fn of_several_parts_of_one_number_the_etag_in_complete_decides() {
+    run(async move |runtime| {
+        let world = World::new(&runtime, 6, 1, 2, 2);
+        let (store, bucket, upload) = start(&world).await;
+        let old = part(&store, bucket, upload, 1, b"old").await.expect("part");
+        let new = part(&store, bucket, upload, 1, b"new").await.expect("part");
+        let listed = store.list_parts(bucket, &KEY, upload).await.expect("list");
+        assert_eq!(
+            listed.iter().map(|part| (part.number, part.etag)).collect::<Vec<_>>(),
+            [(1, new.etag)]
+        );
+        let both = [old, new.clone()];
+        let order = store.complete_upload(bucket, &KEY, upload, &both, Condition::None).await;
+        assert_eq!(order.map(drop), Err(StoreError::InvalidPartOrder));
+        store
+            .complete_upload(bucket, &KEY, upload, &[new], Condition::None)
+            .await
+            .expect("complete");
+        let (_, _, _, body) = store.get(bucket, &KEY, None).await.expect("get");
+        assert_eq!(collect(body).await.expect("body"), b"new");
+        runtime.sleep(Duration::from_secs(1)).await;
+        assert_eq!(
+            world.drive(0, |drive| drive.live_names(Space::Part)).len(),
+            1,
+            "the old one is removed"
+        );
+    });
+}
+
+#[test]
+fn parts_without_an_upload_are_swept() {
+    run(async move |runtime| {
+        let world = World::new(&runtime, 7, 2, 2, 2);
+        let (store, bucket, upload) = start(&world).await;
+        part(&store, bucket, upload, 1, b"part").await.expect("part");
+        let other = store.create_upload(bucket, &KEY, metadata()).await.expect("upload");
+        part(&store, bucket, other, 1, b"other").await.expect("part");
+        // As if an Abort had missed a part: the record alone goes.
+        let mut name = KEY.to_vec();
+        name.push(0);
+        name.extend_from_slice(&upload);
+        let (space, name) = (Space::Upload, Bytes::from(name));
+        let record = Key {
+            bucket: bucket.id,
+            space,
+            name,
+        };
+        for set in 0..2 {
+            (0..4).for_each(|slot| world.drive_of(set, slot, |drive| drive.forget(&record)));
+        }
+        let age = Duration::from_secs(60);
+        runtime.sleep(age * 2).await;
+        assert_eq!(store.sweep_uploads(bucket, age).await, Ok(1));
+        assert_eq!(store.sweep_uploads(bucket, age).await, Ok(0));
+        assert_eq!(store.list_parts(bucket, &KEY, other).await.map(|parts| parts.len()), Ok(1));
+    });
+}
+
+#[test]
+fn a_sweep_leaves_no_manifest_behind_that_could_come_back_without_its_parts() {
+    for bytes in [&b"first"[..], b""] {
+        run(async move |runtime| {
+            let world = World::new(&runtime, 8, 1, 2, 2);
+            let (store, bucket, upload) = start(&world).await;
+            let target = PutTarget {
+                bucket,
+                key: KEY.clone(),
+                condition: Condition::None,
+            };
+            if !bytes.is_empty() {
+                store.put(target, &mut TestBody::new(bytes, 5, [4; 16])).await.expect("put");
+                runtime.sleep(Duration::from_secs(1)).await;
+            }
+            let one = part(&store, bucket, upload, 1, b"part").await.expect("part");
+            // The manifest reaches two drives, and its writer is gone.
+            world.refuse_objects(&[2, 3]);
+            let complete = store.complete_upload(bucket, &KEY, upload, &[one], Condition::None).await;
+            assert!(matches!(complete, Err(StoreError::Unknown(_))), "{complete:?}");
+            world.refuse_objects(&[]);
+            let (space, name) = (Space::Object, KEY.clone());
+            let key = Key {
+                bucket: bucket.id,
+                space,
+                name,
+            };
+            let age = Duration::from_secs(60);
+            runtime.sleep(age * 30).await;
+            // All drives answer: it is provably not complete, and its parts go.
+            let before = world.newest(&key);
+            *world.log.borrow_mut() = Some(Vec::new());
+            let swept = store.sweep_uploads(bucket, age).await;
+            let log = world.log.take().unwrap_or_default();
+            assert_eq!(swept, Ok(1), "{before:?} {}", log.join("\n"));
+            world.set_down(3, true);
+            let found = match store.get(bucket, &KEY, None).await {
+                Ok((_, _, _, body)) => collect(body).await,
+                Err(StoreError::NoSuchKey) => Ok(Vec::new()),
+                Err(error) => Err(error),
+            };
+            assert_eq!(found.as_deref(), Ok(bytes), "what was there before");
+        });
+    }
 }

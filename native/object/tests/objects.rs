@@ -5,7 +5,8 @@ mod support;
 use bytes::Bytes;
 use openlake_object::{BodyError, BucketView, Condition, PutTarget, Range, Store, StoreError};
 use std::rc::Rc;
-use support::body::{TestBody, collect, pattern};
+use std::time::Duration;
+use support::body::{SlowBody, TestBody, collect, pattern};
 use support::run;
 use support::world::World;
 
@@ -244,5 +245,58 @@ fn keys_have_one_to_1024_bytes() {
             assert!(matches!(result, Err(StoreError::Invalid(_))), "{length}: {result:?}");
         }
         put(&store, bucket, &"k".repeat(1024), b"x").await.expect("longest key");
+    });
+}
+
+#[test]
+fn stripes_leave_while_the_body_still_comes() {
+    run(async move |runtime| {
+        let world = World::new(&runtime, 21, 1, 2, 2);
+        let store = world.store(0);
+        let bucket = store.create_bucket("bucket").await.expect("create");
+        let bytes = pattern(1, 2 << 20);
+        let mut body = SlowBody::new(TestBody::new(&bytes, 1 << 20, [1; 16]), &runtime, Duration::from_secs(1));
+        let target = PutTarget {
+            bucket,
+            key: Bytes::from_static(b"key"),
+            condition: Condition::None,
+        };
+        let look = async {
+            // One of two pieces came; it has long been a stripe.
+            runtime.sleep(Duration::from_millis(1500)).await;
+            (0..4)
+                .map(|slot| world.drive(slot, |drive| drive.staged_uploads()))
+                .collect::<Vec<_>>()
+        };
+        let (stored, staged) = futures_util::future::join(store.put(target, &mut body), look).await;
+        stored.expect("put");
+        assert_eq!(staged, [1; 4]);
+    });
+}
+
+#[test]
+fn a_slot_that_was_left_out_keeps_nothing_staged() {
+    run(async move |runtime| {
+        let world = World::new(&runtime, 22, 1, 2, 2);
+        let store = world.store(0);
+        let bucket = store.create_bucket("bucket").await.expect("create");
+        let bytes = pattern(2, 2 << 20);
+        let mut body = SlowBody::new(TestBody::new(&bytes, 1 << 20, [1; 16]), &runtime, Duration::from_secs(1));
+        let target = PutTarget {
+            bucket,
+            key: Bytes::from_static(b"key"),
+            condition: Condition::None,
+        };
+        let interrupt = async {
+            runtime.sleep(Duration::from_millis(1500)).await;
+            world.set_down(3, true);
+            runtime.sleep(Duration::from_millis(501)).await;
+            world.set_down(3, false);
+        };
+        let (stored, ()) = futures_util::future::join(store.put(target, &mut body), interrupt).await;
+        stored.expect("put");
+        runtime.sleep(Duration::from_secs(1)).await;
+        let staged: Vec<usize> = (0..4).map(|slot| world.drive(slot, |drive| drive.staged_uploads())).collect();
+        assert_eq!(staged, [0; 4]);
     });
 }

@@ -17,6 +17,7 @@ mod frame;
 mod handshake;
 mod home;
 mod incoming;
+mod lane;
 mod layout;
 mod link;
 mod local;

@@ -7,16 +7,18 @@
 mod connection;
 mod watch;
 
-use crate::CallError;
-use crate::codec::Wire;
+use crate::codec::{RequestEnvelope, Wire};
 use crate::estimate::Estimate;
 use crate::frame::FrameKind;
 use crate::handshake::key_id;
 use crate::home::Home;
+use crate::lane::{Lanes, bulk_bytes};
 use crate::notify::Notify;
 use crate::outgoing::Outgoing;
 use crate::pending::{AnyAnswer, Pending};
+use crate::{CallError, SlotId};
 pub use connection::HANDSHAKE_TIMEOUT;
+use openlake_drive::Request;
 use openlake_io::{Instant, Socket};
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
@@ -27,6 +29,15 @@ use std::time::Duration;
 const MAX_IN_FLIGHT_BYTES: usize = 64 << 20;
 /// A new link's first attempt is waited for, at most this long: a coordinator that just started is not to fail its first requests.
 const FIRST_ATTEMPT: Duration = Duration::from_millis(500);
+
+/// What a request is like.
+#[derive(Clone, Copy, Default)]
+pub struct Asking {
+    /// It brings bytes of objects.
+    pub bulk: bool,
+    /// Its round trip is one of a read, and teaches how fast the peer is.
+    pub timed: bool,
+}
 
 /// A live connection.
 struct Line {
@@ -67,6 +78,7 @@ pub struct Link {
     reason: RefCell<String>,
     /// Woken when bytes left, requests ended, or the connection changed.
     change: Rc<Notify>,
+    lanes: Rc<Lanes>,
     stop: Notify,
     /// Woken when the connection ended, or should be replaced.
     turn: Notify,
@@ -90,6 +102,7 @@ impl Link {
             closed: Cell::new(false),
             reason: RefCell::new("not connected yet".to_owned()),
             change,
+            lanes: Rc::default(),
             stop: Notify::default(),
             turn: Notify::default(),
             estimate: Cell::default(),
@@ -153,8 +166,27 @@ impl Link {
         self.estimate.get().hedge_after()
     }
 
-    /// Asks once. `timed`: the round trip is one of a read, and teaches how fast the peer is.
-    pub async fn ask(&self, kind: FrameKind, message: &impl Wire, timed: bool, deadline: Duration) -> Result<AnyAnswer, CallError> {
+    /// Asks a slot once; requests with bulk wait behind those of the same slot. `timed`: the round trip is one of a read, and teaches how
+    /// fast the peer is.
+    pub async fn ask_slot(
+        &self,
+        slot: SlotId,
+        message: &(RequestEnvelope, Request),
+        timed: bool,
+        deadline: Duration,
+    ) -> Result<AnyAnswer, CallError> {
+        let runtime = &self.home.runtime;
+        let (bytes, began) = (bulk_bytes(&message.1), runtime.now());
+        let Ok(_place) = runtime.timeout(deadline, self.lanes.enter(slot, bytes)).await else {
+            return Err(CallError::Timeout);
+        };
+        let waited = Duration::from_nanos(runtime.now().0 - began.0);
+        let asking = Asking { bulk: bytes > 0, timed };
+        self.ask(FrameKind::Request, message, asking, deadline.saturating_sub(waited)).await
+    }
+
+    /// Asks once.
+    pub async fn ask(&self, kind: FrameKind, message: &impl Wire, asking: Asking, deadline: Duration) -> Result<AnyAnswer, CallError> {
         let runtime = &self.home.runtime;
         let end = Instant(
             runtime
@@ -162,13 +194,13 @@ impl Link {
                 .0
                 .saturating_add(u64::try_from(deadline.as_nanos()).unwrap_or(u64::MAX)),
         );
-        let line = self.line_with_room(end).await?;
+        let line = self.line_with_room(end, asking.bulk).await?;
         let id = line.pending.next_id();
         let bytes = line
             .outgoing
             .push(kind, id, message)
             .map_err(|error| CallError::Unreachable(error.to_string()))?;
-        let (_ticket, receiver) = line.pending.enter(id, bytes, runtime.now(), timed);
+        let (_ticket, receiver) = line.pending.enter(id, bytes, runtime.now(), asking.timed);
         match runtime.timeout(self.left(end), receiver).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(CallError::Lost),
@@ -189,15 +221,17 @@ impl Link {
         Duration::from_nanos(end.0.saturating_sub(self.home.runtime.now().0))
     }
 
-    /// The connection, once it may take another request.
-    async fn line_with_room(&self, end: Instant) -> Result<Rc<Line>, CallError> {
+    /// The connection, once it may take another request. One without bulk is let in beyond the bound: it takes next to nothing, and must
+    /// not wait for what a slow drive holds up.
+    async fn line_with_room(&self, end: Instant, bulk: bool) -> Result<Rc<Line>, CallError> {
         loop {
             let change = self.change.wait();
             let line = self.line.borrow().clone().filter(|_| !self.silent.get());
             let mut wait = self.left(end);
             match line {
                 Some(line) => {
-                    if line.pending.bytes() < MAX_IN_FLIGHT_BYTES && line.outgoing.unsent_bytes() < MAX_IN_FLIGHT_BYTES {
+                    let most = if bulk { MAX_IN_FLIGHT_BYTES } else { 2 * MAX_IN_FLIGHT_BYTES };
+                    if line.pending.bytes() < most && line.outgoing.unsent_bytes() < most {
                         return Ok(line);
                     }
                 }

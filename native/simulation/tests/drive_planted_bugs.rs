@@ -44,6 +44,11 @@ fn acknowledging_before_durability_is_found() {
 }
 
 #[test]
+fn half_staged_bytes_taken_for_held_ones_are_found() {
+    is_found(Sabotage::HeldFromStage, 60);
+}
+
+#[test]
 fn space_used_again_before_the_checkpoint_is_found() {
     is_found(Sabotage::EarlyReuse, 40);
 }

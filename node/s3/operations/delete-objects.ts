@@ -1,6 +1,7 @@
 /** DeleteObjects: up to 1,000 keys, each on its own, with one reply for all. */
 import { createHash } from 'node:crypto';
 import type { ControlRequest } from '../../engine/requests.ts';
+import type { Condition } from '../../engine/primitives.ts';
 import { S3Error, toS3Error } from '../errors.ts';
 import { bucketOf, type Operation, type S3Service, xmlReply } from '../service.ts';
 import { parseXml, type XmlElement, type XmlValue } from '../xml.ts';
@@ -26,20 +27,22 @@ export const deleteObjects: Operation = async (request, service) => {
   });
 };
 
-type ObjectName = { readonly key: string; readonly problem?: S3Error };
+type ObjectName = { readonly key: string; readonly problem?: S3Error; readonly condition?: Condition };
 type Result = { readonly kind: 'deleted'; readonly key: string } | { readonly kind: 'error'; readonly error: XmlValue };
 
 function readKey(object: XmlElement): ObjectName {
   const key = object.text('Key');
   if (key === undefined || key === '') throw new S3Error('MalformedXML');
   if (Buffer.byteLength(key) > KEY_BYTES) return { key, problem: new S3Error('KeyTooLongError') };
-  for (const name of ['VersionId', 'ETag', 'LastModifiedTime', 'Size']) {
+  for (const name of ['VersionId', 'LastModifiedTime', 'Size']) {
     const text = object.text(name);
     // "null" names the only version that an unversioned bucket has.
     if (text === undefined || text === '' || (name === 'VersionId' && text === 'null')) continue;
     return { key, problem: new S3Error('NotImplemented', `Deleting by ${name} is not implemented.`) };
   }
-  return { key };
+  const etag = object.text('ETag')?.trim().replace(/^"(.*)"$/, '$1');
+  if (etag === undefined || etag === '') return { key };
+  return { key, condition: etag === '*' ? { kind: 'exists' } : { kind: 'matches', etag } };
 }
 
 async function deleteAll(
@@ -58,12 +61,26 @@ async function deleteAll(
 async function deleteOne(name: ObjectName, { bucket, service }: { readonly bucket: string; readonly service: S3Service }): Promise<Result> {
   try {
     if (name.problem !== undefined) throw name.problem;
-    await service.primitives.deleteObject(bucket, name.key);
+    if (name.condition === undefined) await service.primitives.deleteObject(bucket, name.key);
+    else await deleteIf(name, { bucket, service, condition: name.condition });
     return { kind: 'deleted', key: name.key };
   } catch (error) {
     const known = toS3Error(error);
     if (known === undefined) throw error;
     return { kind: 'error', error: { Key: name.key, Code: known.code, Message: known.message } };
+  }
+}
+
+async function deleteIf(
+  { key }: ObjectName,
+  { bucket, service, condition }: { readonly bucket: string; readonly service: S3Service; readonly condition: Condition },
+): Promise<void> {
+  try {
+    await service.primitives.deleteObject(bucket, key, { condition });
+  } catch (error) {
+    // A key that is not there is another error than one that holds something else.
+    if (toS3Error(error)?.code === 'PreconditionFailed') await service.primitives.headObject(bucket, key);
+    throw error;
   }
 }
 

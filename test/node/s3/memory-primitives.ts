@@ -47,8 +47,13 @@ export function memoryPrimitives(buckets: Map<string, MemoryBucket> = new Map())
       if (object === undefined) throw new EngineError('NoSuchKey', '');
       return { ...object, metadata: new Map() };
     },
-    async deleteObject(bucket, key) {
-      find(bucket).objects.delete(key);
+    async deleteObject(bucket, key, options) {
+      const { objects } = find(bucket);
+      const condition = options?.condition;
+      const found = objects.get(key);
+      const holds = condition?.kind === 'matches' ? found?.etag === condition.etag : condition?.kind !== 'exists' || found !== undefined;
+      if (!holds) throw new EngineError('PreconditionFailed', '');
+      objects.delete(key);
     },
     async headBucket(bucket) {
       find(bucket);

@@ -124,6 +124,34 @@ test('DeleteObjects deletes each key and answers for each', async () => {
   assert.equal(bucket.objects.size, 0);
 });
 
+test('DeleteObjects deletes a key with an ETag only where the object has it', async () => {
+  const bucket = emptyBucket();
+  for (const name of ['same', 'other', 'any']) bucket.objects.set(name, storedObject(1));
+  const { send } = memoryRouter(new Map([['bucket', bucket]]));
+  const { etag } = storedObject(1);
+  const objects = [
+    ['same', `&quot;${etag}&quot;`],
+    ['other', 'f'.repeat(32)],
+    ['any', '*'],
+    ['never', etag],
+  ].map(([key, text]) => `<Object><Key>${key}</Key><ETag>${text}</ETag></Object>`);
+  const body = `<Delete>${objects.join('')}</Delete>`;
+  const reply = await send(controlRequest('POST', '/bucket?delete', { body, headers: { 'content-md5': md5(body) } }));
+  const document = documentOf(reply) as Record<string, Record<string, string>[]>;
+  assert.deepEqual(
+    document['Deleted']?.map((row) => row['Key']),
+    ['same', 'any'],
+  );
+  assert.deepEqual(
+    document['Error']?.map((row) => [row['Key'], row['Code']]),
+    [
+      ['other', 'PreconditionFailed'],
+      ['never', 'NoSuchKey'],
+    ],
+  );
+  assert.deepEqual([...bucket.objects.keys()], ['other']);
+});
+
 test('DeleteObjects is silent about successes when asked to be quiet', async () => {
   const { send } = memoryRouter(new Map([['bucket', emptyBucket()]]));
   const body = '<Delete><Quiet>true</Quiet><Object><Key>a</Key></Object></Delete>';

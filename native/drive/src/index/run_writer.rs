@@ -48,6 +48,10 @@ impl RunWriter {
     pub fn entries(&self) -> u64 {
         self.encoder.entries()
     }
+    /// Bytes handed on so far.
+    pub fn written_bytes(&self) -> u64 {
+        self.blob.length()
+    }
     /// Hands on what was encoded, if it is worth it. Errors: `Full`, `Failed`.
     pub async fn write_out(&mut self) -> Result<(), Answer> {
         if self.encoder.waiting() >= STEP_BYTES {

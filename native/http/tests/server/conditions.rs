@@ -78,6 +78,13 @@ fn deletes_succeed_for_absent_keys_and_honour_if_match() {
         put_digits(&world).await;
         let mismatched = Ask::new("DELETE", "/bucket/digits").header("if-match", "\"781e5e245d69b566979b86e28d23f2c8\"");
         assert_eq!(world.ask(mismatched).await.status, 412);
+        for tag in [ETAG, "*"] {
+            let absent = Ask::new("DELETE", "/bucket/nothere").header("if-match", tag);
+            assert_eq!(world.ask(absent).await.error(), (404, "NoSuchKey".to_owned()), "{tag}");
+        }
+        let any = Ask::new("DELETE", "/bucket/digits").header("if-match", "*");
+        assert_eq!(world.ask(any).await.status, 204);
+        put_digits(&world).await;
         let mut client = world.client().await;
         for _ in 0..2 {
             let answer = client.ask(Ask::new("DELETE", "/bucket/digits")).await;

@@ -69,7 +69,10 @@ impl Memory {
         match (&target.condition, found) {
             (Condition::None, _) | (Condition::Absent, Err(_)) => Ok(()),
             (Condition::Absent, Ok(_)) => Err(StoreError::PreconditionFailed),
-            (Condition::Matches { .. }, Err(error)) => Err(error),
+            // As the store does: it judges without telling what it found.
+            (Condition::Matches { .. } | Condition::Exists, Err(StoreError::NoSuchKey)) => Err(StoreError::PreconditionFailed),
+            (Condition::Matches { .. } | Condition::Exists, Err(error)) => Err(error),
+            (Condition::Exists, Ok(_)) => Ok(()),
             (Condition::Matches { etag, parts }, Ok((info, _))) if (info.etag, info.etag_parts) == (*etag, *parts) => Ok(()),
             (Condition::Matches { .. }, Ok(_)) => Err(StoreError::PreconditionFailed),
         }

@@ -152,7 +152,7 @@ impl Healer {
         };
         let answer = self.drive.fill(key.clone(), record, filling).await;
         if !matches!(answer, Answer::Ack) && matches!(shard, Shard::Staged { .. }) {
-            self.drive.handle(Request::Unstage { write_id: head.write_id }).await;
+            self.drive.discard_staged(head.write_id);
         }
         self.pace.note_own(1);
         match answer {

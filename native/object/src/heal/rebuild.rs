@@ -31,6 +31,8 @@ impl Healer {
             return Ok(Shard::Inline(bytes));
         }
         let length = version.geometry.shard_length(usize::from(slot));
+        // The writer that left the slot out unstages what it sent there.
+        self.drive.allow_staging(head.write_id);
         for index in 0..version.geometry.stripes() {
             operation.restart_clock();
             self.pace.begin(&self.core.runtime);
@@ -48,8 +50,7 @@ impl Healer {
                 };
                 let answer = self.drive.handle(stage).await;
                 if !matches!(answer, Answer::Staged { .. }) {
-                    let write_id = head.write_id;
-                    self.drive.handle(Request::Unstage { write_id }).await;
+                    self.drive.discard_staged(head.write_id);
                     return self.in_words(Err(format!("the drive itself answers {answer:?}")));
                 }
             }

@@ -34,6 +34,8 @@ pub struct Acceptor {
     dirty: Option<Ballot>,
     /// Answers that carried a damaged block on purpose.
     pub damage_blocks: bool,
+    /// Publishes of objects fail; uploads and parts are taken.
+    pub refuses_objects: bool,
     /// No room for bytes; tombstones and everything else go on.
     pub full: bool,
 }
@@ -64,6 +66,16 @@ impl Acceptor {
     }
     pub fn highest_floor(&self) -> Ballot {
         self.keys.values().map(|versions| versions.floor).max().unwrap_or(self.drive_floor)
+    }
+    /// Names of a space whose newest record is no tombstone.
+    pub fn live_names(&self, space: Space) -> Vec<Bytes> {
+        let live = |versions: &Versions| versions.records.first().is_some_and(|newest| newest.record.kind == Kind::Data);
+        let of_space = self.keys.iter().filter(|(key, versions)| key.space == space && live(versions));
+        of_space.map(|(key, _)| key.name.clone()).collect()
+    }
+    /// As if the key had never been.
+    pub fn forget(&mut self, key: &Key) {
+        self.keys.remove(key);
     }
     pub fn staged_uploads(&self) -> usize {
         self.staged.len()
@@ -99,6 +111,9 @@ impl Acceptor {
                 Answer::Nothing
             }
             Request::Prepare { key, ballot } => self.prepare(&key, ballot),
+            Request::Publish { key, .. } if self.refuses_objects && key.space == Space::Object => {
+                Answer::Failed("as the test says".to_owned())
+            }
             Request::Publish { record, .. } if self.full && record.kind == Kind::Data => Answer::Full,
             Request::Publish { key, record } => self.publish(key, record),
             Request::Stable { key, ballot } => {

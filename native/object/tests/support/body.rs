@@ -3,8 +3,10 @@
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
+use openlake_io::Runtime;
 use openlake_object::{Body, BodyError, Finish, ObjectBody, StoreError};
 use std::collections::VecDeque;
+use std::time::Duration;
 
 /// Bytes in pieces; may fail at the end.
 pub struct TestBody {
@@ -43,6 +45,39 @@ impl Body for TestBody {
             etag: self.etag,
             metadata: Bytes::new(),
         }
+    }
+}
+
+/// A body with a pause before each of its pieces.
+pub struct SlowBody {
+    body: TestBody,
+    runtime: Runtime,
+    pause: Duration,
+}
+
+impl SlowBody {
+    pub fn new(body: TestBody, runtime: &Runtime, pause: Duration) -> SlowBody {
+        SlowBody {
+            body,
+            runtime: runtime.clone(),
+            pause,
+        }
+    }
+}
+
+impl Body for SlowBody {
+    fn length(&self) -> u64 {
+        self.body.length()
+    }
+    fn next(&mut self) -> LocalBoxFuture<'_, Result<Option<Bytes>, BodyError>> {
+        async move {
+            self.runtime.sleep(self.pause).await;
+            self.body.next().await
+        }
+        .boxed_local()
+    }
+    fn finish(&mut self) -> Finish {
+        self.body.finish()
     }
 }
 

@@ -41,6 +41,7 @@ pub struct World {
     nodes: Vec<Node>,
     pub faults: Cell<Faults>,
     down: RefCell<HashSet<SlotId>>,
+    deaf: RefCell<Vec<u32>>,
     chance: Cell<u64>,
     pub calls: Cell<u64>,
     boots: Cell<u32>,
@@ -99,6 +100,7 @@ impl World {
             nodes: (0..slots).map(|_| node()).collect(),
             faults: Cell::default(),
             down: RefCell::default(),
+            deaf: RefCell::default(),
             chance: Cell::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) | 1),
             calls: Cell::new(0),
             boots: Cell::new(1),
@@ -159,6 +161,16 @@ impl World {
             } else {
                 self.down.borrow_mut().remove(&id)
             };
+        }
+    }
+    /// These nodes give no answers for themselves; all others do. Their drives are not meant.
+    pub fn deafen(&self, nodes: &[u32]) {
+        self.deaf.replace(nodes.to_vec());
+    }
+    /// These slots, of all sets, fail to publish objects; no others do.
+    pub fn refuse_objects(&self, slots: &[u8]) {
+        for (id, drive) in &self.drives {
+            drive.borrow_mut().refuses_objects = slots.contains(&id.slot);
         }
     }
     pub fn drive<T>(&self, slot: u8, look: impl FnOnce(&mut Acceptor) -> T) -> T {
@@ -270,7 +282,7 @@ impl Slots for Link {
     fn call_node(&self, node: u32, request: NodeRequest, _: Duration) -> LocalBoxFuture<'static, Result<NodeAnswer, CallError>> {
         let world = self.world.clone();
         async move {
-            if world.is_down(SlotId { set: 0, slot: node as u8 }) {
+            if world.deaf.borrow().contains(&node) || world.is_down(SlotId { set: 0, slot: node as u8 }) {
                 return Err(CallError::Unreachable("connection refused".to_owned()));
             }
             if let NodeRequest::Touched { bucket, revision, name } = request {

@@ -3,7 +3,7 @@
 use super::Mesh;
 use crate::codec::{NodeEnvelope, RequestEnvelope};
 use crate::frame::FrameKind;
-use crate::link::Link;
+use crate::link::{Asking, Link};
 use crate::local::{self, Reply};
 use crate::pending::AnyAnswer;
 use crate::{CallError, Fence, NodeAnswer, NodeRequest, SlotId};
@@ -25,7 +25,7 @@ impl Mesh {
         }
         let timed = matches!(request, Request::Read { .. } | Request::Blocks { .. } | Request::Scan { .. });
         let link = self.link(node)?;
-        match link.ask(FrameKind::Request, &(envelope, request), timed, deadline).await? {
+        match link.ask_slot(slot, &(envelope, request), timed, deadline).await? {
             AnyAnswer::Slot(answer, generation) => self.of_newest(slot, generation, answer),
             AnyAnswer::Node(_) => Err(CallError::Unreachable(format!("node {node} answered another question"))),
         }
@@ -74,7 +74,10 @@ impl Mesh {
             clock: self.home.clock_for_peers(),
         };
         let link = self.link(node)?;
-        match link.ask(FrameKind::NodeRequest, &(envelope, request), false, deadline).await? {
+        match link
+            .ask(FrameKind::NodeRequest, &(envelope, request), Asking::default(), deadline)
+            .await?
+        {
             AnyAnswer::Node(answer) => Ok(answer),
             AnyAnswer::Slot(..) => Err(CallError::Unreachable(format!("node {node} answered another question"))),
         }

@@ -20,6 +20,9 @@ pub const CLUSTER: [u8; 16] = [0xc1; 16];
 pub const SECOND: Duration = Duration::from_secs(1);
 pub const BLOCK_BYTES: usize = 65536;
 
+/// A shard of this length is taken by a drive that stands still.
+pub const NEVER: u64 = u64::MAX;
+
 /// Answers by what is asked: reads and scans at once, stages at once and remembered, prepares never, publishes a moment later.
 pub struct Slot {
     pub runtime: Runtime,
@@ -44,6 +47,7 @@ impl SlotServer for Slot {
                     let blocks = (first..first + count).map(|index| Some(block(index))).collect();
                     Answer::Blocks(ShardBytes { write_id, first, blocks })
                 }
+                Request::Stage { shard_length: NEVER, .. } => std::future::pending().await,
                 Request::Stage { .. } => Answer::Staged { floor: Ballot::ZERO },
                 Request::Unstage { .. } | Request::Stable { .. } => Answer::Nothing,
                 Request::Prepare { .. } => std::future::pending().await,

@@ -1,11 +1,14 @@
 //! Peers that go away, come back, or stand still.
 
-use crate::cluster::{Identity, Node, SECOND, cluster, join, key, layout, loopback, on_every_engine, read, slot, stage, stop, until};
+use crate::cluster::{
+    Identity, NEVER, Node, SECOND, cluster, join, key, layout, loopback, on_every_engine, read, slot, stage, stop, until,
+};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use openlake_drive::{Answer, Ballot, Request};
 use openlake_io::{EngineKind, Runtime};
 use openlake_peer::{CallError, NodeRequest};
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -87,6 +90,47 @@ fn more_than_fits_in_flight_waits_its_turn() {
         assert!(answers.iter().all(|answer| matches!(answer, Ok(Answer::Staged { .. }))));
         assert_eq!(nodes[1].seen.borrow().len(), 40);
         stop(&nodes);
+    });
+}
+
+#[test]
+fn a_drive_that_stands_still_holds_up_bulk_alone() {
+    on_every_engine(|runtime| async move {
+        let nodes = cluster(&runtime, 2).await;
+        let (bytes, ended) = (Bytes::from(vec![1; 1 << 20]), Cell::new(0));
+        let never = || {
+            let Request::Stage {
+                key,
+                write_id,
+                block_shift,
+                offset,
+                ..
+            } = stage(Bytes::new())
+            else {
+                unreachable!("a stage")
+            };
+            Request::Stage {
+                key,
+                write_id,
+                block_shift,
+                shard_length: NEVER,
+                offset,
+                bytes: bytes.clone(),
+            }
+        };
+        let bulk = join_all((0..100).map(|_| async {
+            let answer = nodes[0].ask(1, never()).await;
+            ended.set(ended.get() + 1);
+            answer
+        }));
+        let small = async {
+            until(&runtime, || !nodes[1].seen.borrow().is_empty()).await;
+            assert!(nodes[0].ask(1, read()).await.is_ok());
+            assert_eq!(ended.get(), 0, "long before anyone gave up");
+            nodes[1].mesh.shutdown();
+        };
+        futures_util::join!(bulk, small);
+        stop(&nodes[..1]);
     });
 }
 

@@ -80,6 +80,20 @@ impl Worker {
         if record.kind == Kind::Tombstone {
             return;
         }
+        // Somebody else may be supplying the same bytes, and come to a part of them.
+        let block = 1_usize << record.coding.block_shift;
+        if self.random.percent(30) && (12..=30).contains(&record.coding.block_shift) && payload.length > block {
+            let request = Request::Stage {
+                key: key.clone(),
+                write_id: record.write_id,
+                block_shift: record.coding.block_shift,
+                shard_length: payload.length as u64,
+                offset: 0,
+                bytes: payload.bytes().slice(..block),
+            };
+            let text = format!("stages the beginning of {} again", id(record.write_id));
+            self.shift.ask(self.number, request, text).await;
+        }
         record.ballot = self.ballot(key);
         record.shard = Shard::Held;
         self.publish(key, record, payload, false).await;
