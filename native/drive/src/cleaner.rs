@@ -185,8 +185,9 @@ impl Core {
         let current = self.log.borrow().durable_head().generation;
         let space = self.space.borrow();
         let segment_bytes = u64::from(space.geometry().segment_bytes);
+        let is_wanted = short && self.cleaner.waiting.get() > 0;
         let is_packed = space.dead_log_bytes(current) < segment_bytes * WORTH_SEGMENTS;
-        if is_packed && !self.cleaner.eager.get() {
+        if is_packed && !is_wanted && !self.cleaner.eager.get() {
             return None;
         }
         let unreadable = self.cleaner.unreadable.borrow();
@@ -199,11 +200,18 @@ impl Core {
                 age: current - segment.generation,
             })
         });
-        let packed_percent = space.geometry().packed_percent(short && self.cleaner.waiting.get() > 0);
+        let packed_percent = space.geometry().packed_percent(is_wanted);
         victim::best(candidates, segment_bytes, packed_percent)
     }
     /// Whether cleaning gives space back, now or as soon as a checkpoint is made.
     pub fn may_gain_space(&self) -> bool {
-        self.space.borrow().has_retired() || self.choose_victim(true).is_some()
+        let current = self.log.borrow().durable_head().generation;
+        let has_empty = || {
+            self.space
+                .borrow()
+                .left_segments(current)
+                .any(|(_, segment)| segment.live_records == 0)
+        };
+        self.space.borrow().has_retired() || has_empty() || self.choose_victim(true).is_some()
     }
 }

@@ -85,11 +85,19 @@ impl Geometry {
     }
     /// The share of live bytes above which a segment is not worth cleaning; `short`: somebody waits.
     pub fn packed_percent(&self, short: bool) -> u64 {
-        let lost = END_BYTES * 100 / u64::from(self.segment_bytes);
-        match short {
-            false => PACKED_PERCENT.min(95_u64.saturating_sub(lost)),
-            true => PACKED_PERCENT_WHEN_SHORT.min(97_u64.saturating_sub(lost)),
+        if short {
+            PACKED_PERCENT.max(PACKED_PERCENT_WHEN_SHORT.min(97 - self.lost_percent()))
+        } else {
+            PACKED_PERCENT
         }
+    }
+    /// The share of live bytes in the log down to which cleaning surely gains something.
+    fn sure_percent(&self) -> u64 {
+        PACKED_PERCENT.min(95 - self.lost_percent())
+    }
+    /// What the ends of segments may cost.
+    fn lost_percent(&self) -> u64 {
+        (END_BYTES * 100 / u64::from(self.segment_bytes)).min(50)
     }
 }
 
@@ -126,7 +134,7 @@ impl Space {
     }
     /// Bytes in use as the rule above counts them.
     pub fn counted_bytes(&self) -> u64 {
-        self.live_log_bytes() / self.geometry().packed_percent(false) * 100 + self.used_granule_bytes()
+        self.live_log_bytes() / self.geometry().sure_percent() * 100 + self.used_granule_bytes()
     }
     /// Whether so much is in use that cleaning could not make room for data, and for `more` bytes of bulk.
     pub fn is_full_with(&self, more: u64, supply: Supply) -> bool {
@@ -137,7 +145,7 @@ impl Space {
     /// Whether so much is in use that cleaning could not make free segments for data.
     pub fn is_full(&self, supply: Supply) -> bool {
         let segment_bytes = u64::from(self.geometry().segment_bytes);
-        let packed = self.live_log_bytes() / self.geometry().packed_percent(false) * 100 / segment_bytes + 1;
+        let packed = self.live_log_bytes() / self.geometry().sure_percent() * 100 / segment_bytes + 1;
         // The one that the log goes on in next is nobody's.
         let log = self.log_bytes() / segment_bytes;
         let gained = (u64::from(self.reachable_free_segments()) + log).saturating_sub(packed + 1) as u32;
