@@ -1,6 +1,6 @@
 //! What the bare disk gives: the same sizes and depths by direct I/O on one plain file, without any of the store's work.
 
-use super::load::noise;
+use super::load::{BULK_CONCURRENCY, noise};
 use super::{DriveBenchOptions, DrivePhase, timed};
 use crate::report::OperationReport;
 use bytes::Bytes;
@@ -11,7 +11,6 @@ use std::cell::{Cell, RefCell};
 const FILE: &str = "floor";
 const SMALL_BYTES: u64 = 4096;
 const LARGE_BYTES: u64 = 1 << 20;
-const LARGE_IN_FLIGHT: usize = 8;
 /// Enough that a disk's own cache does not hold it all.
 const LEAST_LARGE_WRITES: u64 = 256;
 /// Reads and durable writes of 4 KiB.
@@ -55,7 +54,8 @@ struct Floor<'floor> {
     path: String,
 }
 
-fn aligned(length: u64) -> Bytes {
+/// Noise as direct I/O wants it, and as stripes come from the network.
+pub(super) fn aligned(length: u64) -> Bytes {
     let mut buffer = AlignedBuffer::with_capacity(length as usize);
     buffer.append(&noise(length as usize));
     buffer.freeze()
@@ -91,7 +91,7 @@ impl Floor<'_> {
             self.file.write(number * LARGE_BYTES, vec![bytes.clone()], Durability::None).await?;
             Ok(LARGE_BYTES)
         };
-        let figures = self.repeat(count, LARGE_IN_FLIGHT, write).await?;
+        let figures = self.repeat(count, BULK_CONCURRENCY, write).await?;
         self.file.flush().await.map_err(|error| format!("{}: {error}", self.path))?;
         Ok(figures)
     }

@@ -1,6 +1,7 @@
 //! Requests straight to a drive, as a coordinator would make them: publish, mark stable, read, scan.
 
 use super::DriveBenchOptions;
+use super::floor::aligned;
 use crate::report::OperationReport;
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -11,8 +12,8 @@ use std::cell::{Cell, RefCell};
 const BUCKET: u64 = 1;
 const BLOCK_SHIFT: u8 = 16;
 const BULK_BYTES: usize = 1 << 20;
-/// Bulk writes in flight: enough to keep a disk busy.
-const BULK_CONCURRENCY: usize = 8;
+/// Bulk writes in flight, of the store and of its floor: enough to keep a disk busy while some wait for a flush.
+pub(super) const BULK_CONCURRENCY: usize = 32;
 const PAGE_ROWS: u32 = 1000;
 
 /// Requests to one drive.
@@ -174,7 +175,7 @@ impl<'load> Load<'load> {
     }
     /// Stages and publishes shards of 1 MiB.
     pub async fn append_bulk(&self) -> Result<OperationReport, String> {
-        let bytes = &noise(BULK_BYTES);
+        let bytes = &aligned(BULK_BYTES as u64);
         let append = |number: u64| async move {
             let number = self.options.count + number;
             let stage = Request::Stage {
