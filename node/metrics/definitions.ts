@@ -70,7 +70,7 @@ export const metricDefinitions = {
     name: 'openlake_drive_memory_bytes',
     kind: 'gauge',
     labels: ['drive', 'part'],
-    help: "Memory that a drive takes: of its index (rows, unwritten rows, filters, fences, blocks), its cache, and in log, staging and backlog.",
+    help: 'Memory that a drive takes: of its index (rows, unwritten rows, filters, fences, blocks), its cache, and in log, staging and backlog.',
   },
   driveMemoryLimit: {
     name: 'openlake_drive_memory_limit_bytes',
