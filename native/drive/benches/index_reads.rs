@@ -44,6 +44,13 @@ fn main() {
         let start = runtime.now();
         fill(&drive, &runtime, keys).await;
         println!("filled with {keys} keys in {:?}", runtime.now().since(start));
+        println!("{:?}, {} waits", drive.status().memory, drive.status().memory_waits);
+        // Dropped without a close: what a kill leaves.
+        drop(drive);
+        runtime.sleep(Duration::from_millis(100)).await;
+        let start = runtime.now();
+        let drive = Drive::open(&runtime, options.clone()).await.expect("the drive opens");
+        println!("open after a kill: {:?}", runtime.now().since(start));
         drive.close().await;
         drop(drive);
         runtime.sleep(Duration::from_millis(100)).await;
@@ -51,7 +58,7 @@ fn main() {
         let drive = Drive::open(&runtime, options.clone()).await.expect("the drive opens");
         let status = drive.status();
         println!(
-            "open: {:?}; {} keys, {:.2} bytes of memory a key for filters and fences",
+            "open after a close: {:?}; {} keys, {:.2} bytes of memory a key for filters and fences",
             runtime.now().since(start),
             status.keys,
             status.memory.index_used() as f64 / status.keys.max(1) as f64
@@ -60,11 +67,13 @@ fn main() {
             let (start, before) = (runtime.now(), drive.status());
             let pages = list(&drive).await;
             let spent = runtime.now().since(start);
-            let reads = drive.status().reads - before.reads;
+            let after = drive.status();
+            let (reads, read_us) = (after.reads - before.reads, after.read_latency.since(&before.read_latency).total_us);
             println!(
-                "{pass} walk: {:?} a page of {PAGE_ROWS} rows, {:.1} reads",
+                "{pass} walk: {:?} a page of {PAGE_ROWS} rows, {:.1} reads that took {:.0} us",
                 spent / pages.max(1),
-                f64::from(reads as u32) / f64::from(pages)
+                f64::from(reads as u32) / f64::from(pages),
+                read_us as f64 / f64::from(pages)
             );
         }
         let mut state = 1_u64;

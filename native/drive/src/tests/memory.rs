@@ -49,12 +49,13 @@ fn watch(runtime: &Runtime, drive: &Drive) -> Rc<RefCell<DriveMemory>> {
     runtime.clone().spawn(async move {
         loop {
             let now = drive.status().memory;
-            let mut most = seen.borrow_mut();
-            most.unwritten = most.unwritten.max(now.unwritten);
-            most.rows = most.rows.max(now.index_used());
-            most.log = most.log.max(now.log);
-            most.backlog = most.backlog.max(now.backlog);
-            drop(most);
+            {
+                let mut most = seen.borrow_mut();
+                most.unwritten = most.unwritten.max(now.unwritten);
+                most.rows = most.rows.max(now.index_used());
+                most.log = most.log.max(now.log);
+                most.backlog = most.backlog.max(now.backlog);
+            }
             runtime.sleep(Duration::from_millis(1)).await;
         }
     });
