@@ -9,9 +9,9 @@ import type { DriveHealView, HealState, HealView } from './schemas.ts';
 
 const STATES: Readonly<Record<string, HealState | undefined>> = { whole: 'Whole', blank: 'Blank', dirty: 'Dirty', healing: 'Healing' };
 
-/** The state of a drive, as the API names it. */
+/** The state of a drive, as the API names it. One that nobody looked at since the start may lack anything. */
 export function healState(drive: Pick<DriveStatus, 'healState'>): HealState {
-  return STATES[drive.healState] ?? 'Whole';
+  return STATES[drive.healState] ?? 'Healing';
 }
 
 /** Keys of which this node remembers that slots elsewhere missed them. */

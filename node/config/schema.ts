@@ -133,6 +133,9 @@ const Drive = Type.Object(
     /** strict: the path is its own mount point, so that a missing mount is never taken for a blank drive.
      * directory: a plain folder, for trials. */
     mount_check: Type.Enum(['strict', 'directory'], { default: 'strict' }),
+    /** What to do with a blank drive in a slot that was filled before. true: it replaces the lost one and is filled from the others;
+     * false or absent: it is refused by name. */
+    adopt_blank: Type.Optional(Type.Boolean()),
     /** Absent: all there is. */
     capacity_bytes: Type.Optional(Type.Integer({ minimum: MINIMUM_CAPACITY_BYTES })),
   },

@@ -17,8 +17,6 @@ export type EngineConfig = {
   readonly cluster: string;
   readonly node: number;
   readonly bootstrap: boolean;
-  /** A blank drive in a slot that was filled before replaces the lost one and is healed; otherwise it is refused. */
-  readonly adoptBlank?: boolean;
   /** Hex, one or two; the first signs. */
   readonly peerSecrets: readonly string[];
   /** `address:port`. */
@@ -36,6 +34,8 @@ export type EngineConfig = {
     readonly set: number;
     readonly slot: number;
     readonly mustBeMount: boolean;
+    /** A blank drive in a slot that was filled before replaces the lost one and is healed; otherwise it is refused. */
+    readonly adoptBlank: boolean;
     /** 0: all there is. */
     readonly capacityBytes: number;
   }[];
@@ -146,15 +146,12 @@ export type DriveStatus = {
   readonly state: 'Healthy' | 'Suspect' | 'Failed';
   readonly reason: string;
   readonly generation: number;
-  /** whole, blank, dirty or healing; what healing waits for. */
-  readonly healState: string;
-  readonly healReason: string;
   readonly durabilityClass: string;
   /**
    * whole: nothing to heal. blank: a replacement that waits for its adoption. dirty: adopted and being filled. healing: it gets what it
-   * missed while it was away, or damaged blocks again.
+   * missed while it was away, or damaged blocks again, or it was not compared with the others of its set yet. Empty: not looked at yet.
    */
-  readonly healState: 'whole' | 'blank' | 'dirty' | 'healing';
+  readonly healState: '' | 'whole' | 'blank' | 'dirty' | 'healing';
   /** What healing waits for; empty if for nothing. */
   readonly healReason: string;
   readonly counters: readonly { readonly name: string; readonly value: number }[];

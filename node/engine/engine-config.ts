@@ -47,6 +47,7 @@ function drivesInSlots(config: NodeConfig): EngineConfig['drives'] {
         path: drive.path ?? drive.device ?? '',
         ...place,
         mustBeMount: drive.mount_check === 'strict',
+        adoptBlank: drive.adopt_blank ?? false,
         capacityBytes: drive.capacity_bytes ?? 0,
       },
     ];

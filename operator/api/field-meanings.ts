@@ -58,7 +58,7 @@ export const poolMeanings: Readonly<Record<string, string>> = {
   'nodes.topologyKey': 'node label whose values are zones; slots of a set are spread over them',
   'drives.directories': '`parent`, `names`, `mountCheck` (`Strict`: each is its own mount point; `Directory`: plain folders, for trials)',
   'drives.devices': '`paths` of whole raw devices; pods become privileged. Exactly one of directories and devices; immutable',
-  'drives.adoptBlank': 'for later: what to do with a blank drive in an empty slot',
+  'drives.adoptBlank': 'a blank drive in a slot that was filled before replaces the lost one and is healed; `false`: it is refused by name',
   erasure:
     "`setSize` (at most 16, divides the pool's drives) and `parity`; absent: chosen so that writes go on without one node and nodes can restart one after another; immutable",
   weight: 'share in placement',

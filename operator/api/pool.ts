@@ -111,7 +111,7 @@ const PoolDrives = Type.Object(
     ),
     adoptBlank: Type.Boolean({
       default: true,
-      description: 'A blank drive in an empty slot is taken and healed; false asks for approval.',
+      description: 'A blank drive in the slot of a lost one takes its place and is healed; false refuses it by name.',
     }),
   },
   { ...closed, description: 'Drives of every node of the pool, in slot order. Immutable.' },

@@ -105,11 +105,15 @@ export function nodeConfig(input: DesiredInput, member: MemberStatus): NodeConfi
 }
 
 function driveConfigs(pool: PoolSpec): DriveConfig[] {
-  const { directories, devices } = pool.drives;
+  const { directories, devices, adoptBlank } = pool.drives;
   if (directories !== undefined) {
-    return directories.names.map((name) => ({ path: `${directories.parent}/${name}`, mount_check: lower(directories.mountCheck) }));
+    return directories.names.map((name) => ({
+      path: `${directories.parent}/${name}`,
+      mount_check: lower(directories.mountCheck),
+      adopt_blank: adoptBlank,
+    }));
   }
-  return (devices?.paths ?? []).map((device) => ({ device, mount_check: 'strict' }));
+  return (devices?.paths ?? []).map((device) => ({ device, mount_check: 'strict', adopt_blank: adoptBlank }));
 }
 
 function lower<T extends string>(text: T): Lowercase<T> {

@@ -153,13 +153,12 @@ test('half a cluster starts, reads and refuses writes; a third node lets it writ
   await assertAllThere(via(1));
 });
 
-test('a drive that is damaged, blank or gone is refused by name, and the other nodes go on', async () => {
+test('a drive that is damaged, foreign or gone is refused by name, and the other nodes go on', async () => {
   const name = names[1] as string;
   const drive = join(cluster.dataFolder, name, 'drives/d0');
   const saved = join(cluster.dataFolder, 'saved-drive');
   const damages: readonly (readonly [string, RegExp, () => void])[] = [
     ['both superblocks damaged', /d0.* superblock/, () => ['superblock.0', 'superblock.1'].forEach((file) => flip(join(drive, file)))],
-    ['an empty folder', /d0 is blank, but set 0 slot 1 was filled before/, () => mkdirSync(drive)],
     ['no folder', /d0 does not exist/, () => undefined],
     ['the drive of another node', /d0 is set 0 slot 3, but is configured as set 0 slot 1/, () => copyOf(names[3] as string)],
     ['no roots', /d0(\/roots)? cannot be used/, () => rmSync(join(drive, 'roots'))],
@@ -183,6 +182,28 @@ test('a drive that is damaged, blank or gone is refused by name, and the other n
     }
   }
   await cluster.startNode(name);
+  await cluster.waitHealthy();
+  await assertAllThere(via(1));
+});
+
+test('a drive replaced by an empty one is filled from the others, and two of them may then be lost', async () => {
+  const name = names[1] as string;
+  const drive = join(cluster.dataFolder, name, 'drives/d0');
+  await cluster.stopNode(name);
+  rmSync(drive, { recursive: true });
+  mkdirSync(drive);
+  await cluster.startNode(name);
+  await cluster.waitFor('the new drive to be filled', (status) =>
+    status.sets.every((set) => set.state === 'Healthy' && set.healing === ''),
+  );
+  for (const other of [0, 2]) await cluster.stopNode(names[other] as string);
+  // Half of the shards are left, those of the new drive among them.
+  await cluster.waitFor('the others to be missed', (status) => status.sets.every((set) => set.state !== 'Healthy'));
+  for (const [Key, bytes] of stored) {
+    const reply = await via(1).send(new GetObjectCommand({ Bucket, Key }));
+    assert.ok(bytes.equals((await reply.Body?.transformToByteArray()) ?? Buffer.alloc(0)), `${Key} came back with other bytes`);
+  }
+  for (const other of [0, 2]) await cluster.startNode(names[other] as string);
   await cluster.waitHealthy();
   await assertAllThere(via(1));
 });

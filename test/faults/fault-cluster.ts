@@ -5,7 +5,7 @@
  * it. They need a network namespace of their own (test/faults/run.ts makes one), so that nothing else on the machine can be hit.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -93,6 +93,10 @@ export async function startFaultCluster(
       case 'kill':
       case 'restart':
         await Promise.all(chosen.map((node) => end(node, kind === 'kill' ? 'SIGKILL' : 'SIGTERM')));
+        return async () => void (await Promise.all(chosen.map(start)));
+      case 'wipe':
+        await Promise.all(chosen.map((node) => end(node, 'SIGKILL')));
+        for (const node of chosen) for (const name of readdirSync(drive(node))) rmSync(join(drive(node), name), { recursive: true });
         return async () => void (await Promise.all(chosen.map(start)));
       case 'stop':
         for (const node of chosen) signal(node, 'SIGSTOP');

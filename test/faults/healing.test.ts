@@ -5,11 +5,11 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import type { HealView } from '../../node/admin/schemas.ts';
 import { type FaultCluster, startFaultCluster } from './fault-cluster.ts';
 import { clientOf } from './node-client.ts';
+import { waitWhole } from './whole.ts';
 
 const Bucket = 'healing';
 const SIZES = [3000, 300_000, 1_500_000];
@@ -42,7 +42,9 @@ async function putAll(node: number, prefix: string): Promise<void> {
 
 async function readAll(node: number): Promise<void> {
   for (const [Key, bytes] of stored) {
-    const reply = await via(node).send(new GetObjectCommand({ Bucket, Key }));
+    const reply = await via(node)
+      .send(new GetObjectCommand({ Bucket, Key }))
+      .catch((error: unknown) => assert.fail(`${Key} through node ${node}: ${String(error)}`));
     assert.ok(bytes.equals((await reply.Body?.transformToByteArray()) ?? Buffer.alloc(0)), `${Key} through node ${node}: other bytes`);
   }
 }
@@ -58,28 +60,6 @@ async function assertWhole(pairs: readonly (readonly [number, number])[]): Promi
   }
 }
 
-/** Until no drive lacks anything and nobody remembers anything that a slot missed; returns what the nodes said last. */
-async function waitWhole(): Promise<readonly HealView[]> {
-  let last: readonly HealView[] = [];
-  let progress = '';
-  let quietSinceMs = performance.now();
-  for (;;) {
-    last = await on.heal();
-    if (
-      last.every(
-        (view) => view.whole && view.hintsHeld === 0 && view.drives.every((drive) => drive.hintsWaiting + drive.damagedWaiting === 0),
-      )
-    )
-      return last;
-    const now = JSON.stringify(
-      last.map((view) => [view.hintsHeld, view.drives.map((drive) => [drive.objectsTotal, drive.hintsWaiting, drive.damagedWaiting])]),
-    );
-    if (now !== progress) [progress, quietSinceMs] = [now, performance.now()];
-    if (performance.now() - quietSinceMs > 120_000) throw new Error(`healing stands still: ${JSON.stringify(last, null, 1)}`);
-    await sleep(500);
-  }
-}
-
 const healed = (views: readonly HealView[]): number =>
   views.flatMap((view) => view.drives).reduce((sum, drive) => sum + drive.objectsTotal, 0);
 
@@ -88,7 +68,7 @@ test('what was written and deleted while a node was away comes to it by itself',
   await putAll(0, 'missed');
   await on.start(1);
   await on.waitHealthy();
-  const views = await waitWhole();
+  const views = await waitWhole(on);
   assert.ok(healed(views) >= SIZES.length * 4, `only ${healed(views)} objects were healed`);
   assert.ok((views[1]?.drives[0]?.objectsTotal ?? 0) > 0, 'the node that was away healed nothing');
   await assertWhole([
@@ -103,7 +83,7 @@ test('bytes that change under a running node are found by reads and written agai
   // Node 1 has a data shard of everything, so reads meet the damage; in a parity shard only the scrub would.
   await undo();
   for (let round = 0; round < 3; round += 1) for (const node of on.names.keys()) await readAll(node);
-  await waitWhole();
+  await waitWhole(on);
   await assertWhole([[0, 2]]);
 });
 
@@ -115,9 +95,26 @@ test('a node that is restarted while it heals goes on with it', async () => {
   await on.end(3, 'SIGKILL');
   await on.start(3);
   await on.waitHealthy();
-  await waitWhole();
+  await waitWhole(on);
   await assertWhole([
     [0, 1],
     [1, 2],
+  ]);
+});
+
+test('a drive that was wiped is taken as a replacement and filled, under load, and then any two others may go', async () => {
+  const undo = await on.inflict({ kind: 'wipe', nodes: [2], heldMs: 0 });
+  await undo();
+  await on.waitHealthy();
+  await putAll(3, 'while-it-is-filled');
+  for (const node of on.names.keys()) await readAll(node);
+  const views = await waitWhole(on);
+  const { objectsTotal = 0, leastShards } = views[2]?.drives[0] ?? {};
+  assert.ok(objectsTotal >= stored.size / 2, `only ${objectsTotal} objects were filled in`);
+  assert.equal(leastShards === null || leastShards === undefined, false);
+  await assertWhole([
+    [0, 1],
+    [1, 3],
+    [0, 3],
   ]);
 });

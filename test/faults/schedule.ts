@@ -18,11 +18,12 @@ import { nodesOf, type Shape } from './cluster-shape.ts';
  *     mute       the others hear nothing from them; they hear the others
  *     cut        no message between the two nodes of a pair; both reach all others
  *     flip       bytes of objects change on the drive of the running node
+ *     wipe       SIGKILL, the drive's folder is emptied, then started again; only while all drives are whole, and until they are again
  */
-export type FaultKind = 'kill' | 'restart' | 'stop' | 'isolate' | 'deafen' | 'mute' | 'cut' | 'flip';
+export type FaultKind = 'kill' | 'restart' | 'stop' | 'isolate' | 'deafen' | 'mute' | 'cut' | 'flip' | 'wipe';
 export type Fault = { readonly kind: FaultKind; readonly nodes: readonly number[]; readonly heldMs: number };
 
-const KINDS: readonly FaultKind[] = ['kill', 'stop', 'isolate', 'deafen', 'mute', 'cut', 'restart', 'flip'];
+const KINDS: readonly FaultKind[] = ['kill', 'stop', 'isolate', 'deafen', 'mute', 'cut', 'restart', 'flip', 'wipe'];
 
 /** An endless schedule for a cluster. `random` gives numbers from 0 to 1. Every kind comes up once before any comes up twice. */
 export function* schedule(shape: Shape, random: () => number): Generator<Fault, never> {
@@ -39,6 +40,7 @@ export function* schedule(shape: Shape, random: () => number): Generator<Fault, 
     for (const kind of shuffled(KINDS, below)) {
       const heldMs = 500 + below(3000);
       if (kind === 'flip') yield { kind, nodes: [flipped], heldMs: 0 };
+      else if (kind === 'wipe') yield { kind, nodes: choose(1), heldMs: 0 };
       else if (kind === 'cut') yield { kind, nodes: choose(2), heldMs };
       else yield { kind, nodes: choose(1 + below(spare)), heldMs };
     }

@@ -14,6 +14,7 @@ import { bench, figuresOf, totalsOf } from './bench-load.ts';
 import { nameOf, nodesOf, SHAPES } from './cluster-shape.ts';
 import { type FaultCluster, startFaultCluster } from './fault-cluster.ts';
 import { describeFault, schedule } from './schedule.ts';
+import { waitWhole } from './whole.ts';
 
 const seconds = Number(process.env['OPENLAKE_STORM_SECONDS'] ?? 12);
 const wanted = process.env['OPENLAKE_STORM_SHAPES']?.split(',');
@@ -38,10 +39,12 @@ async function storm(
     const line = describeFault(fault);
     options.say(line);
     done.push(line);
+    if (fault.kind === 'wipe') await waitWhole(on);
     const undo = await on.inflict(fault);
     await Promise.race([sleep(fault.heldMs), end]);
     await undo();
     await on.waitHealthy();
+    if (fault.kind === 'wipe') await waitWhole(on);
   }
   return done;
 }

@@ -21,6 +21,8 @@ let client: S3Client;
 
 const driveOf = (node: number): string => configs[node]?.drives[0]?.path as string;
 
+const slotOf = (node: number): number => configs[node]?.sets[0]?.slots.findIndex((slot) => slot.node === node) as number;
+
 /** Starts a node, with another configuration if one is given. */
 function start(node: number, config = configs[node] as NodeConfig): NodeProcess {
   const started = new NodeProcess(folder.path, config);
@@ -116,7 +118,6 @@ test('two nodes whose drives were swapped refuse both, each naming what it found
     renameSync(between, right);
   };
   swap();
-  const slotOf = (node: number): number => configs[node]?.sets[0]?.slots.findIndex((slot) => slot.node === node) as number;
   const swapped = [2, 3].map((node) => start(node));
   for (const [index, node] of [2, 3].entries()) {
     const says = new RegExp(`is set 0 slot ${slotOf(node === 2 ? 3 : 2)}, but is configured as set 0 slot ${slotOf(node)}`);

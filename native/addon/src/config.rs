@@ -20,8 +20,6 @@ pub struct EngineConfig {
     pub cluster: String,
     pub node: u32,
     pub bootstrap: bool,
-    /// A blank drive in a slot that was filled before replaces the lost one and is healed; false (default): it is refused.
-    pub adopt_blank: Option<bool>,
     /// Hex, one or two.
     pub peer_secrets: Vec<String>,
     /// `address:port`.
@@ -47,6 +45,8 @@ pub struct DriveConfig {
     pub slot: u32,
     /// False: a plain folder will do.
     pub must_be_mount: bool,
+    /// A blank drive in a slot that was filled before replaces the lost one and is healed; otherwise it is refused.
+    pub adopt_blank: bool,
     /// 0: all there is.
     pub capacity_bytes: f64,
 }
@@ -113,10 +113,10 @@ pub fn plan_engine(config: EngineConfig) -> Result<EnginePlan, String> {
             } else {
                 MountCheck::Directory
             },
-            adoption: match (config.bootstrap, config.adopt_blank) {
+            adoption: match (config.bootstrap, drive.adopt_blank) {
                 (true, _) => Adoption::FormatNew,
-                (false, Some(true)) => Adoption::Replace,
-                (false, _) => Adoption::Refuse,
+                (false, true) => Adoption::Replace,
+                (false, false) => Adoption::Refuse,
             },
             capacity_bytes: (drive.capacity_bytes > 0.0).then_some(drive.capacity_bytes as u64),
             cache_bytes,

@@ -81,7 +81,7 @@ async fn measure(runtime: &Runtime, options: &DriveBenchOptions) -> Result<Drive
     phases.push(timed("put", load.put_all()).await?);
     let status = drive.status();
     let records_per_batch = status.records as f64 / status.batches.max(1) as f64;
-    let index_used_bytes = status.index_used_bytes;
+    let index_used_bytes = status.memory.index_used();
     phases.push(timed("get hot", load.get_all(1000)).await?);
     phases.push(timed("list", load.list_all()).await?);
     phases.push(timed("append 1 MiB", load.append_bulk()).await?);

@@ -18,7 +18,7 @@ impl Core {
             return Err(format!("a drive of generation {now} cannot be adopted as generation {generation}"));
         }
         let in_words = |answer: Answer| format!("{answer:?}");
-        self.room(STATE_RECORD_BYTES, 0).await.map_err(in_words)?;
+        self.room(STATE_RECORD_BYTES, crate::space::Claim::Mark).await.map_err(in_words)?;
         let mut acceptor = self.acceptor.get();
         if !is_planted(Sabotage::BlankWithoutFloor) {
             acceptor.drive_floor = acceptor.drive_floor.max(floor);

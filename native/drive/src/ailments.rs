@@ -167,7 +167,7 @@ impl Core {
     }
     /// Every key is filled: what the drive lacks is absent.
     pub async fn end_healing(self: &Rc<Core>) -> Result<(), Answer> {
-        self.room(crate::format::STATE_RECORD_BYTES, 0).await?;
+        self.room(crate::format::STATE_RECORD_BYTES, crate::space::Claim::Mark).await?;
         let mut acceptor = self.acceptor.get();
         // Told before it is durable: after a crash the drive only says less than it knows.
         acceptor.dirty = None;

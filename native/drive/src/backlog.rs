@@ -74,7 +74,7 @@ impl Core {
             Some(key) => unsettled_key(&key),
             None => {
                 // Those that are let go from now on say so again.
-                self.index.borrow_mut().set_unsettled_elsewhere(false);
+                self.index.borrow_mut().begin_look_elsewhere();
                 special_range_start()
             }
         };
@@ -85,7 +85,7 @@ impl Core {
             let marked = decode_special_key(bytes).filter(|_| !cursor.value().is_empty());
             if let Some(SpecialKey::Unsettled(key)) = marked {
                 if fetched >= BACKLOG_ROWS {
-                    self.index.borrow_mut().set_unsettled_elsewhere(true);
+                    self.index.borrow_mut().note_unsettled_elsewhere();
                     *self.backlog.next.borrow_mut() = Some(key);
                     return Ok(());
                 }
@@ -127,7 +127,7 @@ impl Core {
     pub fn keep_trace(&self, key: &Key) -> bool {
         let mut traces = self.cleaner.traces.borrow_mut();
         if traces.len() >= BACKLOG_ROWS && !traces.contains(key) {
-            self.index.borrow_mut().set_unsettled_elsewhere(true);
+            self.index.borrow_mut().note_unsettled_elsewhere();
             return false;
         }
         traces.insert(key.clone())

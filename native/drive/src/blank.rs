@@ -10,10 +10,13 @@ use crate::space::{Geometry, Place};
 use crate::{Adoption, DriveOptions, Identity, OpenError};
 use openlake_io::Runtime;
 use std::io;
+use std::path::Path;
 use std::rc::Rc;
 
 /// Where a new log begins.
 const FIRST_SEGMENT: u32 = 0;
+/// The log's first segment, the one named as next, and one for data.
+const FIRST_SEGMENTS: u32 = 3;
 
 /// Makes an empty drive in a blank home that is locked; gives the home back.
 pub(crate) async fn format(runtime: &Runtime, home: Home, options: &DriveOptions, tuning: Tuning) -> Result<Home, OpenError> {
@@ -31,14 +34,38 @@ pub(crate) async fn format(runtime: &Runtime, home: Home, options: &DriveOptions
         return Err(OpenError::Unavailable(text));
     }
     let geometry = Geometry::for_capacity(capacity, tuning.segment_bytes)
-        .ok_or_else(|| OpenError::Unavailable(format!("{}: {capacity} bytes are too few for a drive", path.display())))?;
-    write(runtime, home, options, geometry).await.map_err(failed)
+        .ok_or_else(|| OpenError::Unavailable(too_small(&path, capacity, &tuning)))?;
+    let least = least_segments(&geometry);
+    write(runtime, home, options, geometry).await.map_err(|error| match error.kind() {
+        io::ErrorKind::StorageFull => {
+            let bytes = u64::from(least) * u64::from(geometry.segment_bytes);
+            let text = format!(
+                "{}: there is no room for the {bytes} bytes that a drive of {capacity} bytes needs to begin with: {error}",
+                path.display()
+            );
+            OpenError::Unavailable(text)
+        }
+        _ => failed(error),
+    })
+}
+
+fn too_small(path: &Path, capacity: u64, tuning: &Tuning) -> String {
+    let least = Geometry::least_capacity_bytes(tuning.segment_bytes);
+    format!(
+        "{}: {capacity} bytes are too few for a drive, which takes at least {least}",
+        path.display()
+    )
+}
+
+/// Segments that must exist before data comes: what is kept from it, and what the log begins in.
+fn least_segments(geometry: &Geometry) -> u32 {
+    (geometry.reserve_segments() + FIRST_SEGMENTS).min(geometry.segments)
 }
 
 async fn write(runtime: &Runtime, home: Home, options: &DriveOptions, geometry: Geometry) -> io::Result<Home> {
     home.begin_format().await?;
     let medium = Medium::open(runtime, home, geometry, Rc::new(Counters::default())).await?;
-    if medium.made_segments() == 0 {
+    while medium.made_segments() < least_segments(&geometry) {
         medium.make_container().await?;
     }
     let home = medium.into_home();

@@ -5,7 +5,7 @@ use crate::Answer;
 use crate::core::Core;
 use crate::format::{PAGE_BYTES, round_to_page};
 use crate::medium::Medium;
-use crate::space::{Extent, ExtentRegistry, ExtentSet, Place};
+use crate::space::{Extent, ExtentRegistry, ExtentSet, KEPT_FROM_INDEX, Place};
 use bytes::{Bytes, BytesMut};
 use openlake_io::{AlignedBuffer, Durability};
 use std::io;
@@ -71,9 +71,9 @@ pub(crate) struct BlobWriter {
 }
 
 impl BlobWriter {
-    /// An empty blob, to be written down to the last free segment.
+    /// An empty blob that checkpoints need.
     pub fn new(core: &Rc<Core>) -> BlobWriter {
-        BlobWriter::keeping(core, 0)
+        BlobWriter::keeping(core, KEPT_FROM_INDEX)
     }
     /// An empty blob that can do without: it takes no segment when only `kept_segments` are free.
     pub fn keeping(core: &Rc<Core>, kept_segments: u32) -> BlobWriter {

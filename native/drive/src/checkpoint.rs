@@ -153,6 +153,11 @@ impl Core {
         let told = self.index_damaged.get() && !state.told_damaged.get();
         told || state.wanted.get() || state.log_bytes.get() >= state.log_limit_bytes.get() || self.rows_overflow()
     }
+    /// Whether a checkpoint is late: a start would read much more of the log than it should.
+    pub fn log_overflows(&self) -> bool {
+        let state = &self.checkpoints;
+        state.log_bytes.get() >= state.log_limit_bytes.get() / 2
+    }
     /// Lets the task look whether a checkpoint is due; `bytes` of log were written.
     pub fn note_log(&self, bytes: usize) {
         let state = &self.checkpoints;

@@ -12,6 +12,7 @@ mod room;
 mod victim;
 
 pub(crate) use moving::{Move, TraceMove};
+pub(crate) use pace::{Pace, Work};
 pub(crate) use room::PATIENCE;
 
 use crate::core::Core;
@@ -20,7 +21,6 @@ use crate::format::FreedPage;
 use crate::space::{Segment, SegmentClass};
 use crate::{Ballot, Key};
 use futures_util::future::select;
-use pace::Pace;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
@@ -72,11 +72,12 @@ impl Core {
         select(pin!(self.clean()), pin!(closed)).await;
     }
     /// Whether the drive works: one that closes is about to write its last checkpoint, behind which nothing shall come.
-    fn may_clean(&self) -> bool {
+    pub fn may_clean(&self) -> bool {
         self.failure().is_none() && !self.closing.get()
     }
     async fn clean(self: &Rc<Core>) {
-        let mut pace = Pace::new(self);
+        let mut pace = Pace::new(self, Work::Clean);
+        pace.stop();
         while self.may_clean() {
             self.departed.borrow_mut().expire(self.runtime.now(), false);
             if self.cleaner.traces_due.replace(false) {
@@ -91,8 +92,10 @@ impl Core {
             }
             match victim {
                 Some(victim) => {
-                    pace.begin(self);
-                    if !self.evacuate(victim, &mut pace).await {
+                    pace.begin();
+                    let finished = self.evacuate(victim, &mut pace).await;
+                    pace.stop();
+                    if !finished {
                         self.pause(LOOK_AGAIN).await;
                     }
                 }
@@ -112,13 +115,16 @@ impl Core {
     }
     /// Whether the drive is about to refuse data for want of free segments.
     pub fn is_space_short(&self) -> bool {
+        let supply = self.supply();
         let space = self.space.borrow();
-        self.cleaner.eager.get() || self.cleaner.waiting.get() > 0 || space.free_segments() <= space.reserve_segments() * 2
+        let is_short = space.reachable_free_segments() <= space.kept_from_bulk(supply) * 2;
+        self.cleaner.eager.get() || self.cleaner.waiting.get() > 0 || is_short
     }
     /// Whether emptied segments wait for a checkpoint and hardly any others are free.
     fn must_wait(&self) -> bool {
+        let supply = self.supply();
         let space = self.space.borrow();
-        space.free_segments() <= space.reserve_segments() && space.has_retired()
+        space.reachable_free_segments() <= space.kept_from_bulk(supply) && space.has_retired()
     }
     /// Retires segments that nothing lives in; how many.
     fn retire_empty(&self) -> usize {
@@ -166,7 +172,7 @@ impl Core {
             let is_needed = {
                 let space = self.space.borrow();
                 let as_it_was = |row: &Segment| row.class == SegmentClass::Log && row.generation == generation && row.live_records == 0;
-                space.free_segments() > space.reserve_segments() || !space.segment(segment).is_some_and(as_it_was)
+                space.reachable_free_segments() > space.reserve_segments() || !space.segment(segment).is_some_and(as_it_was)
             };
             let page = FreedPage { segment, generation }.encode(self.seed.salt);
             if !is_needed && self.medium.write_first_page(segment, &page).await.is_ok() {
@@ -193,7 +199,8 @@ impl Core {
                 age: current - segment.generation,
             })
         });
-        victim::best(candidates, segment_bytes, short && self.cleaner.waiting.get() > 0)
+        let packed_percent = space.geometry().packed_percent(short && self.cleaner.waiting.get() > 0);
+        victim::best(candidates, segment_bytes, packed_percent)
     }
     /// Whether cleaning gives space back, now or as soon as a checkpoint is made.
     pub fn may_gain_space(&self) -> bool {

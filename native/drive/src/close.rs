@@ -2,6 +2,7 @@
 
 use crate::core::Core;
 use crate::format::STATE_RECORD_BYTES;
+use crate::space::Claim;
 use std::rc::Rc;
 
 impl Core {
@@ -30,7 +31,7 @@ impl Core {
     async fn write_last_records(self: &Rc<Core>) -> Result<(), crate::Answer> {
         self.all_durable().await?;
         self.flush_marks().await?;
-        self.room(STATE_RECORD_BYTES, 0).await?;
+        self.room(STATE_RECORD_BYTES, Claim::Mark).await?;
         let promised = self.highest_promise.get().max(self.acceptor.get().drive_floor);
         let ordinal = self.append_bound(promised.clock).map_err(|_| crate::Answer::Full)?;
         self.wake_pump();

@@ -9,7 +9,7 @@ use crate::core::{Core, Effect};
 use crate::entry::Entry;
 use crate::format::{MarkKind, MarkParts, STATE_RECORD_BYTES, mark_bytes};
 use crate::sabotage::{Sabotage, is_planted};
-use crate::space::Place;
+use crate::space::{Claim, Place};
 use crate::{Answer, Ballot, Key, Kind};
 use std::rc::Rc;
 
@@ -52,8 +52,8 @@ impl Core {
                 moved: false,
             };
             let bytes = parts.encoded_bytes();
-            if !self.log.borrow().has_room_keeping(bytes, 1) {
-                match self.room(bytes, 1).await {
+            if !self.has_log_room(bytes, Claim::Removal) {
+                match self.room(bytes, Claim::Removal).await {
                     Ok(()) => continue,
                     Err(answer) => return answer,
                 }
@@ -97,7 +97,7 @@ impl Core {
     }
     /// Raises the floor of every key, durably.
     pub async fn raise_drive_floor(self: &Rc<Core>, floor: Ballot) -> Result<(), Answer> {
-        self.room(STATE_RECORD_BYTES, 0).await?;
+        self.room(STATE_RECORD_BYTES, Claim::Removal).await?;
         let mut acceptor = self.acceptor.get();
         acceptor.drive_floor = acceptor.drive_floor.max(floor);
         self.acceptor.set(acceptor);

@@ -19,6 +19,7 @@ use crate::sabotage::{Sabotage, is_planted};
 use crate::signal::Signal;
 use crate::space::{ExtentRegistry, Place, Space};
 use crate::stage::StageTable;
+use crate::strain::Strain;
 use crate::{Ballot, DriveState, Identity, Key};
 use openlake_io::{Instant, Runtime, StorageFacts};
 use std::cell::{Cell, RefCell};
@@ -97,8 +98,6 @@ pub(crate) struct Core {
     pub pump: Signal,
     /// Room, durability or segments changed.
     pub log_changed: Signal,
-    /// No free segment is left for the log.
-    pub exhausted: Cell<bool>,
     pub provision: Signal,
     pub growing: Cell<bool>,
     /// Segments with zeros written into them in this run.
@@ -106,6 +105,8 @@ pub(crate) struct Core {
     pub last_log_error: Cell<Option<Instant>>,
 
     pub index: RefCell<Index>,
+    /// Bytes of the index's runs.
+    pub index_bytes: Cell<u64>,
     /// A part of the index is lost: it has to be rebuilt from the log.
     pub index_damaged: Cell<bool>,
     /// Wakes the merges.
@@ -121,6 +122,7 @@ pub(crate) struct Core {
     pub cache: RefCell<Cache>,
     pub leases: Rc<Leases>,
     pub cleaner: Cleaner,
+    pub strain: Strain,
     pub marks: RefCell<Marks>,
     /// Records by the time they became durable here; those settled meanwhile are skipped.
     pub unsettled: RefCell<VecDeque<Weak<Entry>>>,

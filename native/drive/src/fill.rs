@@ -8,7 +8,7 @@ use crate::entry::Entry;
 use crate::format::mark_bytes;
 use crate::publish::{Seat, Sourced, claim_of, inline_bytes, unfit};
 use crate::sabotage::{Sabotage, is_planted};
-use crate::{Answer, Ballot, Key, Record};
+use crate::{Answer, Ballot, Key, Kind, Record};
 use std::rc::Rc;
 
 /// Under what terms a version is filled in.
@@ -49,6 +49,13 @@ impl Core {
             if !matches!(self.need_of(&key, record.ballot, filling), Need::Add | Need::Replace(_)) {
                 return self.fill_without_bytes(&key, record.ballot, filling).await;
             }
+            let removes = record.kind == Kind::Tombstone;
+            if !self.has_memory(removes) {
+                match self.await_memory(removes).await {
+                    Ok(()) => continue,
+                    Err(answer) => return answer,
+                }
+            }
             let bytes = match &inline {
                 Some(bytes) => bytes.clone(),
                 None => match self.source(&key, &record, &mut flushed, |_| true).await {
@@ -84,7 +91,7 @@ impl Core {
                     return durable.map_or_else(|answer| answer, |()| Answer::Ack);
                 }
                 Err(needed) => {
-                    if let Err(answer) = self.room(needed, 1).await {
+                    if let Err(answer) = self.room(needed, claim).await {
                         return answer;
                     }
                 }

@@ -57,6 +57,7 @@ mod settle;
 mod signal;
 mod space;
 mod stage;
+mod strain;
 mod verify;
 
 pub use ailments::{HealProgress, LOCAL_BUCKET};

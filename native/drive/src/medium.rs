@@ -5,13 +5,17 @@ use crate::format::PAGE_BYTES;
 use crate::home::{Home, Region};
 use crate::space::{Geometry, Place};
 use bytes::Bytes;
-use openlake_io::{AlignedBuffer, Durability, Runtime};
+use openlake_io::{AlignedBuffer, Durability, Instant, Runtime};
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// Most bytes of one write of zeros: small beside a segment, large enough to cost little.
 pub(crate) const ZEROS_BYTES: usize = 1 << 20;
+
+/// On a filesystem without space for a container another try is made after this time.
+const GROW_AGAIN: Duration = Duration::from_secs(60);
 
 /// The containers of one drive.
 pub(crate) struct Medium {
@@ -21,7 +25,8 @@ pub(crate) struct Medium {
     containers: RefCell<Vec<Region>>,
     /// Containers written since their last flush began; at first all, as nobody knows what the process before left unflushed.
     dirty: RefCell<Vec<bool>>,
-    grown: Cell<bool>,
+    /// After a container that could not be made no other one is tried before this time.
+    grow_after: Cell<Instant>,
     counters: Rc<Counters>,
 }
 
@@ -36,7 +41,7 @@ impl Medium {
             geometry,
             containers: RefCell::new(containers),
             dirty,
-            grown: Cell::new(false),
+            grow_after: Cell::new(Instant(0)),
             counters,
         })
     }
@@ -63,11 +68,12 @@ impl Medium {
     }
     /// Whether another container may be made.
     pub fn may_grow(&self) -> bool {
-        !self.grown.get() && (self.containers.borrow().len() as u32) < self.geometry.containers()
+        let is_whole = self.containers.borrow().len() as u32 >= self.geometry.containers();
+        !is_whole && self.runtime.now() >= self.grow_after.get()
     }
-    /// No further container can be made.
+    /// No further container can be made for now.
     pub fn stop_growing(&self) {
-        self.grown.set(true);
+        self.grow_after.set(self.runtime.now().after(GROW_AGAIN));
     }
     /// Makes the next container.
     pub async fn make_container(&self) -> io::Result<()> {

@@ -89,6 +89,10 @@ impl Core {
     pub fn rows_overflow(&self) -> bool {
         self.index.borrow().dirty_bytes() > self.rows_limit_bytes()
     }
+    /// Whether writers are about to wait.
+    pub fn is_memory_short(&self) -> bool {
+        self.index.borrow().unwritten_bytes() > self.rows_limit_bytes() * 3 / 2
+    }
     /// Whether rows may be changed. What removes something may use a bit more: on a full drive it makes the room that the checkpoint
     /// needs.
     pub fn has_memory(&self, removes: bool) -> bool {

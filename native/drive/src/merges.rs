@@ -1,8 +1,10 @@
 //! Merging runs of the index in the background: few runs to look into, and what is superseded goes.
 
+use crate::cleaner::{Pace, Work};
 use crate::core::Core;
 use crate::index::{MergeCursor, Run, RunError, RunWriter, choose_merge};
 use crate::sabotage::{Sabotage, is_planted};
+use crate::space::KEPT_FROM_MERGES;
 use std::rc::Rc;
 
 /// Runs are read and written in such steps.
@@ -22,9 +24,14 @@ enum Stopped {
 impl Core {
     /// After a run was installed: rows are clean that were not, and there may be something to merge.
     pub fn runs_installed(&self) {
+        self.note_index_bytes();
         self.index.borrow_mut().evict(None);
         self.runs_changed.notify();
         self.memory_changed.notify();
+    }
+    /// After the runs changed: notes how much space they take.
+    pub fn note_index_bytes(&self) {
+        self.index_bytes.set(self.index.borrow().runs_bytes());
     }
     /// Works as long as the drive is open.
     pub async fn run_merges(self: Rc<Core>) {
@@ -40,6 +47,7 @@ impl Core {
             failed_at = match self.merge(&inputs, is_bottom).await {
                 Ok(merged) => {
                     self.index.borrow_mut().replace(&inputs, merged);
+                    self.note_index_bytes();
                     None
                 }
                 Err(Stopped::Closed) => return,
@@ -64,9 +72,8 @@ impl Core {
     async fn merge(self: &Rc<Core>, inputs: &[Rc<Run>], is_bottom: bool) -> Result<Option<Rc<Run>>, Stopped> {
         let entries = inputs.iter().map(|run| run.entries()).sum();
         let level = inputs.iter().map(|run| run.level).max().unwrap_or(0).saturating_add(1);
-        // A merge can wait; the log and the checkpoints, which need the reserve, cannot.
-        let kept_segments = self.space.borrow().reserve_segments();
-        let mut writer = RunWriter::keeping(self, level, entries, kept_segments);
+        // A merge can wait; checkpoints cannot.
+        let mut writer = RunWriter::keeping(self, level, entries, KEPT_FROM_MERGES);
         let backwards: Vec<Rc<Run>>;
         let inputs = if is_planted(Sabotage::BackwardMerge) {
             backwards = inputs.iter().rev().cloned().collect();
@@ -77,16 +84,19 @@ impl Core {
         let mut cursor = MergeCursor::seek(inputs, &self.medium, &[], STEP_BYTES)
             .await
             .map_err(Stopped::Run)?;
-        let mut passed = 0;
+        let (mut passed, mut pace) = (0, Pace::new(self, Work::Merge));
         while let Some(key) = cursor.key() {
             let value = cursor.value();
             // Below the oldest run there is nothing that a removed key would have to hide.
+            let bytes = key.len() + value.len();
             if !((is_bottom || is_planted(Sabotage::ForgetfulMerge)) && value.is_empty()) {
                 writer.push(key, &value);
                 writer.write_out().await.map_err(|_| Stopped::Written)?;
             }
             cursor.advance(&self.medium).await.map_err(Stopped::Run)?;
             passed += 1;
+            // Read and written.
+            pace.after(bytes * 2).await;
             if passed % STEP_ENTRIES == 0 {
                 self.runtime.yield_now().await;
                 if self.failure().is_some() {

@@ -8,7 +8,7 @@ use crate::cleaner::Cleaner;
 use crate::core::Core;
 use crate::counters::Counters;
 use crate::flush_gate::FlushGate;
-use crate::format::{AcceptorState, DriveSeed, Superblock, SuperblockError};
+use crate::format::{AcceptorState, DriveSeed, STATE_RECORD_BYTES, Superblock, SuperblockError};
 use crate::home::{Contents, Home, SUPERBLOCK_COPIES, opening};
 use crate::index::Index;
 use crate::log::{Head, Log};
@@ -109,12 +109,12 @@ fn unopened(
         pump_work: Cell::new(false),
         pump: Default::default(),
         log_changed: Default::default(),
-        exhausted: Cell::new(false),
         provision: Default::default(),
         growing: Cell::new(false),
         prewritten: RefCell::default(),
         last_log_error: Cell::new(None),
         index: RefCell::new(Index::new(options.index_bytes)),
+        index_bytes: Cell::new(0),
         index_damaged: Cell::new(false),
         runs_changed: Default::default(),
         memory_changed: Default::default(),
@@ -128,6 +128,7 @@ fn unopened(
         cache: RefCell::new(Cache::new(options.cache_bytes)),
         leases: Default::default(),
         cleaner: Cleaner::new(tuning.clean_always.unwrap_or(false)),
+        strain: Default::default(),
         marks: RefCell::default(),
         unsettled: RefCell::default(),
         sweep_at: Cell::new(SWEEP_LENGTH),
@@ -159,6 +160,7 @@ pub(crate) fn judge(recovered: &RecoveredDrive) -> DriveState {
 /// Opens the first segment of this run, its boot number in it, and starts the tasks.
 async fn start(core: &Rc<Core>, path: &Path, recovered: &RecoveredDrive) -> Result<(), OpenError> {
     let full = || OpenError::Unavailable(format!("{}: no free segment is left for the log", path.display()));
+    core.note_index_bytes();
     core.free_emptied().await;
     let named = core.log.borrow().durable_head().next;
     while named != u32::MAX && core.medium.made_segments() <= named {
@@ -179,7 +181,13 @@ async fn start(core: &Rc<Core>, path: &Path, recovered: &RecoveredDrive) -> Resu
         let found = core.space.borrow_mut().take_log(0).ok_or_else(full)?;
         core.log.borrow_mut().set_next(found);
     }
-    if !core.add_ready(0).await || !core.log.borrow_mut().roll() {
+    let goes_on = follows && core.may_go_on(recovered);
+    let begun = if goes_on {
+        core.append_bound(core.acceptor.get().bound_clock).is_ok()
+    } else {
+        core.add_ready(0).await && core.log.borrow_mut().roll()
+    };
+    if !begun {
         return Err(full());
     }
     core.runtime.spawn(core.clone().run_pump());
@@ -205,6 +213,21 @@ async fn start(core: &Rc<Core>, path: &Path, recovered: &RecoveredDrive) -> Resu
     core.runtime.spawn(core.clone().run_merges());
     core.runtime.spawn(core.clone().run_backlog());
     Ok(())
+}
+
+impl Core {
+    /// Whether a start goes on in the segment in which the log ended. It does where free segments are few: else starts that are cut
+    /// short, one upon the other, would use them up.
+    ///
+    /// That is as safe as a segment of its own: what the run before had in flight behind the log's end names a batch before it that is
+    /// there no more, for the first one of this run has a boot number that no other had.
+    fn may_go_on(&self, recovered: &RecoveredDrive) -> bool {
+        let supply = self.supply();
+        let space = self.space.borrow();
+        let is_sound = recovered.log.damage.is_empty() && recovered.refused.is_empty() && !recovered.rebuilt;
+        let has_ended = recovered.log.head.generation > 0 && self.log.borrow().has_room(STATE_RECORD_BYTES, false);
+        is_sound && has_ended && space.reachable_free_segments() <= space.kept_from_bulk(supply)
+    }
 }
 
 /// What lies beneath, refused where a drive cannot keep its promises.

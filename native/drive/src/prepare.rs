@@ -3,6 +3,7 @@
 use crate::core::Core;
 use crate::format::STATE_RECORD_BYTES;
 use crate::row::{clock_allows, may_promise};
+use crate::space::Claim;
 use crate::{Answer, Ballot, Key, KeyState};
 use std::rc::Rc;
 
@@ -44,8 +45,8 @@ impl Core {
                 }
             }
             let uncovered = ballot.clock > self.acceptor.get().bound_clock;
-            if uncovered && !self.log.borrow().has_room(STATE_RECORD_BYTES) {
-                match self.room(STATE_RECORD_BYTES, 0).await {
+            if uncovered && !self.has_log_room(STATE_RECORD_BYTES, Claim::Removal) {
+                match self.room(STATE_RECORD_BYTES, Claim::Removal).await {
                     Ok(()) => continue,
                     Err(answer) => return answer,
                 }

@@ -2,7 +2,7 @@
 
 use crate::Answer;
 use crate::core::Core;
-use crate::space::KEPT_FOR_INDEX;
+use crate::space::KEPT_FROM_LOG;
 use std::rc::Rc;
 
 /// Segments that wait to be rolled into, beside the one already named as next.
@@ -13,20 +13,28 @@ impl Core {
     pub async fn run_provision(self: Rc<Core>) {
         loop {
             self.provision
-                .until(|| (self.closed.get() || self.wants_segments()).then_some(()))
+                .until(|| (self.closed.get() || self.wants_segments() || self.wants_growth()).then_some(()))
                 .await;
             if self.failure().is_some() {
                 return;
             }
-            if !self.add_ready(KEPT_FOR_INDEX).await {
+            if self.wants_growth() {
+                self.grow().await.ok();
+                continue;
+            }
+            if !self.add_ready(KEPT_FROM_LOG).await {
                 // Freed bulk segments may serve the log later: look again when something was written.
-                self.exhausted.set(true);
                 self.log_changed.notify();
-                self.provision
-                    .until(|| (self.closed.get() || self.space.borrow().free_segments() > KEPT_FOR_INDEX).then_some(()))
-                    .await;
+                let may_go_on = || self.space.borrow().free_segments() > KEPT_FROM_LOG || self.wants_growth();
+                self.provision.until(|| (self.closed.get() || may_go_on()).then_some(())).await;
             }
         }
+    }
+    /// Whether the next data would have to wait for a container: what is kept from data must exist before.
+    fn wants_growth(&self) -> bool {
+        let supply = self.supply();
+        let space = self.space.borrow();
+        space.free_segments() <= space.kept_from_bulk(supply) && !space.is_full(supply) && self.medium.may_grow()
     }
     fn wants_segments(&self) -> bool {
         self.log.borrow().ready_segments() < READY_SEGMENTS
@@ -37,7 +45,6 @@ impl Core {
             let taken = self.space.borrow_mut().take_log(kept);
             if let Some(segment) = taken {
                 self.log.borrow_mut().add_ready(segment);
-                self.exhausted.set(false);
                 self.log_changed.notify();
                 return true;
             }
@@ -68,7 +75,7 @@ impl Core {
                     core.counters.errors.add(1);
                     core.suspect(format!("the drive cannot grow to its capacity: {error}"));
                     core.medium.stop_growing();
-                    core.space.borrow_mut().forget_unmade();
+                    core.space.borrow_mut().set_grows(false);
                 }
             }
             core.growing.set(false);

@@ -6,6 +6,7 @@ use crate::format::{RecordParts, RecordType};
 use crate::row::{Row, Verdict};
 use crate::sabotage::{Sabotage, is_planted};
 use crate::space::{Claim, ExtentSet};
+use crate::strain::Foreground;
 use crate::{Answer, Head, Key, Kind, Record, Shard};
 use bytes::Bytes;
 use openlake_checksum::crc64;
@@ -100,10 +101,13 @@ impl Core {
                     if is_planted(Sabotage::EarlyAcknowledge) {
                         return Answer::Ack;
                     }
-                    return self.durable(ordinal).await.map_or_else(|answer| answer, |()| Answer::Ack);
+                    let wait = self.strain.begin(self.runtime.now());
+                    let durable = self.durable(ordinal).await;
+                    self.strain.end(Foreground::DurableWrite, wait, self.runtime.now());
+                    return durable.map_or_else(|answer| answer, |()| Answer::Ack);
                 }
                 Err(needed) => {
-                    if let Err(answer) = self.room(needed, 1).await {
+                    if let Err(answer) = self.room(needed, claim).await {
                         return answer;
                     }
                 }
@@ -229,10 +233,10 @@ impl Core {
             stable,
         };
         let (total, tail_offset) = (parts.encoded_bytes(), parts.tail_offset());
-        let mut log = self.log.borrow_mut();
-        if !log.has_room_keeping(total, 1) {
+        if !self.has_log_room(total, claim_of(bytes)) {
             return Err(total);
         }
+        let mut log = self.log.borrow_mut();
         let salt = self.seed.salt;
         let appended = log.append(total, |target| parts.encode(target, salt));
         let Ok(ordinal) = appended else { return Err(total) };

@@ -147,11 +147,15 @@ impl Core {
         }
         self.note_log(bytes);
     }
-    /// Waits until a record of `bytes` can be appended; an answer when it never can. `kept`: segments ahead that are left to others.
-    pub async fn room(&self, bytes: usize, kept: usize) -> Result<(), Answer> {
+    /// Whether a record of `bytes` can be appended for a claim.
+    pub fn has_log_room(&self, bytes: usize, claim: Claim) -> bool {
+        self.log.borrow().has_room(bytes, self.may_roll(claim))
+    }
+    /// Waits until a record of `bytes` can be appended for a claim; an answer when it never can.
+    pub async fn room(&self, bytes: usize, claim: Claim) -> Result<(), Answer> {
         let began = self.runtime.now();
         loop {
-            let check = || match (self.log.borrow().has_room_keeping(bytes, kept), self.exhausted.get()) {
+            let check = || match (self.has_log_room(bytes, claim), self.lacks_segments(claim)) {
                 (true, _) => Some(Ok(())),
                 // The cleaner makes room, where there is any to make.
                 (false, true) if self.may_gain_room(Claim::Removal) => None,
@@ -163,7 +167,7 @@ impl Core {
                 return decided;
             }
             let waited = self.runtime.now().0.saturating_sub(began.0);
-            if self.exhausted.get() && u128::from(waited) >= PATIENCE.as_nanos() {
+            if self.lacks_segments(claim) && u128::from(waited) >= PATIENCE.as_nanos() {
                 return Err(Answer::Full);
             }
         }
@@ -208,7 +212,7 @@ impl Core {
         let in_use = !self.closing.get() && now.saturating_sub(self.last_prepare_ms.get()) < crate::prepare::BOUND_IN_USE_MS;
         let highest = self.highest_promise.get();
         let short = self.acceptor.get().bound_clock < highest.clock.saturating_add((crate::prepare::BOUND_AHEAD_MS / 2) << 16);
-        if in_use && short && self.log.borrow().fits_beside(STATE_RECORD_BYTES) {
+        if in_use && short && self.log.borrow().fits_beside(STATE_RECORD_BYTES, false) {
             // The open batch has room, so nothing can fail here but a log that has failed for everybody.
             self.append_bound(crate::prepare::bound_clock(highest)).ok();
         }

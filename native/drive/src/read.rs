@@ -5,6 +5,7 @@ use crate::entry::Entry;
 use crate::format::{PAGE_BYTES, StoredRecord};
 use crate::sabotage::{Sabotage, is_planted};
 use crate::space::{Place, pieces};
+use crate::strain::Foreground;
 use crate::{Answer, Block, Key, KeyState, Kind, ShardBytes, Want, WriteId};
 use bytes::{Bytes, BytesMut};
 use openlake_checksum::crc64;
@@ -115,7 +116,10 @@ impl Core {
             return Some(tail);
         }
         self.counters.cache_misses.add(1);
-        let tail = self.read_tail(entry).await?;
+        let wait = self.strain.begin(self.runtime.now());
+        let tail = self.read_tail(entry).await;
+        self.strain.end(Foreground::Read, wait, self.runtime.now());
+        let tail = tail?;
         if self.cache.borrow().takes(tail.len()) && intact(entry, &tail) {
             self.cache.borrow_mut().insert(key, Bytes::copy_from_slice(&tail));
         }

@@ -158,7 +158,7 @@ async fn take_in(core: &Rc<Core>, place: &ManifestPlace, base: RootBase) -> Resu
     let mut unsettled = scan_special(core, &runs).await?;
     if unsettled.len() > BACKLOG_ROWS {
         unsettled.truncate(BACKLOG_ROWS);
-        core.index.borrow_mut().set_unsettled_elsewhere(true);
+        core.index.borrow_mut().note_unsettled_elsewhere();
     }
     for keys in unsettled.chunks(LOADS) {
         load_rows(core, keys.iter().cloned()).await?;

@@ -4,7 +4,7 @@ use crate::core::{Core, Effect, Mark};
 use crate::entry::Entry;
 use crate::format::{MarkKind, MarkParts, mark_bytes};
 use crate::sabotage::{Sabotage, is_planted};
-use crate::space::Place;
+use crate::space::{Claim, Place};
 use crate::{Answer, Ballot, Key, LOCAL_BUCKET};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
@@ -90,7 +90,7 @@ impl Core {
             }
             // Without any waiting there is no room to wait for: the cleaner, which makes it, may itself wait for a checkpoint.
             if !self.marks.borrow().queue.is_empty() {
-                self.room(MARK_ROOM_BYTES, 0).await?;
+                self.room(MARK_ROOM_BYTES, Claim::Mark).await?;
                 self.append_marks();
             }
             self.wake_pump();
@@ -125,8 +125,9 @@ impl Core {
             moved: false,
         };
         let bytes = parts.encoded_bytes();
+        let may_roll = self.may_roll(Claim::Mark);
         let mut log = self.log.borrow_mut();
-        if !log.fits_beside(bytes) {
+        if !log.fits_beside(bytes, may_roll) {
             return Err(mark);
         }
         let salt = self.seed.salt;

@@ -17,4 +17,4 @@ pub(crate) use geometry::Geometry;
 pub(crate) use image::{BitmapImage, LogSegmentImage, SpaceImage};
 pub(crate) use ledger::Ledger;
 pub(crate) use place::Place;
-pub(crate) use rules::{Claim, KEPT_FOR_INDEX, PACKED_PERCENT};
+pub(crate) use rules::{Claim, KEPT_FROM_INDEX, KEPT_FROM_LOG, KEPT_FROM_MERGES, Supply};

@@ -234,10 +234,14 @@ impl Core {
                 staged.extents.extend(extents);
                 continue;
             }
-            match self.grow().await {
-                Err(Answer::Full) => self.await_bulk(wanted - held).await?,
-                other => other?,
+            if self.may_gain_bulk_by_growing(wanted - held) {
+                match self.grow().await {
+                    Ok(()) => continue,
+                    Err(Answer::Full) => {}
+                    Err(other) => return Err(other),
+                }
             }
+            self.await_bulk(wanted - held).await?;
         }
     }
 
@@ -258,13 +262,14 @@ impl Core {
     /// Takes bulk space, letting go of what is no longer needed first.
     fn allocate(&self, bytes: u64) -> Option<Vec<crate::space::Extent>> {
         self.take_back_space(false);
-        let first = self.space.borrow_mut().allocate(bytes);
+        let supply = self.supply();
+        let first = self.space.borrow_mut().allocate(bytes, supply);
         if first.is_some() || self.medium.may_grow() {
             // Containers first: only a drive that cannot grow cuts the grace of dropped versions short.
             return first;
         }
         self.take_back_space(true);
-        self.space.borrow_mut().allocate(bytes)
+        self.space.borrow_mut().allocate(bytes, supply)
     }
     /// Marks space as free that nothing refers to any more. `all`: dropped versions lose their grace.
     pub fn take_back_space(&self, all: bool) {

@@ -17,6 +17,7 @@ mod memory;
 mod model;
 #[cfg(feature = "sabotage")]
 mod mutations;
+mod pace;
 mod protocol;
 mod rows;
 mod runs;

@@ -20,6 +20,7 @@ pub mod node;
 pub mod plan;
 pub mod random;
 pub mod redundancy;
+mod replacing;
 pub mod simulation;
 pub mod value;
 pub mod values;

@@ -1,4 +1,5 @@
 //! Checkers that never found anything prove nothing: each known bug, planted on purpose, is found within the stated number of seeds.
+//! (Two rules for replaced drives: see `replaced_drives.rs`.)
 
 use openlake_drive::sabotage::Sabotage;
 use openlake_simulation::plan::{Plan, Shape};
@@ -14,6 +15,13 @@ const FOUR: Shape = Shape {
 const THREE: Shape = Shape {
     data: 2,
     parity: 1,
+    nodes: 3,
+    sets: 1,
+};
+
+const ONE_AND_TWO: Shape = Shape {
+    data: 1,
+    parity: 2,
     nodes: 3,
     sets: 1,
 };
@@ -76,4 +84,19 @@ fn acknowledging_before_durability_is_found() {
 #[test]
 fn a_forgotten_complete_is_found() {
     is_found(Sabotage::ForgottenComplete, FOUR, 61..=100);
+}
+
+#[test]
+fn a_fill_by_force_is_found() {
+    is_found_in(Plan::replacing, Sabotage::HealByForce, ONE_AND_TWO, 15..=45);
+}
+
+#[test]
+fn a_blank_drive_that_counts_is_found() {
+    is_found_in(Plan::replacing, Sabotage::BlankCounts, FOUR, 5..=35);
+}
+
+#[test]
+fn healing_before_the_adoption_is_found() {
+    is_found_in(Plan::replacing, Sabotage::HealBeforeAdoption, FOUR, 5..=35);
 }

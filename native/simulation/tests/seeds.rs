@@ -69,6 +69,24 @@ fn four_nodes_three_sets() {
 }
 
 #[test]
+fn drives_replaced_all_the_time() {
+    for seed in 401..405 {
+        let shape = Shape {
+            data: 2,
+            parity: 2,
+            nodes: 4,
+            sets: 1,
+        };
+        let report = run(&Plan::replacing(seed, Some(shape)), false);
+        assert!(
+            report.problems.is_empty(),
+            "{}\nreplay: npm run simulate -- --replacing --seed {seed} --seeds 1 --shape 2+2@4 --verbose",
+            report.problems.join("\n")
+        );
+    }
+}
+
+#[test]
 fn a_seed_replays_to_the_same_events() {
     for seed in 1..5 {
         let plan = Plan::from_seed(

@@ -4,6 +4,7 @@ use super::freeze::Frozen;
 use super::{KEPT, Kept, RootBase};
 use crate::Answer;
 use crate::blob::{Blob, BlobWriter};
+use crate::cleaner::{Pace, Work};
 use crate::core::Core;
 use crate::format::{MANIFEST_EXTENTS_LIMIT, Manifest, ManifestPlace, ManifestRun};
 use crate::index::{FrozenRows, Run, RunWriter, bitmap_key};
@@ -81,6 +82,7 @@ impl Core {
     async fn write_run(self: &Rc<Core>, mut rows: FrozenRows, bitmaps: &[BitmapImage]) -> Result<Option<Rc<Run>>, String> {
         // A row may add a marker.
         let mut writer = RunWriter::new(self, 0, rows.rows() * 2 + bitmaps.len() as u64);
+        let (mut pace, mut written) = (Pace::new(self, Work::Checkpoint), 0);
         loop {
             let more = self.index.borrow_mut().encode_frozen(&mut rows, ROWS_A_STEP, &mut writer);
             writer.write_out().await.map_err(in_words)?;
@@ -88,6 +90,8 @@ impl Core {
                 break;
             }
             self.runtime.yield_now().await;
+            let before = std::mem::replace(&mut written, writer.written_bytes());
+            pace.after((written - before) as usize).await;
         }
         for image in bitmaps {
             let words: Vec<u8> = image.words.iter().flat_map(|word| word.to_le_bytes()).collect();

@@ -55,7 +55,7 @@ impl Core {
             }
             offset += batch.header.length as usize;
             self.wake_pump();
-            pace.after(self, batch.header.length as usize).await;
+            pace.after(batch.header.length as usize).await;
             if !self.may_clean() {
                 return false;
             }

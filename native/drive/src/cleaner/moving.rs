@@ -4,7 +4,7 @@ use crate::core::{Core, Effect};
 use crate::entry::Entry;
 use crate::format::{MarkKind, MarkParts, StoredMark, StoredRecord, mark_bytes};
 use crate::sabotage::{Sabotage, is_planted};
-use crate::space::Place;
+use crate::space::{Claim, Place};
 use crate::{Answer, Key, Kind};
 use std::rc::Rc;
 
@@ -96,10 +96,10 @@ impl Core {
     }
     /// Appends a copy of `bytes`, written by `encode` with the drive's salt; `effect` is what it does once durable.
     fn append_moved(&self, bytes: usize, effect: Effect, encode: impl FnOnce(&mut [u8], u64)) -> Moving {
-        let mut log = self.log.borrow_mut();
-        if !log.has_room_keeping(bytes, 1) {
+        if !self.has_log_room(bytes, Claim::Move) {
             return Moving::NeedsRoom(bytes);
         }
+        let mut log = self.log.borrow_mut();
         let salt = self.seed.salt;
         if log.append(bytes, |target| encode(target, salt)).is_err() {
             return Moving::NeedsRoom(bytes);
@@ -111,9 +111,9 @@ impl Core {
     /// Waits for room for a move, which may use all of the reserve; `Full` when only the cleaner itself could make some.
     pub async fn room_to_move(&self, bytes: usize) -> Result<(), Answer> {
         self.wake_pump();
-        let check = || match self.log.borrow().has_room_keeping(bytes, 1) {
+        let check = || match self.has_log_room(bytes, Claim::Move) {
             true => Some(Ok(())),
-            false if self.exhausted.get() && !self.space.borrow().has_retired() => Some(Err(Answer::Full)),
+            false if self.lacks_segments(Claim::Move) && !self.space.borrow().has_retired() => Some(Err(Answer::Full)),
             false => None,
         };
         self.log_changed.until(check).await

@@ -2,7 +2,7 @@
 
 use crate::Answer;
 use crate::core::Core;
-use crate::space::Claim;
+use crate::space::{Claim, Supply};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -12,18 +12,50 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 impl Core {
+    /// What there is beside the free segments.
+    pub fn supply(&self) -> Supply {
+        Supply {
+            ready: self.log.borrow().ready_segments() as u32,
+            index_bytes: self.index_bytes.get(),
+        }
+    }
     /// Whether a claim may be met now; lets go of what is no longer needed first.
     pub fn has_room_for(&self, claim: Claim) -> bool {
-        if self.space.borrow().has_room_for(claim) {
+        let supply = self.supply();
+        let has_room = || !self.owes_checkpoint() && self.space.borrow().has_room_for(claim, supply);
+        if has_room() {
             return true;
         }
-        self.take_back_space(true);
-        self.space.borrow().has_room_for(claim)
+        let may_grow = self.medium.may_grow();
+        self.space.borrow_mut().set_grows(may_grow);
+        self.take_back_space(!may_grow);
+        has_room()
+    }
+    /// Whether so many rows changed that they might take more space than is kept for a checkpoint.
+    fn owes_checkpoint(&self) -> bool {
+        self.index.borrow().dirty_bytes() as u64 > u64::from(self.medium.geometry().segment_bytes)
+    }
+    /// Whether the log may go on in another segment for a claim.
+    pub fn may_roll(&self, claim: Claim) -> bool {
+        let supply = self.supply();
+        self.space.borrow().may_roll(claim, supply)
+    }
+    /// Whether it may not, and no container can be made.
+    pub fn lacks_segments(&self, claim: Claim) -> bool {
+        !self.log.borrow().is_backed_up() && !self.may_roll(claim) && !self.medium.may_grow()
     }
     /// Whether cleaning can make room for a claim.
     pub fn may_gain_room(&self, claim: Claim) -> bool {
-        let packed = self.space.borrow().is_full() && claim == Claim::Data;
+        let supply = self.supply();
+        let packed = claim == Claim::Data && self.space.borrow().is_full(supply);
         !packed && self.may_gain_space()
+    }
+    /// Whether another container would help.
+    fn may_gain_by_growing(&self, claim: Claim) -> bool {
+        let supply = self.supply();
+        let space = self.space.borrow();
+        let full = claim == Claim::Data && space.is_full(supply);
+        !full && !space.may_roll(claim, supply) && self.medium.may_grow()
     }
     /// Waits until a claim may be met; `Full` where cleaning does not help, or not soon enough.
     pub async fn await_room_for(self: &Rc<Core>, claim: Claim) -> Result<(), Answer> {
@@ -36,8 +68,17 @@ impl Core {
             if self.has_room_for(claim) {
                 return Ok(());
             }
+            if self.may_gain_by_growing(claim) {
+                self.grow().await.ok();
+                continue;
+            }
             let waited = self.runtime.now().0.saturating_sub(began.0);
-            if !self.may_gain_room(claim) || u128::from(waited) > PATIENCE.as_nanos() {
+            if self.owes_checkpoint() {
+                self.request_checkpoint();
+            } else if !self.may_gain_room(claim) {
+                return Err(Answer::Full);
+            }
+            if u128::from(waited) > PATIENCE.as_nanos() {
                 return Err(Answer::Full);
             }
             self.runtime.sleep(LOOK_AGAIN).await;
@@ -46,10 +87,17 @@ impl Core {
 }
 
 impl Core {
-    /// The same for bulk bytes.
+    /// Whether another container would help bulk bytes that found no space.
+    pub fn may_gain_bulk_by_growing(&self, bytes: u64) -> bool {
+        let supply = self.supply();
+        let space = self.space.borrow();
+        self.medium.may_grow() && !space.is_full_with(bytes, supply) && !space.is_full(supply)
+    }
+    /// Waits until bulk bytes may find space.
     pub async fn await_bulk(self: &Rc<Core>, bytes: u64) -> Result<(), Answer> {
         // With room, yet not given any: too fragmented.
-        if self.space.borrow().is_full_with(bytes) || self.has_room_for(Claim::Data) {
+        let supply = self.supply();
+        if self.space.borrow().is_full_with(bytes, supply) || self.has_room_for(Claim::Data) {
             return Err(Answer::Full);
         }
         self.await_room_for(Claim::Data).await

@@ -1,11 +1,5 @@
 //! Which segment to clean: cost and benefit, as in log-structured filesystems (Rosenblum and Ousterhout, 1992). Pure.
 
-use crate::space::PACKED_PERCENT;
-
-/// Where somebody waits for space, what is packed somewhat more tightly is cleaned, too. Not more: copies are padded as well, and what
-/// gains nothing would be cleaned for ever.
-const PACKED_PERCENT_WHEN_SHORT: u64 = 92;
-
 /// A segment of the log that might be cleaned.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Candidate {
@@ -17,11 +11,10 @@ pub(crate) struct Candidate {
 }
 
 /// The candidate with the highest (1 - u) x age / (1 + u), where u is its share of live bytes: what is gained, for how long, by what
-/// it costs to read and write. `None` when all are packed too tightly.
-pub(crate) fn best(candidates: impl Iterator<Item = Candidate>, segment_bytes: u64, short: bool) -> Option<Candidate> {
-    let limit = if short { PACKED_PERCENT_WHEN_SHORT } else { PACKED_PERCENT };
+/// it costs to read and write. `None` when in all of them more than `packed_percent` lives.
+pub(crate) fn best(candidates: impl Iterator<Item = Candidate>, segment_bytes: u64, packed_percent: u64) -> Option<Candidate> {
     candidates
-        .filter(|candidate| candidate.live_bytes * 100 <= segment_bytes * limit)
+        .filter(|candidate| candidate.live_bytes * 100 <= segment_bytes * packed_percent)
         .max_by(|left, right| worth(left, segment_bytes).total_cmp(&worth(right, segment_bytes)))
 }
 
@@ -45,10 +38,10 @@ mod tests {
 
     #[test]
     fn the_emptiest_of_equal_age_and_the_oldest_of_equal_share_win() {
-        let chosen = |candidates: &[Candidate]| best(candidates.iter().copied(), 100, false).map(|best| best.segment);
+        let chosen = |candidates: &[Candidate]| best(candidates.iter().copied(), 100, 85).map(|best| best.segment);
         assert_eq!(chosen(&[candidate(1, 50, 3), candidate(2, 20, 3), candidate(3, 80, 3)]), Some(2));
         assert_eq!(chosen(&[candidate(1, 50, 3), candidate(2, 50, 9)]), Some(2));
         assert_eq!(chosen(&[candidate(1, 86, 9)]), None);
-        assert_eq!(best([candidate(1, 86, 9)].into_iter(), 100, true).map(|best| best.segment), Some(1));
+        assert_eq!(best([candidate(1, 86, 9)].into_iter(), 100, 92).map(|best| best.segment), Some(1));
     }
 }

@@ -153,7 +153,11 @@ impl Directory {
         let path = self.path.join(container_name(number));
         let unfinished = self.path.join(format!("{}.new", container_name(number)));
         let file = open_locked(&self.runtime, &unfinished, &writing(true)).await?;
-        file.allocate(0, length).await?;
+        if let Err(error) = file.allocate(0, length).await {
+            // What was allocated of it is others' again.
+            self.runtime.remove(&unfinished).ok();
+            return Err(error);
+        }
         file.flush().await?;
         self.runtime.rename(&unfinished, &path)?;
         self.sync()?;

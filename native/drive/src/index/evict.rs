@@ -55,6 +55,7 @@ impl Index {
             .range((start.as_ref().map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded));
         let around = start.iter().flat_map(|hand| self.order.range(..=hand));
         for key in behind.chain(around).take(STEP_ROWS) {
+            self.looked_in_vain += 1;
             self.hand = Some(key.clone());
             let Some(slot) = self.rows.get(key) else { continue };
             let clean = standing(slot.epoch, self.frozen, self.installed) == Standing::Clean || is_planted(Sabotage::EvictDirty);
@@ -67,15 +68,21 @@ impl Index {
                 }
             }
         }
-        // Where nearly all is pinned, not every caller looks in vain.
-        self.evict_at = if victims.is_empty() { used + self.limit_bytes / 256 } else { 0 };
+        if !victims.is_empty() {
+            self.looked_in_vain = 0;
+        }
+        // Twice around: what was in use has had its chance. Where nearly all is pinned, not every caller looks in vain.
+        let in_vain = self.looked_in_vain > self.order.len() * 2;
+        self.evict_at = if in_vain { used + self.limit_bytes / 256 } else { 0 };
         victims.iter().for_each(|key| self.let_go(key));
     }
     fn let_go(&mut self, key: &Key) {
         if let Some(slot) = self.rows.remove(key) {
             self.resident_bytes = self.resident_bytes.saturating_sub(slot.bytes);
             self.order.remove(key);
-            self.unsettled_elsewhere |= slot.is_unsettled();
+            if slot.is_unsettled() {
+                self.unsettled_elsewhere = self.unsettled_elsewhere.or(Some(0));
+            }
             if slot.row.is_empty() {
                 self.forget_key();
             }

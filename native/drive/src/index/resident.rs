@@ -43,12 +43,14 @@ pub(crate) struct Index {
     pub(super) frozen_bytes: usize,
     /// Where eviction goes on.
     pub(super) hand: Option<Key>,
-    /// Unsettled rows are in the runs alone.
-    pub(super) unsettled_elsewhere: bool,
+    /// The runs know of unsettled rows that nobody else thinks of, or will when this epoch is installed.
+    pub(super) unsettled_elsewhere: Option<u64>,
     /// Rows that a copy of their trace is on its way for; they stay.
     pub(super) traces_on_their_way: BTreeSet<Key>,
     /// It found nothing to let go; it tries again when so much memory is used.
     pub(super) evict_at: usize,
+    /// Rows that it looked at since it last found one.
+    pub(super) looked_in_vain: usize,
     /// Newest first.
     pub(super) runs: Rc<Vec<Rc<Run>>>,
     /// Memory of their filters and fences.
@@ -78,9 +80,10 @@ impl Index {
             frozen_rows: 0,
             frozen_bytes: 0,
             hand: None,
-            unsettled_elsewhere: false,
+            unsettled_elsewhere: None,
             traces_on_their_way: BTreeSet::new(),
             evict_at: 0,
+            looked_in_vain: 0,
             runs: Rc::default(),
             pinned_bytes: 0,
             retired: Vec::new(),
@@ -229,6 +232,10 @@ impl Index {
     pub fn runs(&self) -> Rc<Vec<Rc<Run>>> {
         self.runs.clone()
     }
+    /// Bytes of all runs.
+    pub fn runs_bytes(&self) -> u64 {
+        self.runs.iter().map(|run| run.blob.length).sum()
+    }
     /// Changes whenever a checkpoint's run is installed: what was read from the runs before may be old. (A merge changes nothing.)
     pub fn generation(&self) -> u64 {
         self.generation
@@ -254,11 +261,15 @@ impl Index {
     }
     /// Whether the runs may know of unsettled rows that are not in memory.
     pub fn has_unsettled_elsewhere(&self) -> bool {
-        self.unsettled_elsewhere
+        self.unsettled_elsewhere.is_some()
     }
-    /// Says so, or that all of them are about to be looked for.
-    pub fn set_unsettled_elsewhere(&mut self, elsewhere: bool) {
-        self.unsettled_elsewhere = elsewhere;
+    /// Says so, of rows as they are now.
+    pub fn note_unsettled_elsewhere(&mut self) {
+        self.unsettled_elsewhere = Some(self.epoch);
+    }
+    /// All that the runs know of are about to be looked for; those that no run has yet, later.
+    pub fn begin_look_elsewhere(&mut self) {
+        self.unsettled_elsewhere = self.unsettled_elsewhere.filter(|epoch| *epoch > self.installed);
     }
     /// Keeps the row of a trace in memory until its copy is durable.
     pub fn begin_trace_move(&mut self, key: &Key) {

@@ -6,6 +6,7 @@ use super::run_encoder::RunEncoder;
 use crate::Answer;
 use crate::blob::BlobWriter;
 use crate::core::Core;
+use crate::space::KEPT_FROM_INDEX;
 use std::rc::Rc;
 
 /// Encoded bytes are handed on in such steps.
@@ -22,7 +23,7 @@ pub(crate) struct RunWriter {
 impl RunWriter {
     /// A run of about `expected_entries`; `level` as in [`Run`].
     pub fn new(core: &Rc<Core>, level: u8, expected_entries: u64) -> RunWriter {
-        RunWriter::keeping(core, level, expected_entries, 0)
+        RunWriter::keeping(core, level, expected_entries, KEPT_FROM_INDEX)
     }
     /// The same for a run that can wait: it takes no segment when only `kept_segments` are free.
     pub fn keeping(core: &Rc<Core>, level: u8, expected_entries: u64, kept_segments: u32) -> RunWriter {
@@ -46,6 +47,10 @@ impl RunWriter {
     /// Entries so far.
     pub fn entries(&self) -> u64 {
         self.encoder.entries()
+    }
+    /// Bytes handed on so far.
+    pub fn written_bytes(&self) -> u64 {
+        self.blob.length()
     }
     /// Hands on what was encoded, if it is worth it. Errors: `Full`, `Failed`.
     pub async fn write_out(&mut self) -> Result<(), Answer> {

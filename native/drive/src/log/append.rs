@@ -166,19 +166,18 @@ impl<E> Log<E> {
     pub fn set_state(&mut self, state: AcceptorState) {
         self.state = state;
     }
-    /// Whether a record of `bytes` can be appended now (a failed log takes none, and says so at once).
-    pub fn has_room(&self, bytes: usize) -> bool {
-        self.has_room_keeping(bytes, 0)
-    }
-    /// The same, with `kept` segments ahead left to others: to marks and promises, which must not wait for what waits for them.
-    pub fn has_room_keeping(&self, bytes: usize, kept: usize) -> bool {
+    /// Whether a record of `bytes` can be appended now (a failed log takes none, and says so at once), in the segment in use or, where
+    /// it `may_roll`, in the next one.
+    pub fn has_room(&self, bytes: usize, may_roll: bool) -> bool {
         if self.failed {
             return true;
         }
-        if self.failing || self.closed.len() >= CLOSED_LIMIT {
-            return false;
-        }
-        self.fits_open(bytes) || self.fits_segment(self.head_if_closed(), bytes) || (self.may_roll() && self.ready.len() > kept)
+        let fits = self.fits_open(bytes) || self.fits_segment(self.head_if_closed(), bytes);
+        !self.is_backed_up() && (fits || (may_roll && self.may_roll()))
+    }
+    /// Whether nothing more can be appended until some writes have ended.
+    pub fn is_backed_up(&self) -> bool {
+        self.failing || self.closed.len() >= CLOSED_LIMIT
     }
     fn may_roll(&self) -> bool {
         !self.ready.is_empty() && self.zeroing != Some(self.head.next)
@@ -220,9 +219,9 @@ impl<E> Log<E> {
     pub fn set_last_effect(&mut self, bytes: usize, effect: E) {
         self.open.add_effect(bytes, effect);
     }
-    /// Whether a record of `bytes` can be appended now without closing a batch that has records.
-    pub fn fits_beside(&self, bytes: usize) -> bool {
-        (self.open.is_empty() || self.fits_open(bytes)) && self.has_room(bytes)
+    /// Whether a record of `bytes` can be appended now without closing a batch that has records; `may_roll` as for [`Log::has_room`].
+    pub fn fits_beside(&self, bytes: usize, may_roll: bool) -> bool {
+        (self.open.is_empty() || self.fits_open(bytes)) && self.has_room(bytes, may_roll)
     }
     /// Whether the open batch should leave now.
     pub fn should_close(&self) -> bool {

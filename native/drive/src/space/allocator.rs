@@ -4,7 +4,7 @@
 //! died is in no image, so it is simply free again.
 
 use super::held::Held;
-use super::{Extent, Geometry, SpaceImage};
+use super::{Extent, Geometry, SpaceImage, Supply};
 use std::collections::BTreeSet;
 
 /// What a segment is used for.
@@ -42,6 +42,9 @@ pub(crate) struct Space {
     segments: Vec<Segment>,
     /// Segments below this number lie in containers that exist.
     made: u32,
+    /// Whether further containers can be made.
+    grows: bool,
+    /// Free segments that exist.
     free: u32,
     cursor: u32,
     used_granules: u64,
@@ -63,7 +66,8 @@ impl Space {
             geometry,
             segments,
             made,
-            free: geometry.segments,
+            grows: true,
+            free: made,
             cursor: 0,
             used_granules: 0,
             log_segments: 0,
@@ -87,19 +91,25 @@ impl Space {
     }
     /// Tells that more containers exist.
     pub fn set_made(&mut self, made: u32) {
+        let added = self.segments.iter().take(made as usize).skip(self.made as usize);
+        self.free += added.filter(|segment| segment.class == SegmentClass::Free).count() as u32;
         self.made = self.made.max(made);
     }
-    /// Gives up the segments of containers that could not be made.
-    pub fn forget_unmade(&mut self) {
-        self.free = self.segments[..self.made as usize]
-            .iter()
-            .filter(|segment| segment.class == SegmentClass::Free)
-            .count() as u32;
-        self.segments.truncate(self.made as usize);
+    /// Whether further containers can be made, for all that is known.
+    pub fn set_grows(&mut self, grows: bool) {
+        self.grows = grows;
     }
-    /// Free segments, those of containers not made yet included.
+    /// Free segments in containers that exist.
     pub fn free_segments(&self) -> u32 {
         self.free
+    }
+    /// Segments that the drive has or can have.
+    pub fn reachable_segments(&self) -> u32 {
+        if self.grows { self.segments.len() as u32 } else { self.made }
+    }
+    /// Free segments, those of containers that can be made included.
+    pub fn reachable_free_segments(&self) -> u32 {
+        self.free + self.reachable_segments().saturating_sub(self.made)
     }
     /// Open number of a log segment; it changes when the segment is used again. 0: none.
     pub fn generation(&self, number: u32) -> u64 {
@@ -124,12 +134,12 @@ impl Space {
     /// Marks a segment as part of the log.
     pub fn claim_log(&mut self, number: u32, generation: u64) {
         if let Some(segment) = self.segments.get_mut(number as usize) {
-            if segment.class == SegmentClass::Free {
-                self.free -= 1;
-                self.log_segments += 1;
-            }
-            segment.class = SegmentClass::Log;
+            let was = std::mem::replace(&mut segment.class, SegmentClass::Log);
             segment.generation = generation;
+            if was == SegmentClass::Free {
+                self.log_segments += 1;
+                self.count_free(number, false);
+            }
         }
     }
     /// A log segment out of which everything that lives was moved, durably; it is used again two checkpoints later.
@@ -158,8 +168,8 @@ impl Space {
         {
             self.live_log_bytes -= segment.live_bytes;
             *segment = Segment::free();
-            self.free += 1;
             self.log_segments -= 1;
+            self.count_free(number, true);
         }
     }
     /// A log segment as an image describes it. One without life may be used for something else by now: it was retired when the image
@@ -242,16 +252,22 @@ impl Space {
         {
             segment.class = SegmentClass::Free;
             segment.bitmap = Vec::new();
-            self.free += 1;
+            self.count_free(extent.segment, true);
         }
     }
     /// Allocates at least `bytes` in as few extents as the space allows; `None` (nothing taken) when existing containers lack it or
-    /// only the reserve is left.
-    pub fn allocate(&mut self, bytes: u64) -> Option<Vec<Extent>> {
-        if self.is_full_with(bytes) {
+    /// only what others need is left.
+    pub fn allocate(&mut self, bytes: u64, supply: Supply) -> Option<Vec<Extent>> {
+        if self.is_full_with(bytes, supply) {
             return None;
         }
-        self.allocate_keeping(bytes, self.reserve_segments(), None)
+        // What bulk segments lack in free granules, cleaning cannot give them.
+        let kept = if self.is_full(supply) {
+            u32::MAX
+        } else {
+            self.kept_from_bulk(supply)
+        };
+        self.allocate_keeping(bytes, kept, None)
     }
     /// As [`Space::allocate`], until only `kept_segments` are free: for what the drive needs to give space back.
     pub fn allocate_own(&mut self, bytes: u64, kept_segments: u32) -> Option<Vec<Extent>> {
@@ -332,7 +348,13 @@ impl Space {
         segment.class = SegmentClass::Bulk;
         segment.bitmap = vec![0; granules.div_ceil(64) as usize];
         segment.free_granules = granules;
-        self.free -= 1;
+        self.count_free(number, false);
+    }
+    /// A segment became free, or is free no more.
+    fn count_free(&mut self, number: u32, is_free: bool) {
+        if number < self.made {
+            self.free = if is_free { self.free + 1 } else { self.free - 1 };
+        }
     }
 
     fn mark(&mut self, extent: Extent, used: bool) {

@@ -14,7 +14,7 @@ const CONTAINERS: u64 = 64;
 /// Granules are 16 KiB up to this capacity, 64 KiB above, so that the bitmap stays small.
 const SMALL_GRANULE_CAPACITY: u64 = 8 << 40;
 /// Fewer segments leave no room beside the reserve.
-const FEWEST_SEGMENTS: u64 = 8;
+const FEWEST_SEGMENTS: u64 = 16;
 
 /// The cut of one drive; fixed when it is formatted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +47,10 @@ impl Geometry {
             granule_bytes: granule,
             container_bytes: container / segment * segment,
         })
+    }
+    /// The smallest capacity of a drive, in bytes.
+    pub fn least_capacity_bytes(segment_bytes: Option<u32>) -> u64 {
+        FEWEST_SEGMENTS * segment_bytes.map_or(SMALLEST_SEGMENT_BYTES, u64::from)
     }
     /// Whether a cut read from a drive can be worked with.
     pub fn is_sound(&self) -> bool {

@@ -1,47 +1,147 @@
 //! Who may still take space, and when a drive is full.
 //!
-//! A live byte of the log counts as 1/0.85: a log packed more tightly than that has no segment worth cleaning, so the space above is
-//! needed to keep it writable. Data is refused at 95 % of the capacity so counted, or when only the reserve of segments is free. The
-//! reserve belongs to what makes room or must not fail: deletes, marks, moves of the cleaner, checkpoints.
+//! Free segments (only those in containers that exist) are given out in an order, so that whatever makes room in the end always finds
+//! what it needs. Each line has its own segments, and may use those of the lines above it:
+//!
+//! ```text
+//!   data       all but the reserve, and but what the index takes once more (a merge writes all of it anew)
+//!   records    about bulk that has its space: what is left of the reserve on larger drives
+//!   removals   tombstones, collections:   REMOVAL  1 segment
+//!   moves      the cleaner's copies:      MOVES    2 segments, more than a victim's life takes
+//!   marks      marks, promises, closing:  MARKS    1 segment
+//!   merges     runs of the index anew:    until only the next two lines are left
+//!   index      checkpoints:               INDEX    2 segments; a checkpoint is made before changed rows take one
+//!   start      the next run of the drive: START    2 segments
+//! ```
+//!
+//! Why that never ends in a deadlock. Data is taken only while a cleaned log (see below) leaves the reserve free, so when data is
+//! refused there is a segment worth cleaning, or deletes make one. Its copies, the checkpoints that give it back, and the marks that
+//! these write have segments that nobody above can take; the cleaner empties one victim at a time and spends no more before it is
+//! given back, which is more than its copies took. A crash at any point gives back what was not named durably; a start on a drive that
+//! lacks segments goes on in the log's last segment, so that starts cost nothing however often they are cut short.
+//!
+//! A live byte of the log counts as 1/0.85 (more where segments are small beside records): a log packed more tightly has no segment
+//! worth cleaning.
 
-use super::{Segment, SegmentClass, Space};
+use super::{Geometry, Segment, SegmentClass, Space};
 
 /// Above this share of live bytes a segment of the log is not worth cleaning.
-pub(crate) const PACKED_PERCENT: u64 = 85;
+const PACKED_PERCENT: u64 = 85;
+/// Where somebody waits for space, what is packed somewhat more tightly is cleaned, too. Not more: copies are padded as well, and what
+/// gains nothing would be cleaned for ever.
+const PACKED_PERCENT_WHEN_SHORT: u64 = 92;
+/// So much may stay unused at a segment's end, as the next record does not fit.
+const END_BYTES: u64 = 64 << 10;
 /// Data is refused when this share of the capacity is in use, as counted here.
 const FULL_PERCENT: u64 = 95;
 
-/// Free segments that the log leaves to the checkpoints, without which nothing is given back. A start may use them.
-pub(crate) const KEPT_FOR_INDEX: u32 = 2;
+/// A start opens one segment and names another.
+const START: u32 = 2;
+/// One checkpoint.
+const INDEX: u32 = 2;
+const MARKS: u32 = 1;
+const MOVES: u32 = 2;
+const REMOVAL: u32 = 1;
+/// What the lines above data keep, at least; what is more goes to records and removals.
+const LEAST_RESERVE: u32 = START + INDEX + MARKS + MOVES + REMOVAL;
+/// Of all segments, the share that is kept.
+const RESERVE_SHARE: u32 = 50;
+
+/// Free segments that the log never takes but at a start.
+pub(crate) const KEPT_FROM_LOG: u32 = START + INDEX;
+/// Free segments that a merge leaves to checkpoints.
+pub(crate) const KEPT_FROM_MERGES: u32 = START + INDEX;
+/// Free segments that a checkpoint leaves to starts.
+pub(crate) const KEPT_FROM_INDEX: u32 = START;
 
 /// What wants space.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Claim {
-    /// New bytes.
-    Data,
+    /// Marks, promises, the last words of a drive that closes: what checkpoints and closing wait for.
+    Mark,
+    /// A copy made by the cleaner.
+    Move,
+    /// A tombstone, or its collection: makes room in the end.
+    Removal,
     /// A record about bytes that have their space already.
     Record,
-    /// A tombstone or mark: makes room in the end.
-    Removal,
+    /// New bytes.
+    Data,
+}
+
+/// What there is beside the free segments.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Supply {
+    /// Segments that the log has taken to go on in.
+    pub ready: u32,
+    /// Bytes of the index's runs.
+    pub index_bytes: u64,
+}
+
+impl Geometry {
+    /// Segments that data never takes.
+    pub fn reserve_segments(&self) -> u32 {
+        (self.segments / RESERVE_SHARE).max(LEAST_RESERVE)
+    }
+    /// The share of live bytes above which a segment is not worth cleaning; `short`: somebody waits.
+    pub fn packed_percent(&self, short: bool) -> u64 {
+        let lost = END_BYTES * 100 / u64::from(self.segment_bytes);
+        match short {
+            false => PACKED_PERCENT.min(95_u64.saturating_sub(lost)),
+            true => PACKED_PERCENT_WHEN_SHORT.min(97_u64.saturating_sub(lost)),
+        }
+    }
 }
 
 impl Space {
-    /// Free segments kept for deletes, marks, moves and checkpoints.
+    /// Free segments kept for all that is not data.
     pub fn reserve_segments(&self) -> u32 {
-        let segments = self.geometry().segments;
-        (segments / 50).max(4).min(segments / 4)
+        self.geometry().reserve_segments()
+    }
+    fn index_segments(&self, supply: Supply) -> u32 {
+        supply.index_bytes.div_ceil(u64::from(self.geometry().segment_bytes)) as u32
+    }
+    /// Segments that the log may still go on in, those kept for checkpoints and starts aside.
+    fn spare(&self, supply: Supply) -> u32 {
+        supply.ready + self.free_segments().saturating_sub(KEPT_FROM_LOG)
+    }
+    /// How many of them a claim leaves to others.
+    fn kept_by(&self, claim: Claim, supply: Supply) -> u32 {
+        let more = self.reserve_segments() - LEAST_RESERVE;
+        match claim {
+            Claim::Mark => 0,
+            Claim::Move => MARKS,
+            Claim::Removal => MARKS + MOVES,
+            Claim::Record => MARKS + MOVES + more / 2,
+            Claim::Data => MARKS + MOVES + REMOVAL + more + self.index_segments(supply),
+        }
+    }
+    /// Whether the log may go on in another segment for a claim.
+    pub fn may_roll(&self, claim: Claim, supply: Supply) -> bool {
+        self.spare(supply) > self.kept_by(claim, supply)
+    }
+    /// Free segments that new bulk leaves to others.
+    pub fn kept_from_bulk(&self, supply: Supply) -> u32 {
+        (self.kept_by(Claim::Data, supply) + KEPT_FROM_LOG).saturating_sub(supply.ready)
     }
     /// Bytes in use as the rule above counts them.
     pub fn counted_bytes(&self) -> u64 {
-        self.live_log_bytes() / PACKED_PERCENT * 100 + self.used_granule_bytes()
+        self.live_log_bytes() / self.geometry().packed_percent(false) * 100 + self.used_granule_bytes()
     }
-    /// Whether so much is in use that cleaning could not make room for data.
-    pub fn is_full(&self) -> bool {
-        self.is_full_with(0)
+    /// Whether so much is in use that cleaning could not make room for data, and for `more` bytes of bulk.
+    pub fn is_full_with(&self, more: u64, supply: Supply) -> bool {
+        let segment_bytes = u64::from(self.geometry().segment_bytes);
+        let capacity = segment_bytes * u64::from(self.reachable_segments());
+        self.counted_bytes() + supply.index_bytes + more >= capacity / 100 * FULL_PERCENT
     }
-    /// The same with `more` bytes of bulk.
-    pub fn is_full_with(&self, more: u64) -> bool {
-        self.counted_bytes() + more >= self.geometry().capacity_bytes() / 100 * FULL_PERCENT
+    /// Whether so much is in use that cleaning could not make free segments for data.
+    pub fn is_full(&self, supply: Supply) -> bool {
+        let segment_bytes = u64::from(self.geometry().segment_bytes);
+        let packed = self.live_log_bytes() / self.geometry().packed_percent(false) * 100 / segment_bytes + 1;
+        // The one that the log goes on in next is nobody's.
+        let log = self.log_bytes() / segment_bytes;
+        let gained = (u64::from(self.reachable_free_segments()) + log).saturating_sub(packed + 1) as u32;
+        gained <= self.kept_by(Claim::Data, supply) + KEPT_FROM_LOG || self.is_full_with(0, supply)
     }
     /// Log segments, with their numbers.
     pub fn log_segments(&self) -> impl Iterator<Item = (u32, &Segment)> {
@@ -52,13 +152,8 @@ impl Space {
         self.log_segments().any(|(_, segment)| segment.retired)
     }
     /// Whether a claim may be met now.
-    pub fn has_room_for(&self, claim: Claim) -> bool {
-        let (free, reserve) = (self.free_segments(), self.reserve_segments());
-        match claim {
-            Claim::Data => free > reserve && !self.is_full(),
-            Claim::Record => free > reserve / 2,
-            Claim::Removal => free > reserve / 4,
-        }
+    pub fn has_room_for(&self, claim: Claim, supply: Supply) -> bool {
+        self.may_roll(claim, supply) && (claim < Claim::Data || !self.is_full(supply))
     }
     /// Log segments that the log has left for good (`current` is the generation in use) and that are not retired yet.
     pub fn left_segments(&self, current: u64) -> impl Iterator<Item = (u32, &Segment)> {

@@ -30,6 +30,7 @@ impl Healer {
                 }
                 let (runtime, drive) = (self.core.runtime.clone(), self.drive.clone());
                 self.pace.rest(&runtime, &drive).await;
+                self.heal_waiting().await;
                 from = to.map(|name| after(&name));
             }
             last = Some(space);

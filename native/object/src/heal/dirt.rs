@@ -50,6 +50,7 @@ impl Healer {
             let window = self.window(space, &from, barrier).await?;
             let failed = self.heal_window(&window, drive_floor, endangered).await;
             stuck = stuck.or(failed);
+            self.heal_waiting().await;
             spot = match window.next() {
                 Some(name) => Some((space, name)),
                 None => self.next_space(Some(space)).await?.map(|space| (space, Bytes::new())),

@@ -45,7 +45,11 @@ pub struct HealStatus {
 impl HealStatus {
     /// One word for people: whole, blank, dirty or healing.
     pub fn state(&self) -> &'static str {
-        match (self.blank, self.dirty, self.compared && self.hints_waiting + self.damaged_waiting == 0) {
+        match (
+            self.blank,
+            self.dirty,
+            self.compared && self.hints_waiting + self.damaged_waiting == 0,
+        ) {
             (true, ..) => "blank",
             (false, true, _) => "dirty",
             (false, false, true) => "whole",

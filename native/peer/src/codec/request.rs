@@ -1,20 +1,20 @@
 //! Requests to a slot.
 //!
 //! ```text
-//! 1 read      key, want u8: 0 heads | 1 blocks: first u32, count u32
-//! 2 blocks    key, write id 16, first u32, count u32
-//! 3 stage     key, write id 16, block shift u8, shard length u64, offset u64, bytes bulk
-//! 4 unstage   write id 16
-//! 5 prepare   key, ballot 16
-//! 6 publish   key, record
-//! 7 stable    key, ballot 16
-//! 8 scan      bucket u64, space u8, prefix bytes, from bytes, limit u32
-//! 9 drop      key, ballot 16
-//! 10 barrier    floor 16
-//! 11 next space option (bucket u64, space u8)
-//! 12 heal scan  bucket u64, space u8, from bytes, limit u32, barrier 16
-//! 13 digest     bucket u64, space u8, from bytes, to option bytes
-//! 14 missed     keys list key, lost u8
+//!  1 read        key, want u8: 0 heads | 1 blocks: first u32, count u32
+//!  2 blocks      key, write id 16, first u32, count u32
+//!  3 stage       key, write id 16, block shift u8, shard length u64, offset u64, bytes bulk
+//!  4 unstage     write id 16
+//!  5 prepare     key, ballot 16
+//!  6 publish     key, record
+//!  7 stable      key, ballot 16
+//!  8 scan        bucket u64, space u8, prefix bytes, from bytes, limit u32
+//!  9 drop        key, ballot 16
+//! 10 barrier     floor 16
+//! 11 next space  option (bucket u64, space u8)
+//! 12 heal scan   bucket u64, space u8, from bytes, limit u32, barrier 16
+//! 13 digest      bucket u64, space u8, from bytes, to option bytes
+//! 14 missed      keys list key, lost u8
 //! ```
 
 use super::record::{decode_space, decode_spot, encode_spot};

@@ -322,6 +322,48 @@ fn many_senders_share_a_receivers_budget_and_small_requests_pass_them() {
 }
 
 #[test]
+fn bulk_waits_no_longer_than_its_deadline_and_flows_again_when_its_receiver_does() {
+    on_seeds(|seed| {
+        let world = World::with_budget(seed, 2, 1 << 20);
+        world.world.pause_node(2);
+        // More than the receiver granted: some of it waits for credit that does not come.
+        let body = Bytes::from(vec![1; 1 << 20]);
+        let outcomes = Rc::new(RefCell::new(Vec::new()));
+        for _ in 0..8 {
+            let (mesh, outcomes, request) = (world.nodes[0].mesh.clone(), outcomes.clone(), publish_inline(body.clone()));
+            world.runtimes[0].spawn(async move {
+                let outcome = mesh.call(slot(1), None, request, Duration::from_millis(200)).await;
+                outcomes.borrow_mut().push(outcome);
+            });
+        }
+        world.world.run_for(Duration::from_millis(300));
+        assert_eq!(*outcomes.borrow(), vec![Err(CallError::Timeout); 8]);
+        world.world.resume_node(2);
+        world.until(|world| world.nodes[0].is_linked(2) && world.nodes[1].is_linked(1));
+        assert_eq!(world.ask(2, publish_inline(body), 10 * SECOND), Ok(Answer::Ack));
+    });
+}
+
+#[test]
+fn credit_is_not_lost_with_connections() {
+    on_seeds(|seed| {
+        let world = World::with_budget(seed, 2, 1 << 20);
+        world.world.change_options(|options| options.reset_chance = 0.02);
+        let body = Bytes::from(vec![1; 700_000]);
+        let mut answered = 0;
+        for _ in 0..60 {
+            match world.ask(2, publish_inline(body.clone()), 10 * SECOND) {
+                Ok(_) => answered += 1,
+                Err(CallError::Lost) => {}
+                Err(CallError::Unreachable(_)) => world.world.run_for(Duration::from_millis(50)),
+                Err(CallError::Timeout) => panic!("it waited for credit in vain"),
+            }
+        }
+        assert!(answered > 10, "only {answered} of 60");
+    });
+}
+
+#[test]
 fn a_clock_far_ahead_is_refused_and_not_learned() {
     on_seeds(|seed| {
         let world = World::new(seed, 2);
