@@ -187,14 +187,7 @@ export type NativeEngine = {
   listBuckets(call: number): void;
   createUpload(call: number, bucket: string, key: string, metadata: readonly string[]): void;
   listParts(call: number, bucket: string, key: string, upload: string): void;
-  completeUpload(
-    call: number,
-    bucket: string,
-    key: string,
-    upload: string,
-    parts: readonly RawPart[],
-    condition: RawCondition,
-  ): void;
+  completeUpload(call: number, bucket: string, key: string, upload: string, parts: readonly RawPart[], condition: RawCondition): void;
   abortUpload(call: number, bucket: string, key: string, upload: string): void;
 };
 

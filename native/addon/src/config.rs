@@ -143,6 +143,8 @@ pub fn plan_engine(config: EngineConfig) -> Result<EnginePlan, String> {
         deadline: Duration::from_millis(config.deadline_ms.into()),
         // Another quarter for what peers send, shared evenly by the cores.
         peer_budget_bytes: (config.memory_bytes / 4.0) as u64 / cores as u64,
+        // A tenth for bodies on their way to and from clients.
+        body_budget_bytes: (config.memory_bytes / 10.0) as u64 / cores as u64,
         drives: drives.collect::<Result<_, String>>()?,
         layout: Arc::new(plan_layout(&config.layout)?),
     })

@@ -187,6 +187,7 @@ pub fn assemble(core: usize, runtime: &Runtime, shared: &Shared, assembly: &Asse
         node: plan.node,
         boot: assembly.boot,
         deadline: plan.deadline,
+        body_bytes: usize::try_from(plan.body_budget_bytes).unwrap_or(usize::MAX),
         state: shared.node_state.clone(),
         slots: assembly.drives.iter().map(|drive| drive.slot).collect(),
         drives: own.iter().map(|owned| owned.drive.clone()).collect(),

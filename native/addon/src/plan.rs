@@ -33,6 +33,8 @@ pub struct EnginePlan {
     pub deadline: Duration,
     /// Bytes of bulk that one core takes in for its peers.
     pub peer_budget_bytes: u64,
+    /// Bytes of bodies on their way through one core, beyond what each needs to go on at all.
+    pub body_budget_bytes: u64,
     pub drives: Vec<DrivePlan>,
 }
 

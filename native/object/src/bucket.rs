@@ -8,6 +8,7 @@
 use crate::StoreError;
 use crate::bucket_reads::read_coalesced;
 use crate::core::Core;
+use crate::departed_buckets;
 use crate::get::head;
 use crate::list::{Listing, list_heads};
 use crate::metadata::Metadata;
@@ -221,22 +222,27 @@ pub(crate) async fn delete(core: &Rc<Core>, name: &str) -> Result<bool, StoreErr
         record = match replace(core, name, &record, BucketState::Deleting).await {
             Ok(record) => record,
             // Another deletion came first: this one goes on with its record, or finds that it is done.
-            Err(StoreError::ConditionalConflict) => read_record(core, name).await?,
+            Err(error @ (StoreError::ConditionalConflict | StoreError::Unknown(_))) => match read_record(core, name).await? {
+                record if record.state == BucketState::Deleting => record,
+                _ => return Err(error),
+            },
             Err(error) => return Err(error),
         };
     }
     let deleted = delete_marked(core, name, &record).await;
-    match &deleted {
-        Err(StoreError::ConditionalConflict) => match read_record(core, name).await {
-            // The other deletion was faster to the end.
-            Err(StoreError::NoSuchBucket) => return Err(StoreError::NoSuchBucket),
-            _ => return deleted,
-        },
-        Err(StoreError::NoSuchBucket) | Ok(_) => {}
-        // Nobody is to wait for what has failed. The tombstone may still take effect: then this does not, as both require the same version.
-        Err(_) => drop(replace(core, name, &record, BucketState::Live).await),
+    let Err(error) = deleted else { return deleted };
+    // Nobody is to wait for what has failed. A tombstone may still take effect, this one or another deletion's: then this does not, as
+    // both require the same version of the record.
+    let is_over = match error {
+        StoreError::NoSuchBucket => return Err(error),
+        StoreError::ConditionalConflict => true,
+        _ => replace(core, name, &record, BucketState::Live).await.is_err(),
+    };
+    match read_record(core, name).await {
+        Err(StoreError::NoSuchBucket) if is_over && matches!(error, StoreError::Unknown(_)) => Ok(true),
+        Err(StoreError::NoSuchBucket) if is_over => Err(StoreError::NoSuchBucket),
+        _ => Err(error),
     }
-    deleted
 }
 
 /// Whether a list shows no object.
@@ -256,6 +262,7 @@ async fn delete_marked(core: &Rc<Core>, name: &str, record: &BucketRecord) -> Re
     touch_everywhere(core, name, record.view).await?;
     let is_empty = is_empty(core, record.view).await?;
     if is_empty {
+        departed_buckets::note(core, record.view.id).await?;
         let operation = Operation::new(core, reserved_key(format!("{PREFIX}{name}")), None)?;
         let condition = Condition::Matches {
             etag: record.etag,

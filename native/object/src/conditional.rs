@@ -54,10 +54,19 @@ pub(crate) async fn write_if(
             Promises::OwnComplete(origin) => return Ok(origin),
             Promises::None => return Err(out_of_time(operation, &proposer, &draft, last.as_ref(), round > 0)),
         };
+        let out_of_looks = operation.remaining() < operation.core.options.deadline / 4;
         let (proposal, goal) = match judge(operation, &proposer, &draft, condition, ballot, &finding).await? {
             Judgement::Done(origin) => return Ok(origin),
             Judgement::Publish(proposal, goal) => (proposal, goal),
             Judgement::Again => continue,
+            // A drive that is merely slow may tell next time.
+            Judgement::Unknown if !out_of_looks => {
+                proposer.be_patient();
+                continue;
+            }
+            Judgement::Unknown => {
+                return Err(operation.unavailable("prepare: what the key holds cannot be told from the answers"));
+            }
         };
         last = Some(finding);
         let (at, origin) = (proposal.ballot(), proposal.origin());
@@ -87,6 +96,8 @@ enum Judgement {
     Publish(Proposal, Goal),
     /// What was found was overwritten meanwhile.
     Again,
+    /// The promises leave it open what the key holds, and nothing was proposed.
+    Unknown,
 }
 
 /// Steps 2 to 4: own earlier ballots by the table without its fourth row, then the condition.
@@ -118,7 +129,7 @@ async fn judge(
         _ if proposer.has_proposed() => {
             return Err(operation.unknown("publish: refused, and it cannot be told whether this write took effect"));
         }
-        _ => return Err(operation.unavailable("prepare: what the key holds cannot be told from the answers")),
+        _ => return Ok(Judgement::Unknown),
     }
     if holds(condition, found) {
         return Ok(Judgement::Publish(reusing().proposed_at(ballot, base), Goal::Propose));

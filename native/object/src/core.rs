@@ -1,6 +1,7 @@
 //! What all operations of one core share.
 
 use crate::StoreError;
+use crate::body_budget::BodyBudget;
 use crate::bucket_reads::BucketReads;
 use crate::heal::{HealBook, Hints};
 use crate::key_queue::KeyQueue;
@@ -30,6 +31,7 @@ pub(crate) struct Core {
     pub key_queue: KeyQueue,
     pub bucket_reads: BucketReads,
     pub hints: Hints,
+    pub body_budget: Rc<BodyBudget>,
     pub heal_book: HealBook,
     codes: RefCell<HashMap<(u8, u8), Rc<Code>>>,
     down: RefCell<HashMap<SlotId, Instant>>,
@@ -38,6 +40,7 @@ pub(crate) struct Core {
 
 impl Core {
     pub fn new(runtime: &Runtime, slots: Rc<dyn Slots>, options: StoreOptions) -> Rc<Core> {
+        let body_budget = BodyBudget::new(options.body_bytes);
         Rc::new(Core {
             runtime: runtime.clone(),
             slots,
@@ -45,6 +48,7 @@ impl Core {
             key_queue: KeyQueue::default(),
             bucket_reads: BucketReads::default(),
             hints: Hints::default(),
+            body_budget,
             heal_book: HealBook::default(),
             codes: RefCell::default(),
             down: RefCell::default(),

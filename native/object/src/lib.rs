@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod body;
+mod body_budget;
 mod bucket;
 mod bucket_reads;
 mod bucket_table;
@@ -12,6 +13,7 @@ mod complete;
 mod conditional;
 mod core;
 mod decide;
+mod departed_buckets;
 mod error;
 mod get;
 mod heal;

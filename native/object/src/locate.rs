@@ -149,9 +149,10 @@ pub(crate) async fn locate(operation: &Rc<Operation>, need: Need) -> Result<Opti
     gather.ask_more(first_ask);
     let mut all_asked = false;
     let last = loop {
-        // With fewer than W answers a doubt cannot be settled either, so there is nothing better to do than to wait for the others.
+        // With fewer than W answers a doubt cannot be settled either, and too few shards give nothing back: there is nothing better to do
+        // than to wait for the others.
         let wait = match all_asked {
-            true if gather.answers.len() < quorum.write() => operation.remaining(),
+            true if gather.answers.len() < quorum.write() || lacks_shards(&gather, need) => operation.remaining(),
             true => operation.patience() * STRAGGLER_PATIENCE,
             false => operation.patience(),
         };
@@ -202,6 +203,11 @@ pub(crate) async fn locate(operation: &Rc<Operation>, need: Need) -> Result<Opti
             )))
         }
     }
+}
+
+/// Whether the version is known, but not enough of its shards.
+fn lacks_shards(gather: &Gather, need: Need) -> bool {
+    matches!(gather.scan(), Finding::Complete(found) if !is_enough(&found, need))
 }
 
 fn is_enough(found: &Found, need: Need) -> bool {

@@ -68,6 +68,8 @@ pub(crate) struct Proposer {
     closed: SlotMask,
     witnessed: Option<Ballot>,
     shared: Option<SharedWrite>,
+    /// Times the usual that stragglers get in a prepare.
+    patience: u32,
     replies: FuturesUnordered<LocalBoxFuture<'static, Reply>>,
 }
 
@@ -84,6 +86,7 @@ impl Proposer {
             closed: 0,
             witnessed: None,
             shared: None,
+            patience: 1,
             replies: FuturesUnordered::new(),
         }
     }
@@ -95,6 +98,10 @@ impl Proposer {
             witnessed: since,
             ..Proposer::new(operation, floor.max(since.unwrap_or(Ballot::ZERO)))
         }
+    }
+    /// What the last prepare left open may be told by drives that are merely slow: they get longer next time.
+    pub fn be_patient(&mut self) {
+        self.patience = (self.patience * 4).min(256);
     }
     pub fn shared(&self) -> Option<SharedWrite> {
         self.shared
@@ -190,7 +197,7 @@ impl Proposer {
                 return if self.refusals != 0 { Prepared::Refused } else { Prepared::TooFew };
             }
             if until.is_none() && (promised || self.refusals != 0) {
-                until = Some(operation.core.after(operation.patience()));
+                until = Some(operation.core.after(operation.patience() * self.patience));
             }
             if !self.next_reply(until).await {
                 return match (promised, self.refusals != 0) {

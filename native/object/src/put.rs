@@ -134,14 +134,18 @@ async fn publish_staged(
 
 /// Publishes a tombstone.
 pub(crate) async fn put_tombstone(operation: &Rc<Operation>, condition: &Condition) -> Result<Ballot, StoreError> {
+    publish(operation, tombstone(operation, condition), condition, Ballot::ZERO, None).await
+}
+
+/// A tombstone that is yet to be published.
+pub(crate) fn tombstone(operation: &Operation, condition: &Condition) -> Proposal {
     let write_id = operation.core.new_write_id();
     let coding = coding_of(operation, 0, false);
     let record = Record {
         kind: Kind::Tombstone,
         ..template(write_id, coding, 0, &Label::default(), condition)
     };
-    let draft = Proposal::new(record, vec![Some(Shard::None); operation.quorum.slots()]);
-    publish(operation, draft, condition, Ballot::ZERO, None).await
+    Proposal::new(record, vec![Some(Shard::None); operation.quorum.slots()])
 }
 
 async fn publish(

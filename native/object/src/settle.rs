@@ -8,7 +8,9 @@ use crate::locate::{Gather, Located};
 use crate::operation::Operation;
 use crate::proposal::Proposal;
 use crate::proposer::{Prepared, Proposer, Published};
+use crate::put::tombstone;
 use crate::scan::{Finding, Found, SlotMask, count, scan};
+use crate::store::Condition;
 use crate::stripe::shards_needed;
 use crate::supply::supply;
 use crate::version::ReadError;
@@ -32,7 +34,7 @@ pub(crate) async fn settle(operation: &Rc<Operation>) -> Result<Option<Located>,
 }
 
 /// Publishes the key's newest version again, on top of everything, also if it was complete: what lies below and is not complete cannot
-/// come back afterwards. `None`: the key holds nothing, and nothing was published.
+/// come back afterwards. `None`: the key holds nothing, and a tombstone was published.
 pub(crate) async fn publish_on_top(operation: &Rc<Operation>) -> Result<Option<Located>, StoreError> {
     for round in 0..OVERWRITTEN {
         operation.restart_clock();
@@ -80,7 +82,9 @@ async fn prepare_and_publish(operation: &Rc<Operation>, mut proposer: Proposer, 
         if operation.remaining().is_zero() {
             break;
         }
-        let ballot = match proposer.prepare(|proposer| is_decodable(operation, proposer.answers())).await {
+        // What is not complete comes to nothing only once enough drives say that they never had it; so all are heard where that is wanted.
+        let enough = |proposer: &Proposer| !always && is_decodable(operation, proposer.answers());
+        let ballot = match proposer.prepare(enough).await {
             Prepared::Promised(ballot) => ballot,
             Prepared::Refused => {
                 operation.back_off(round).await;
@@ -89,7 +93,21 @@ async fn prepare_and_publish(operation: &Rc<Operation>, mut proposer: Proposer, 
             Prepared::TooFew | Prepared::OwnComplete(_) => return Err(failed(&too_few("settle", write, slots))),
         };
         let found = match scan_answers(operation, proposer.answers()) {
-            Finding::Absent => return Ok(None),
+            Finding::Absent if !always => return Ok(None),
+            Finding::Absent => {
+                let nothing = tombstone(operation, &Condition::Absent).proposed_at(ballot, Some(Ballot::ZERO));
+                match proposer.publish(nothing, 0, false).await {
+                    Published::Complete => {
+                        proposer.mark_stable(ballot);
+                        return Ok(None);
+                    }
+                    Published::Refused => {
+                        operation.back_off(round).await;
+                        continue;
+                    }
+                    Published::Silent | Published::OwnComplete(_) => return Err(failed(&too_few("settle", write, slots))),
+                }
+            }
             Finding::TooFew => return Err(failed(&too_few("settle", write, slots))),
             Finding::Complete(found) if !always => return Ok(Some(complete(operation, found))),
             Finding::Complete(found) | Finding::Possible(found) => found,

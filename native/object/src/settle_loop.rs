@@ -2,9 +2,10 @@
 
 use crate::bucket::list_records;
 use crate::core::Core;
+use crate::departed_buckets;
 use crate::operation::Operation;
 use crate::settle::settle;
-use crate::sweep::sweep;
+use crate::sweep::{sweep, sweep_departed};
 use futures_util::StreamExt;
 use futures_util::future::join;
 use futures_util::stream;
@@ -31,6 +32,8 @@ struct Rest {
 /// Between looks for what multipart uploads left behind, and how old leftovers must be: older than any request under way.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 const SWEEP_AGE: Duration = Duration::from_secs(3600);
+/// How long a deleted bucket is swept: the cores that own its sets do so each for themselves, and may be away for days.
+const DEPARTED_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Sweeps all buckets, in the sets whose first slot is a drive of this core. What fails is tried again next time.
 async fn sweep_all(core: &Rc<Core>) {
@@ -47,6 +50,13 @@ async fn sweep_all(core: &Rc<Core>) {
     let Ok(records) = list_records(core).await else { return };
     for (_, record) in records {
         let _ = sweep(core, record.view.id, &|set| sets.contains(&set), SWEEP_AGE).await;
+    }
+    let Ok(departed) = departed_buckets::list(core).await else { return };
+    for (id, age) in departed {
+        let swept = sweep_departed(core, id, &|set| sets.contains(&set), SWEEP_AGE).await;
+        if swept.is_ok() && age > DEPARTED_FOR {
+            let _ = departed_buckets::forget(core, id).await;
+        }
     }
 }
 

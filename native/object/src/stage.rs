@@ -1,8 +1,10 @@
 //! Sends a large body to all slots, stripe by stripe, invisibly; a publish record will make it a version.
 //!
-//! A few stripes are on the way at once. A slot that falls behind is waited for a while, then left out: its publish would only answer that
+//! A few stripes are on the way at once, as far as the core's memory for bodies goes; otherwise the next one is read only when the last
+//! one has arrived. A slot that falls behind is waited for a while, then left out: its publish would only answer that
 //! nothing is staged. The write goes on as long as W slots take every stripe.
 
+use crate::body_budget::Hold;
 use crate::operation::Operation;
 use crate::put::{check_length, encode_stripe};
 use crate::scan::{SlotMask, bit, count};
@@ -51,6 +53,8 @@ type Reply = LocalBoxFuture<'static, (u8, Result<Answer, CallError>)>;
 
 struct Lanes {
     operation: Rc<Operation>,
+    /// Memory of the stripes on the way but the last.
+    holds: Vec<Hold>,
     /// Slots that took everything so far.
     alive: SlotMask,
     behind: Vec<usize>,
@@ -70,6 +74,7 @@ pub(crate) async fn stage(
     let alive = operation.slots().fold(0, |mask, slot| mask | bit(slot));
     let mut lanes = Lanes {
         operation: operation.clone(),
+        holds: Vec::new(),
         alive,
         behind: vec![0; slots],
         floor: Ballot::ZERO,
@@ -126,7 +131,8 @@ async fn feed(lanes: &mut Lanes, write_id: WriteId, coding: Coding, body: &mut d
             operation.restart_clock();
             lanes.send(write_id, coding, &cut, index, &stripe)?;
             index += 1;
-            lanes.drain(WINDOW_STRIPES).await?;
+            let window = lanes.window(stripe_bytes);
+            lanes.drain(window).await?;
             lanes.look()?;
         }
         if ended {
@@ -159,6 +165,28 @@ impl Lanes {
             }
         }
         Ok(())
+    }
+
+    /// How many stripes living slots may be behind, the one just sent included, before the next one is read.
+    fn window(&mut self, stripe_bytes: usize) -> usize {
+        let is_alive = |slot: &usize| self.alive & bit(*slot as u8) != 0;
+        let behind = self
+            .behind
+            .iter()
+            .enumerate()
+            .filter(|(slot, _)| is_alive(slot))
+            .map(|(_, behind)| *behind);
+        let most = behind.max().unwrap_or(0);
+        self.holds.truncate(most);
+        let slots = self.operation.quorum.slots();
+        let bytes = stripe_bytes / self.operation.quorum.data().max(1) * slots;
+        while self.holds.len() < most.min(WINDOW_STRIPES) {
+            match self.operation.core.body_budget.take(bytes) {
+                Some(hold) => self.holds.push(hold),
+                None => break,
+            }
+        }
+        self.holds.len()
     }
 
     /// Sends on and takes answers while the body is waited for: requests move only when they are polled, and their time passes meanwhile.
@@ -218,6 +246,9 @@ impl Lanes {
         if let Some(behind) = self.behind.get_mut(usize::from(slot)) {
             *behind = behind.saturating_sub(1);
         }
+        // What has arrived everywhere needs no memory any more, however long the client takes for the next stripe.
+        let most = self.behind.iter().max().copied().unwrap_or(0);
+        self.holds.truncate(most);
         match result {
             Ok(Answer::Staged { floor }) => self.floor = self.floor.max(floor),
             _ => self.alive &= !bit(slot),

@@ -9,7 +9,7 @@ use crate::operation::Operation;
 use crate::put::Label;
 use crate::slots::Slots;
 use crate::{Body, CompletePart, Metadata, ObjectBody, PartInfo, StoreError};
-use crate::{bucket, get, join, list, put, settle, settle_loop, sweep};
+use crate::{bucket, departed_buckets, get, join, list, put, settle, settle_loop, sweep};
 use bytes::Bytes;
 use openlake_drive::{Ballot, Drive, Key, Space};
 use openlake_io::Runtime;
@@ -40,6 +40,8 @@ pub struct StoreOptions {
     pub boot: u32,
     /// How long one operation may take in all (its body's time not counted).
     pub deadline: Duration,
+    /// Memory for bodies on their way, beyond what each needs to go on at all.
+    pub body_bytes: usize,
     /// Shared by all cores of the node.
     pub state: Arc<NodeState>,
     /// All slots of this node; registered by `join`.
@@ -297,6 +299,14 @@ impl Store {
     /// sets of which this core owns the first slot; `settle_loop` calls it for all buckets now and then.
     pub async fn sweep_uploads(&self, bucket: BucketView, least_age: Duration) -> Result<usize, StoreError> {
         sweep::sweep(&self.core, bucket.id, &|_| true, least_age).await
+    }
+    /// The same of all buckets deleted lately, of which nothing is of use.
+    pub async fn sweep_departed_buckets(&self, least_age: Duration) -> Result<usize, StoreError> {
+        let mut removed = 0;
+        for (id, _) in departed_buckets::list(&self.core).await? {
+            removed += sweep::sweep_departed(&self.core, id, &|_| true, least_age).await?;
+        }
+        Ok(removed)
     }
     /// Settles what local drives hold unmarked for over a second (protocol.md section 2); runs for ever.
     pub async fn settle_loop(&self) {

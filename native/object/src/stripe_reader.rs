@@ -1,6 +1,7 @@
-//! Streams a byte range of one version, some stripes at a time, a little ahead of the reader.
+//! Streams a byte range of one version, some stripes at a time, a little ahead of the reader as far as the core's memory for bodies goes.
 
 use crate::StoreError;
+use crate::body_budget::Hold;
 use crate::version::{ReadError, Version};
 use bytes::Bytes;
 use futures_channel::oneshot;
@@ -21,7 +22,8 @@ pub(crate) struct StripeReader {
     position: u64,
     end: u64,
     ready: VecDeque<Bytes>,
-    ahead: VecDeque<oneshot::Receiver<Pieces>>,
+    /// With the memory that each was allowed; the next one to be sent needs none.
+    ahead: VecDeque<(oneshot::Receiver<Pieces>, Option<Hold>)>,
     failed: bool,
 }
 
@@ -55,7 +57,7 @@ impl StripeReader {
             if let Some(bytes) = self.ready.pop_front() {
                 return Some(Ok(bytes));
             }
-            let next = self.ahead.pop_front()?;
+            let (next, _hold) = self.ahead.pop_front()?;
             match next.await {
                 Ok(Ok(pieces)) => self.ready = pieces.into(),
                 Ok(Err(error)) => {
@@ -72,7 +74,14 @@ impl StripeReader {
 
     fn read_ahead(&mut self) {
         while self.ahead.len() < AHEAD_SPANS {
-            let Some((first, length)) = self.advance() else { return };
+            let Some((first, length)) = self.peek() else { return };
+            let budget = &self.version.operation.core.body_budget;
+            let hold = budget.take(usize::try_from(length).unwrap_or(usize::MAX));
+            let is_next = self.ahead.is_empty() && self.ready.is_empty();
+            if hold.is_none() && !is_next {
+                return;
+            }
+            self.position += length;
             let (sender, receiver) = oneshot::channel();
             let version = self.version.clone();
             version.operation.restart_clock();
@@ -84,21 +93,25 @@ impl StripeReader {
                 // The reader may be gone: then nobody wants the bytes.
                 let _ = sender.send(pieces);
             });
-            self.ahead.push_back(receiver);
+            self.ahead.push_back((receiver, hold));
         }
     }
 
-    /// Start and length of the next span; it ends where a stripe does.
     fn advance(&mut self) -> Option<(u64, u64)> {
+        let (first, length) = self.peek()?;
+        self.position += length;
+        Some((first, length))
+    }
+
+    /// Start and length of the next span; it ends where a stripe does.
+    fn peek(&self) -> Option<(u64, u64)> {
         if self.position >= self.end {
             return None;
         }
         let stripe = self.version.geometry.stripe();
         let span = (SPAN_BYTES / stripe).max(1).saturating_mul(stripe);
         let first = self.position;
-        let length = (span - first % stripe).min(self.end - first);
-        self.position += length;
-        Some((first, length))
+        Some((first, (span - first % stripe).min(self.end - first)))
     }
 
     /// Bytes that are at hand already; `None`: [`StripeReader::next`] has to be asked.

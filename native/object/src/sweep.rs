@@ -12,10 +12,8 @@ use crate::StoreError;
 use crate::core::Core;
 use crate::multipart::{UploadId, upload_name};
 use crate::operation::Operation;
-use crate::put::put_tombstone;
 use crate::set_cursor::{SetCursor, after_prefix};
 use crate::settle::publish_on_top;
-use crate::store::Condition;
 use crate::upload::{Upload, UploadState};
 use bytes::Bytes;
 use openlake_drive::{Head, Key, Space, WriteId};
@@ -29,6 +27,25 @@ const COMPLETING_AGES: u64 = 24;
 
 /// Sweeps one bucket in the sets that `is_ours` names. How many uploads were removed.
 pub(crate) async fn sweep(core: &Rc<Core>, bucket: u64, is_ours: &dyn Fn(u32) -> bool, least_age: Duration) -> Result<usize, StoreError> {
+    sweep_sets(core, (bucket, false), is_ours, least_age).await
+}
+
+/// The same for a bucket that was deleted: nothing of it is of use.
+pub(crate) async fn sweep_departed(
+    core: &Rc<Core>,
+    bucket: u64,
+    is_ours: &dyn Fn(u32) -> bool,
+    least_age: Duration,
+) -> Result<usize, StoreError> {
+    sweep_sets(core, (bucket, true), is_ours, least_age).await
+}
+
+async fn sweep_sets(
+    core: &Rc<Core>,
+    (bucket, is_departed): (u64, bool),
+    is_ours: &dyn Fn(u32) -> bool,
+    least_age: Duration,
+) -> Result<usize, StoreError> {
     let layout = core.slots.layout();
     let mut removed = 0;
     let mut result = Ok(());
@@ -39,7 +56,12 @@ pub(crate) async fn sweep(core: &Rc<Core>, bucket: u64, is_ours: &dyn Fn(u32) ->
             Ok::<_, StoreError>(SetCursor::new(operation, Bytes::new(), Bytes::new()))
         };
         let least_ms = least_age.as_millis() as u64;
-        let sweeper = Sweeper { core, bucket, least_ms };
+        let sweeper = Sweeper {
+            core,
+            bucket,
+            is_departed,
+            least_ms,
+        };
         // One upload, or one set, that cannot be swept now keeps none of the others.
         for swept in [
             sweeper.records(cursor(Space::Upload)?, &mut removed).await,
@@ -54,6 +76,7 @@ pub(crate) async fn sweep(core: &Rc<Core>, bucket: u64, is_ours: &dyn Fn(u32) ->
 struct Sweeper<'sweep> {
     core: &'sweep Rc<Core>,
     bucket: u64,
+    is_departed: bool,
     least_ms: u64,
 }
 
@@ -97,6 +120,7 @@ impl Sweeper<'_> {
     async fn record(&self, id: &UploadId<'_>, head: &Head) -> Result<bool, StoreError> {
         let record = Upload::of_head(head)?;
         let is_orphan = match record.state {
+            _ if self.is_departed => true,
             UploadState::Open => false,
             UploadState::Aborted => true,
             UploadState::Completing { write_id, .. } => {
@@ -150,13 +174,6 @@ fn parse(name: &Bytes, space: Space) -> Option<(Bytes, [u8; 16])> {
 /// Sees to it that a version which is not complete never will be; false if it is complete after all.
 async fn will_never_be(id: &UploadId<'_>, write_id: WriteId) -> Result<bool, StoreError> {
     let object = id.operation(Space::Object, id.object.clone())?;
-    if let Some(located) = publish_on_top(&object).await? {
-        return Ok(located.head.write_id != write_id);
-    }
-    match put_tombstone(&object, &Condition::Absent).await {
-        Ok(_) => Ok(true),
-        // Somebody wrote meanwhile; the next sweep looks again.
-        Err(StoreError::PreconditionFailed) => Err(StoreError::ConditionalConflict),
-        Err(error) => Err(error),
-    }
+    let found = publish_on_top(&object).await?;
+    Ok(found.is_none_or(|located| located.head.write_id != write_id))
 }

@@ -53,11 +53,8 @@ fn only_an_empty_bucket_is_deleted_and_its_name_can_be_used_again() {
         let bucket = one.create_bucket("photos").await.expect("create");
         put(&two, bucket).await.expect("put");
         assert_eq!(one.delete_bucket("photos").await, Ok(false));
-        // The other node's row is outdated now; its requests go on under the new revision.
-        put(&two, bucket).await.expect("put under the old revision");
         assert!(two.get(bucket, &KEY, None).await.is_ok());
-        let renewed = two.bucket("photos").await.expect("live again");
-        assert!(renewed.id == bucket.id && renewed.revision > bucket.revision);
+        let renewed = two.bucket("photos").await.expect("still there");
         two.delete(PutTarget {
             bucket: renewed,
             key: KEY.clone(),

@@ -300,3 +300,51 @@ fn a_slot_that_was_left_out_keeps_nothing_staged() {
         assert_eq!(staged, [0; 4]);
     });
 }
+
+#[test]
+fn a_slow_drive_is_waited_for_where_nothing_goes_without_it() {
+    run(async move |runtime| {
+        let world = World::new(&runtime, 23, 1, 2, 1);
+        let store = world.store(0);
+        let bucket = store.create_bucket("bucket").await.expect("create");
+        world.set_down(2, true);
+        let bytes = pattern(3, 300_000);
+        put(&store, bucket, "key", &bytes).await.expect("put");
+        runtime.sleep(Duration::from_secs(3)).await;
+        world.set_down(2, false);
+        world.slow_down(1, Duration::from_millis(300));
+        let (_, _, _, body) = store.get(bucket, &Bytes::from_static(b"key"), None).await.expect("get");
+        assert!(collect(body).await.expect("body") == bytes);
+        let target = PutTarget {
+            condition: Condition::Absent,
+            ..target(bucket, "key")
+        };
+        let result = store.put(target, &mut TestBody::new(b"other", 10, [1; 16])).await;
+        assert_eq!(result.map(drop), Err(StoreError::PreconditionFailed));
+    });
+}
+
+#[test]
+fn without_memory_to_spare_bodies_go_one_piece_at_a_time() {
+    run(async move |runtime| {
+        let world = World::new(&runtime, 24, 1, 2, 2);
+        world.body_bytes.set(0);
+        let store = world.store(0);
+        let bucket = store.create_bucket("bucket").await.expect("create");
+        let bytes = pattern(4, 3 << 20);
+        // A stripe is 256 KiB; with nothing to spare the body is not read on before it arrived everywhere.
+        (0..4).for_each(|slot| world.slow_down(slot, Duration::from_millis(100)));
+        let body = TestBody::new(&bytes, 256 << 10, [1; 16]);
+        let read = body.read();
+        let mut body = body;
+        let look = async {
+            runtime.sleep(Duration::from_millis(350)).await;
+            read.get()
+        };
+        let (stored, read) = futures_util::future::join(store.put(target(bucket, "key"), &mut body), look).await;
+        stored.expect("put");
+        assert!(read <= 5 * (256 << 10), "{read}");
+        let (_, _, _, body) = store.get(bucket, &Bytes::from_static(b"key"), None).await.expect("get");
+        assert!(collect(body).await.expect("body") == bytes);
+    });
+}

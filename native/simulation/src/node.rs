@@ -118,6 +118,8 @@ pub async fn start(runtime: Runtime, options: NodeOptions, history: History) -> 
         node: options.node,
         boot,
         deadline: options.deadline,
+        // Little, so that bodies meet its end.
+        body_bytes: 1 << 20,
         state,
         slots,
         drives: drives.clone(),

@@ -1,7 +1,7 @@
 /** DeleteObjects: up to 1,000 keys, each on its own, with one reply for all. */
 import { createHash } from 'node:crypto';
-import type { ControlRequest } from '../../engine/requests.ts';
 import type { Condition } from '../../engine/primitives.ts';
+import type { ControlRequest } from '../../engine/requests.ts';
 import { S3Error, toS3Error } from '../errors.ts';
 import { bucketOf, type Operation, type S3Service, xmlReply } from '../service.ts';
 import { parseXml, type XmlElement, type XmlValue } from '../xml.ts';
@@ -40,7 +40,10 @@ function readKey(object: XmlElement): ObjectName {
     if (text === undefined || text === '' || (name === 'VersionId' && text === 'null')) continue;
     return { key, problem: new S3Error('NotImplemented', `Deleting by ${name} is not implemented.`) };
   }
-  const etag = object.text('ETag')?.trim().replace(/^"(.*)"$/, '$1');
+  const etag = object
+    .text('ETag')
+    ?.trim()
+    .replace(/^"(.*)"$/, '$1');
   if (etag === undefined || etag === '') return { key };
   return { key, condition: etag === '*' ? { kind: 'exists' } : { kind: 'matches', etag } };
 }

@@ -5,7 +5,9 @@ use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use openlake_io::Runtime;
 use openlake_object::{Body, BodyError, Finish, ObjectBody, StoreError};
+use std::cell::Cell;
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// Bytes in pieces; may fail at the end.
@@ -14,9 +16,14 @@ pub struct TestBody {
     pieces: VecDeque<Bytes>,
     etag: [u8; 16],
     pub error: Option<BodyError>,
+    read: Rc<Cell<usize>>,
 }
 
 impl TestBody {
+    /// How many of its bytes were read so far.
+    pub fn read(&self) -> Rc<Cell<usize>> {
+        self.read.clone()
+    }
     pub fn new(bytes: &[u8], piece_bytes: usize, etag: [u8; 16]) -> TestBody {
         let pieces = bytes.chunks(piece_bytes.max(1)).map(Bytes::copy_from_slice).collect();
         TestBody {
@@ -24,6 +31,7 @@ impl TestBody {
             pieces,
             etag,
             error: None,
+            read: Rc::default(),
         }
     }
 }
@@ -34,6 +42,7 @@ impl Body for TestBody {
     }
     fn next(&mut self) -> LocalBoxFuture<'_, Result<Option<Bytes>, BodyError>> {
         let next = self.pieces.pop_front();
+        self.read.set(self.read.get() + next.as_ref().map_or(0, Bytes::len));
         let result = match (&next, &self.error) {
             (None, Some(error)) => Err(error.clone()),
             _ => Ok(next),

@@ -42,10 +42,12 @@ pub struct World {
     pub faults: Cell<Faults>,
     down: RefCell<HashSet<SlotId>>,
     deaf: RefCell<Vec<u32>>,
+    slow: RefCell<HashMap<u8, Duration>>,
     chance: Cell<u64>,
     pub calls: Cell<u64>,
     boots: Cell<u32>,
     pub deadline: Cell<Duration>,
+    pub body_bytes: Cell<usize>,
     /// Whether links say at once that a slot is down; otherwise only asking shows it.
     pub links_tell: Cell<bool>,
     /// What drives were asked and said, if somebody wants to know.
@@ -101,10 +103,12 @@ impl World {
             faults: Cell::default(),
             down: RefCell::default(),
             deaf: RefCell::default(),
+            slow: RefCell::default(),
             chance: Cell::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) | 1),
             calls: Cell::new(0),
             boots: Cell::new(1),
             deadline: Cell::new(Duration::from_secs(2)),
+            body_bytes: Cell::new(64 << 20),
             links_tell: Cell::new(false),
             log: RefCell::default(),
         })
@@ -116,6 +120,7 @@ impl World {
             node,
             boot: self.boots.get(),
             deadline: self.deadline.get(),
+            body_bytes: self.body_bytes.get(),
             state: self.nodes[node as usize].state.clone(),
             slots: self.slots_of(node),
             drives: Vec::new(),
@@ -162,6 +167,10 @@ impl World {
                 self.down.borrow_mut().remove(&id)
             };
         }
+    }
+    /// From now on the slot, of all sets, takes so long for whatever it is asked.
+    pub fn slow_down(&self, slot: u8, by: Duration) {
+        self.slow.borrow_mut().insert(slot, by);
     }
     /// These nodes give no answers for themselves; all others do. Their drives are not meant.
     pub fn deafen(&self, nodes: &[u32]) {
@@ -231,7 +240,8 @@ impl Slots for Link {
         world.calls.set(world.calls.get() + 1);
         let (sender, receiver) = oneshot::channel();
         let faults = world.faults.get();
-        let (there, back) = (world.delay(), world.delay());
+        let slow = world.slow.borrow().get(&slot.slot).copied().unwrap_or_default();
+        let (there, back) = (world.delay() + slow, world.delay());
         let (lose_request, lose_answer) = (world.happens(faults.lose_request), world.happens(faults.lose_answer));
         let far = world.clone();
         // Delivery does not depend on the caller: it may have given up long before.
