@@ -39,13 +39,13 @@ const EXTENTS_LIMIT: usize = 4096;
 /// The space of one drive.
 pub(crate) struct Space {
     geometry: Geometry,
-    segments: Vec<Segment>,
+    pub(super) segments: Vec<Segment>,
     /// Segments below this number lie in containers that exist.
-    made: u32,
+    pub(super) made: u32,
     /// Whether further containers can be made.
-    grows: bool,
+    pub(super) grows: bool,
     /// Free segments that exist.
-    free: u32,
+    pub(super) free: u32,
     cursor: u32,
     used_granules: u64,
     log_segments: u64,
@@ -89,27 +89,9 @@ impl Space {
     pub fn geometry(&self) -> &Geometry {
         &self.geometry
     }
-    /// Tells that more containers exist.
-    pub fn set_made(&mut self, made: u32) {
-        let added = self.segments.iter().take(made as usize).skip(self.made as usize);
-        self.free += added.filter(|segment| segment.class == SegmentClass::Free).count() as u32;
-        self.made = self.made.max(made);
-    }
-    /// Whether further containers can be made, for all that is known.
-    pub fn set_grows(&mut self, grows: bool) {
-        self.grows = grows;
-    }
     /// Free segments in containers that exist.
     pub fn free_segments(&self) -> u32 {
         self.free
-    }
-    /// Segments that the drive has or can have.
-    pub fn reachable_segments(&self) -> u32 {
-        if self.grows { self.segments.len() as u32 } else { self.made }
-    }
-    /// Free segments, those of containers that can be made included.
-    pub fn reachable_free_segments(&self) -> u32 {
-        self.free + self.reachable_segments().saturating_sub(self.made)
     }
     /// Open number of a log segment; it changes when the segment is used again. 0: none.
     pub fn generation(&self, number: u32) -> u64 {

@@ -102,6 +102,24 @@ impl Geometry {
 }
 
 impl Space {
+    /// Tells that more containers exist.
+    pub fn set_made(&mut self, made: u32) {
+        let added = self.segments.iter().take(made as usize).skip(self.made as usize);
+        self.free += added.filter(|segment| segment.class == SegmentClass::Free).count() as u32;
+        self.made = self.made.max(made);
+    }
+    /// Whether further containers can be made, for all that is known.
+    pub fn set_grows(&mut self, grows: bool) {
+        self.grows = grows;
+    }
+    /// Segments that the drive has or can have.
+    pub fn reachable_segments(&self) -> u32 {
+        if self.grows { self.segments.len() as u32 } else { self.made }
+    }
+    /// Free segments, those of containers that can be made included.
+    pub fn reachable_free_segments(&self) -> u32 {
+        self.free + self.reachable_segments().saturating_sub(self.made)
+    }
     /// Free segments kept for all that is not data.
     pub fn reserve_segments(&self) -> u32 {
         self.geometry().reserve_segments()
