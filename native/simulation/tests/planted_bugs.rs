@@ -83,20 +83,20 @@ fn acknowledging_before_durability_is_found() {
 
 #[test]
 fn a_forgotten_complete_is_found() {
-    is_found(Sabotage::ForgottenComplete, FOUR, 61..=100);
+    is_found(Sabotage::ForgottenComplete, FOUR, 271..=300);
 }
 
 #[test]
 fn a_fill_by_force_is_found() {
-    is_found_in(Plan::replacing, Sabotage::HealByForce, ONE_AND_TWO, 15..=45);
+    is_found_in(Plan::replacing, Sabotage::HealByForce, ONE_AND_TWO, 56..=85);
 }
 
 #[test]
 fn a_blank_drive_that_counts_is_found() {
-    is_found_in(Plan::replacing, Sabotage::BlankCounts, FOUR, 5..=35);
+    is_found_in(Plan::replacing, Sabotage::BlankCounts, FOUR, 71..=100);
 }
 
 #[test]
 fn healing_before_the_adoption_is_found() {
-    is_found_in(Plan::replacing, Sabotage::HealBeforeAdoption, FOUR, 5..=35);
+    is_found_in(Plan::replacing, Sabotage::HealBeforeAdoption, FOUR, 86..=115);
 }
