@@ -134,8 +134,10 @@ impl Core {
     }
     /// From 1 where space is plentiful down to 0 where it is short: the share of its rest that the drive takes.
     fn ease_of_space(&self) -> f64 {
+        let supply = self.supply();
         let space = self.space.borrow();
-        let (free, short) = (f64::from(space.free_segments()), f64::from(space.reserve_segments().max(1) * 2));
+        let short = f64::from(space.kept_from_bulk(supply).max(1) * 2);
+        let free = f64::from(space.reachable_free_segments());
         ((free - short) / short).clamp(0.0, 1.0)
     }
 }

@@ -299,8 +299,8 @@ fn rows_in_a_damaged_block_are_unknown_and_the_next_start_rebuilds_them() {
             let number = 5000 + runs.len() as u64;
             put(&drive, "other", ballot(now, number), number, b"bytes").await;
         };
-        // A block from the middle: at the beginning are rows that the cleaner may have moved since, at the end what a start reads.
-        flip_extent(&folder, largest, 5 * 4096);
+        // A block of keys: at the beginning are rows that the cleaner may have moved since, in the second half what a start reads.
+        flip_extent(&folder, largest, 2 * 4096);
         let drive = open(&runtime, folder.path()).await;
         let mut unknown = 0;
         for number in 0..400 {

@@ -53,9 +53,12 @@ fn rows_in_many_runs_are_found_scanned_and_merged() {
             most_runs = most_runs.max(core.index.borrow().runs().len());
         }
         // When all marks are in the log and in a run, nothing is pinned any more.
-        for _ in 0..4 {
-            runtime.sleep(std::time::Duration::from_millis(300)).await;
+        for _ in 0..100 {
+            runtime.sleep(std::time::Duration::from_millis(100)).await;
             core.checkpoint().await.expect("a checkpoint");
+            if core.index.borrow().rows().next().is_none() {
+                break;
+            }
         }
         let status = drive.status();
         let left = core.index.borrow().rows().count();

@@ -198,8 +198,8 @@ fn bitmap(bytes: &[u8]) -> bool {
     };
     let words = words.chunks_exact(8).filter_map(|word| word.first_chunk());
     let words = words.map(|word| u64::from_le_bytes(*word)).collect();
-    let geometry = Geometry::for_capacity(2 << 20, Some(256 << 10)).expect("eight segments");
-    let mut space = Space::new(geometry, 8);
+    let geometry = Geometry::for_capacity(4 << 20, Some(256 << 10)).expect("sixteen segments");
+    let mut space = Space::new(geometry, 16);
     let image = BitmapImage {
         segment: u32::from_le_bytes(*segment),
         words,
