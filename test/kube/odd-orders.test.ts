@@ -94,7 +94,7 @@ describe('odd orders', () => {
     const good = await settle();
     assert.deepEqual(
       good.layout?.pools.map(({ setSize, parity }) => [setSize, parity]),
-      [[8, 4]],
+      [[8, 3]],
     );
     assert.equal(condition(good, 'UpgradeSafe').status, 'True');
     proxy = await cluster.proxy('minimal');
