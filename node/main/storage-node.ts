@@ -13,17 +13,20 @@ import { configHash } from '../config/hash.ts';
 import { parseNodeConfig } from '../config/load.ts';
 import { compareConfigs } from '../config/reload.ts';
 import type { NodeConfig } from '../config/schema.ts';
-import { monotonicMs, within } from '../engine/clock.ts';
+import { every, monotonicMs, within } from '../engine/clock.ts';
 import { type Engine, startEngine } from '../engine/engine.ts';
 import { engineConfig, layoutConfig } from '../engine/engine-config.ts';
 import { ControlCounters } from '../metrics/control-counters.ts';
 import { s3Router } from '../s3/router.ts';
+import { driveWatch } from './drive-watch.ts';
 import type { Log } from './log.ts';
 import { nodeTables } from './node-tables.ts';
 import { checkPortIsFree } from './ports.ts';
 
 /** Time for the drives to write what they hold once no request comes in any more. */
 const STOP_TIMEOUT_MS = 10_000;
+/** A drive that fell ill is in the log after this time. */
+const DRIVES_EVERY_MS = 2_000;
 
 const waitingFor = {
   starting: 'starting: opening drives',
@@ -55,6 +58,7 @@ export class StorageNode {
   #engine: Engine | undefined;
   #admin: FastifyInstance | undefined;
   #stopping: Promise<void> | undefined;
+  #watch: Disposable | undefined;
   /** Ends the time in which an unready node still takes connections. */
   readonly #hurry = Promise.withResolvers<void>();
 
@@ -143,6 +147,7 @@ export class StorageNode {
     const { log } = this.#options;
     const wasServing = this.#phase === 'serving';
     this.#phase = 'draining';
+    this.#watch?.[Symbol.dispose]();
     const engine = this.#engine;
     if (engine !== undefined) {
       log.info('draining');
@@ -183,11 +188,11 @@ export class StorageNode {
     if (status === undefined) return;
     const { log } = this.#options;
     log.info('data plane runs', { engine: status.engineKind, reason: status.engineReason, cores: status.cores, boot: status.boot });
-    for (const drive of status.drives) {
-      const facts = { drive: drive.index, path: drive.path, set: drive.set, slot: drive.slot, state: drive.state };
-      if (drive.state === 'Failed') log.error(drive.reason, facts);
-      else log.info('drive open', { ...facts, durability: drive.durabilityClass });
-    }
+    const watch = driveWatch(log);
+    watch(status.drives);
+    const look = async (): Promise<void> => watch((await this.#engine?.status())?.drives ?? []);
+    // An engine that is ending answers nothing any more.
+    this.#watch = every(DRIVES_EVERY_MS, () => void look().catch(() => undefined), { background: true });
   }
 
   #state(): NodeState {
