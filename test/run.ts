@@ -32,5 +32,7 @@ noteCompiled();
 const failed = results.filter((result) => !result.passed);
 for (const result of failed) console.log(endOf(result));
 console.log(`\n${results.map(lineOf).join('\n')}`);
-console.log(`${results.length - failed.length} passed, ${failed.length} failed in ${((performance.now() - startedMs) / 1000).toFixed(0)} s`);
+console.log(
+  `${results.length - failed.length} passed, ${failed.length} failed in ${((performance.now() - startedMs) / 1000).toFixed(0)} s`,
+);
 process.exit(failed.length === 0 ? 0 : 1);

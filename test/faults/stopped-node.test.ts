@@ -5,7 +5,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { bench, figuresOf, type OperationFigures, totalsOf } from './bench-load.ts';
+import type { OperationFigures } from '../cluster/steady-load.ts';
+import { bench, figuresOf, totalsOf } from './bench-load.ts';
 import { startFaultCluster } from './fault-cluster.ts';
 
 /** What a coordinator waits for a peer at most (limits.peer_timeout_ms). */
