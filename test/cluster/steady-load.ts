@@ -43,27 +43,25 @@ export type SteadyLoad = {
 /** Starts a load of runs with `words`, which should say how much one of them does (`--count`). */
 export function startLoad(cluster: TestCluster, endpoints: readonly string[], words: readonly string[]): SteadyLoad {
   const reports: BenchReport[] = [];
-  let begun = 0;
-  let ending = false;
+  const state = { begun: 0, ending: false, failed: false };
   const work = async (): Promise<void> => {
-    while (!ending) {
-      begun += 1;
+    while (!state.ending) {
+      state.begun += 1;
       reports.push(await bench(cluster, endpoints, words));
     }
   };
   const over = work();
-  let failed = false;
   over.catch(() => {
-    failed = true;
+    state.failed = true;
   });
   return {
     oneRun: async () => {
-      const wanted = begun + 1;
-      while (reports.length < wanted && !failed) await sleep(20);
-      if (failed) await over;
+      const wanted = state.begun + 1;
+      while (reports.length < wanted && !state.failed) await sleep(20);
+      if (state.failed) await over;
     },
     end: async () => {
-      ending = true;
+      state.ending = true;
       await over;
       return reports;
     },
