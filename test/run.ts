@@ -15,6 +15,9 @@ import { shareCargoTarget } from './provision/cargo-target.mjs';
 import { endOf, lineOf, runSideBySide } from './side-by-side.ts';
 import { stages, wantedStages } from './stages.ts';
 
+/** Stages that call cargo; `npm start` in the cluster's tests does. */
+const COMPILING = ['clippy', 'rust', 'arm', 'model', 'drive', 'cluster'];
+
 const names = process.argv.slice(2);
 const wanted = wantedStages(names);
 if (wanted.length === 0) {
@@ -24,10 +27,8 @@ if (wanted.length === 0) {
 const startedMs = performance.now();
 // The stages start hundreds of Node processes, which would compile the same modules each time.
 process.env['NODE_COMPILE_CACHE'] ??= join(process.env['OPENLAKE_TEST_CACHE'] ?? join(homedir(), '.cache', 'openlake-test'), 'compiled-js');
-const noteCompiled = wanted.some((stage) => ['clippy', 'rust', 'arm', 'drive'].includes(stage.name))
-  ? await shareCargoTarget()
-  : (): void => undefined;
-const results = await runSideBySide(wanted, availableParallelism());
+const noteCompiled = wanted.some((stage) => COMPILING.includes(stage.name)) ? await shareCargoTarget() : (): void => undefined;
+const results = await runSideBySide(wanted, { waitingAtOnce: availableParallelism(), say: console.log });
 noteCompiled();
 const failed = results.filter((result) => !result.passed);
 for (const result of failed) console.log(endOf(result));

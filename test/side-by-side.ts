@@ -47,7 +47,7 @@ async function runCommand(
 /** Runs the commands of a stage one after the other, up to the first that fails. */
 async function runStage(stage: Stage, options: { readonly folder: string; readonly shown: boolean }): Promise<StageResult> {
   const startedMs = performance.now();
-  const path = join(options.folder, stage.name.replaceAll(' ', '-'));
+  const path = fileOf(stage, options.folder);
   const file = openSync(path, 'a');
   const times = `${path}.times`;
   let passed = true;
@@ -78,22 +78,33 @@ export function endOf(result: StageResult): string {
   return [`\n=== ${result.stage.name}, the end of what it printed`, ...left, ...lines.slice(-SHOWN_AGAIN)].join('\n');
 }
 
-/** Runs all stages; resolves with their results in the order of `stages`. A stage that is alone is shown as it goes. */
-export async function runSideBySide(stages: readonly Stage[], waitingAtOnce: number): Promise<readonly StageResult[]> {
+/**
+ * Runs all stages, of those that wait `waitingAtOnce` at a time; resolves with their results in the order of `stages`. One that is alone
+ * is shown as it goes.
+ */
+export async function runSideBySide(
+  stages: readonly Stage[],
+  options: { readonly waitingAtOnce: number; readonly say: (text: string) => void },
+): Promise<readonly StageResult[]> {
   const folder = mkdtempSync(join(tmpdir(), 'openlake-run-'));
   const results = new Map<Stage, StageResult>();
   const shown = stages.length === 1;
   const runNext = async (queue: Stage[]): Promise<void> => {
     for (let stage = queue.shift(); stage !== undefined; stage = queue.shift()) {
-      console.log(`=== ${stage.name}${shown ? '' : ` has begun: ${join(folder, stage.name.replaceAll(' ', '-'))}`}`);
+      options.say(`=== ${stage.name} has begun${shown ? '' : `: ${fileOf(stage, folder)}`}`);
       const result = await runStage(stage, { folder, shown });
       results.set(stage, result);
-      console.log(`${result.output}=== ${lineOf(result)}\n`);
+      options.say(`${result.output}=== ${lineOf(result)}\n`);
     }
   };
   const computing = stages.filter((stage) => stage.lane === 'computing');
   const waiting = stages.filter((stage) => stage.lane === 'waiting');
-  await Promise.all([runNext(computing), ...Array.from({ length: waitingAtOnce }, () => runNext(waiting))]);
+  await Promise.all([runNext(computing), ...Array.from({ length: options.waitingAtOnce }, () => runNext(waiting))]);
   rmSync(folder, { recursive: true });
-  return stages.map((stage) => results.get(stage) as StageResult);
+  return stages.flatMap((stage) => results.get(stage) ?? []);
+}
+
+/** Where the output of a stage goes. */
+function fileOf(stage: Stage, folder: string): string {
+  return join(folder, stage.name.replaceAll(' ', '-'));
 }
