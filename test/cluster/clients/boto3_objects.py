@@ -18,7 +18,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 
 MIB = 1024 * 1024
-SIZES = {"empty": 0, "one": 1, "small": 4096, "block": MIB + 1, "multipart": 200 * MIB}
+SIZES = {"empty": 0, "one": 1, "small": 4096, "block": MIB + 1, "multipart": 20 * MIB + 1, "large": 200 * MIB}
 
 
 def body(name: str, size: int) -> bytes:
