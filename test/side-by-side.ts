@@ -13,6 +13,9 @@ const root = join(import.meta.dirname, '..');
 /** Lines of a failed stage that are shown again at the end: test runners sum up there what failed. */
 const SHOWN_AGAIN = 80;
 
+/** What computes leaves the processors to what waits for a moment of them: tests of running servers stay as quick as alone. */
+const POLITE = ['nice', '-n', '5'];
+
 /** A shell that notes its processor time and that of all it waited for, as every POSIX shell can, and passes the exit code on. */
 const TIMED = '"$@"; code=$?; times > "$0"; exit $code';
 
@@ -55,7 +58,8 @@ async function runStage(stage: Stage, options: { readonly folder: string; readon
   let failed = '';
   for (const command of stage.commands) {
     closeSync(openSync(times, 'w'));
-    const ended = await runCommand(command, { output: options.shown ? 'inherit' : file, times });
+    const polite = stage.lane === 'computing' && !options.shown ? POLITE : [];
+    const ended = await runCommand([...polite, ...command], { output: options.shown ? 'inherit' : file, times });
     processorS += ended.processorS;
     passed = ended.passed;
     if (passed) continue;

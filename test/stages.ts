@@ -68,13 +68,24 @@ export const stages: readonly Stage[] = [
       ['cargo', 'test', '--manifest-path', 'test/model/Cargo.toml', '--quiet'],
     ],
   },
-  { name: 'unit', kind: 'test', lane: 'computing', commands: [nodeTests(['test/{native,node,operator}/**/*.test.ts'])] },
   { name: 'faults', kind: 'root', lane: 'waiting', commands: [[process.execPath, 'test/faults/run.ts']] },
   { name: 'cluster', kind: 'test', lane: 'waiting', commands: [nodeTests(['test/cluster/**/*.test.ts'], 2)] },
   { name: 'kube', kind: 'root', lane: 'waiting', commands: [[process.execPath, 'test/kube/run.ts']] },
-  { name: 'drive', kind: 'root', lane: 'waiting', commands: [nodeTests(['test/drive/*.test.ts'])] },
   // Builds need the package registries, so these stay in this machine's network.
-  { name: 'images', kind: 'root', lane: 'waiting', commands: [[process.execPath, '--test', '--test-isolation=none', ...imageTests]] },
+  {
+    name: 'images',
+    kind: 'root',
+    lane: 'waiting',
+    commands: [[process.execPath, '--test', '--test-isolation=none', ...imageTests]],
+  },
+  {
+    name: 'drive',
+    kind: 'root',
+    lane: 'waiting',
+    // Built first, as it may have to wait for the other builds; with the features of all crates, so that it shares what those compile.
+    commands: [cargo('build', '--workspace', '--example', 'torture', '--quiet'), nodeTests(['test/drive/*.test.ts'])],
+  },
+  { name: 'unit', kind: 'test', lane: 'waiting', commands: [nodeTests(['test/{native,node,operator}/**/*.test.ts'])] },
 ];
 
 /** The stages that the words of a command line ask for: `check`, `core`, names of stages, or nothing for all. */
