@@ -1,4 +1,5 @@
-/** Damages a stopped node's drives the way a failing medium does: single bytes change, nothing says so. */
+/** Damages a node's drives the way a failing medium does: single bytes change, nothing says so. And copies drives, for mistaken identities. */
+import { execFileSync } from 'node:child_process';
 import { closeSync, globSync, openSync, readSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -78,4 +79,9 @@ export function openDrives(folder: string): DamagedDrives {
       return flipped;
     },
   };
+}
+
+/** Copies a drive's folder. Its space is allocated in advance; what nobody wrote yet becomes a hole, not a gigabyte of zeros. */
+export function copyDrive(from: string, to: string): void {
+  execFileSync('cp', [...(process.platform === 'linux' ? ['--sparse=always'] : []), '-R', from, to]);
 }
