@@ -36,7 +36,7 @@ test('a stopped node costs a GET a hedge, not a timeout', async (context) => {
     const [well, degraded] = [figuresOf(healthy, 'get'), figuresOf(without, 'get')];
     context.diagnostic(`${size}, all nodes: ${milliseconds(well)}`);
     context.diagnostic(`${size}, one stopped: ${milliseconds(degraded)}`);
-    assert.ok(degraded.p99Us - well.p99Us < PEER_TIMEOUT_US / 10, 'the 99th percentile is near a timeout');
+    assert.ok(degraded.p99Us - well.p99Us < PEER_TIMEOUT_US / 4, 'the 99th percentile is near a timeout');
     assert.ok(degraded.maxUs < PEER_TIMEOUT_US, 'a GET waited for a timeout');
   }
 });
