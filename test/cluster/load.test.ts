@@ -7,18 +7,18 @@ import { assertRight, startLoad } from './steady-load.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
-for (const [name, size, count] of [
-  ['small', '3000', '2000'],
-  ['large', '700KiB', '300'],
-] as const) {
+for (const { name, size, objects, count } of [
+  { name: 'small', size: '3000', objects: 120, count: 1500 },
+  { name: 'large', size: '700KiB', objects: 60, count: 150 },
+]) {
   test(`mixed ${name} objects are right while one node after the other is killed and returns`, async () => {
     await using cluster = await startCluster();
     const nodes = (await cluster.waitHealthy()).nodes;
-    const words = ['--size', size, '--concurrency', '12', '--objects', '120', '--count', count, '--verify', '--retries', '30'];
+    const amount = ['--size', size, '--concurrency', '12', '--objects', String(objects), '--count', String(count)];
     const load = startLoad(
       cluster,
       nodes.map((node) => node.endpoints.s3),
-      ['mixed', ...words],
+      ['mixed', ...amount, '--verify', '--retries', '30'],
     );
     try {
       for (const node of nodes.slice(0, 3)) {
@@ -28,7 +28,7 @@ for (const [name, size, count] of [
         await cluster.waitHealthy();
       }
     } finally {
-      assertRight(await load.end(), 120);
+      assertRight(await load.end(), objects);
     }
   });
 }
