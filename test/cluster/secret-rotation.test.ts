@@ -36,7 +36,7 @@ test('secrets between nodes rotate under load, node by node, without a failed re
   const [old] = secretsOf(readFileSync(configFile(cluster, nodes[0]?.name as string), 'utf8'));
   assert.ok(old !== undefined, 'the cluster has a peer secret');
   const fresh = randomBytes(32).toString('hex');
-  const words = ['mixed', '--size', '200KiB', '--concurrency', '8', '--objects', '60', '--count', '500', '--verify', '--retries', '0'];
+  const words = ['mixed', '--size', '200KiB', '--concurrency', '8', '--objects', '40', '--count', '200', '--verify', '--retries', '0'];
   const load = startLoad(
     cluster,
     nodes.map((node) => node.endpoints.s3),
@@ -50,7 +50,7 @@ test('secrets between nodes rotate under load, node by node, without a failed re
       }
     }
   } finally {
-    assertRight(await load.end(), 60);
+    assertRight(await load.end(), 40);
   }
   // No link was ever down, and none is by the old secret any more: each node knows the new one alone.
   for (const node of nodes) {
