@@ -9,9 +9,9 @@ import path from 'node:path';
 
 const manifest = path.resolve(import.meta.dirname, '../../native/Cargo.toml');
 
-/** Builds the program (a moment when the Rust tests ran before) and returns its path. */
+/** Builds the program, with the features of all crates, so that it is a moment after the Rust tests; returns its path. */
 export function buildTorture(): string {
-  const words = ['build', '--manifest-path', manifest, '-p', 'openlake-drive', '--example', 'torture', '--message-format=json', '--quiet'];
+  const words = ['build', '--manifest-path', manifest, '--workspace', '--example', 'torture', '--message-format=json', '--quiet'];
   const built = spawnSync('cargo', words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 1 << 28 });
   const made = built.stdout
     .split('\n')
