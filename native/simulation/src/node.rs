@@ -88,6 +88,7 @@ pub async fn start(runtime: Runtime, options: NodeOptions, history: History) -> 
             versions: Versions::SPOKEN,
             budget_bytes: DEFAULT_BUDGET_BYTES,
             secrets: vec![b"the secret of a simulated cluster".to_vec()],
+            tls: None,
             layout: options.layout.clone(),
             clock: clock.clone(),
             fences: fences.clone(),
