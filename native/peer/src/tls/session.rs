@@ -12,12 +12,12 @@ use rustls::Connection;
 use rustls::client::verify_server_name;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::ParsedCertificate;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice, Read, Write};
 use std::net::IpAddr;
 
-/// Bytes received at once: some records of 16 KiB.
-const RECEIVE_BYTES: usize = 64 << 10;
+/// Bytes received at once: while little comes, so that many quiet sessions hold little, and once such a buffer was filled.
+const RECEIVE_BYTES: (usize, usize) = (16 << 10, 256 << 10);
 /// Plain bytes encrypted for one send: enough to amortise a system call.
 const SEGMENT_BYTES: usize = 256 << 10;
 /// What a segment's records take beyond its plain bytes, with a margin: 22 bytes for each of at most 16 KiB, and a change of keys.
@@ -95,6 +95,8 @@ pub struct Session {
     connection: RefCell<Connection>,
     /// Received and not yet handed to rustls.
     ciphertext: RefCell<Bytes>,
+    /// How much is received next.
+    receive_bytes: Cell<usize>,
 }
 
 impl Session {
@@ -113,7 +115,7 @@ impl Session {
                 break;
             }
             if ciphertext.is_empty() {
-                let received = receive(socket).await;
+                let received = receive(socket, RECEIVE_BYTES.0).await;
                 if std::mem::take(&mut is_first) {
                     let said = received.as_ref().map(Bytes::clone).unwrap_or_default();
                     if said.first().is_none_or(|first| !TLS_RECORD_TYPES.contains(first)) {
@@ -138,6 +140,7 @@ impl Session {
             channel,
             connection: RefCell::new(connection),
             ciphertext: RefCell::new(ciphertext),
+            receive_bytes: Cell::new(RECEIVE_BYTES.0),
         })
     }
 
@@ -154,10 +157,13 @@ impl Session {
             if count > 0 || is_over {
                 return Ok((buffer, count));
             }
-            let received = receive(socket).await?;
+            let room = self.receive_bytes.get();
+            let received = receive(socket, room).await?;
             if received.is_empty() {
                 return Ok((buffer, 0));
             }
+            let is_full = received.len() == room;
+            self.receive_bytes.set(if is_full { RECEIVE_BYTES.1 } else { RECEIVE_BYTES.0 });
             self.ciphertext.replace(received);
         }
     }
@@ -248,8 +254,8 @@ async fn flush(socket: &Socket, connection: &mut Connection) -> io::Result<()> {
 }
 
 /// At least one byte; none when the other side has closed.
-async fn receive(socket: &Socket) -> io::Result<Bytes> {
-    let (buffer, _) = socket.receive(AlignedBuffer::with_stale_capacity(RECEIVE_BYTES)).await?;
+async fn receive(socket: &Socket, room: usize) -> io::Result<Bytes> {
+    let (buffer, _) = socket.receive(AlignedBuffer::with_stale_capacity(room)).await?;
     Ok(buffer.freeze())
 }
 
