@@ -21,6 +21,7 @@ const other = new Authority(folder.path, 'other');
 const running = new Map<number, NodeProcess>();
 let configs: readonly NodeConfig[] = [];
 let client: S3Client;
+let between: Awaited<ReturnType<typeof tap>>;
 
 const folderOf = (node: number): string => path.join(folder.path, `certificates-${node}`);
 
@@ -50,9 +51,9 @@ async function metric(node: number, line: RegExp): Promise<boolean> {
   return line.test(await reply.text());
 }
 
-/** What a node says of the others, in /v1/sets. */
+/** What a node says of the others, in /v1/sets; nothing while it is starting. */
 async function setsOf(node: number): Promise<string> {
-  return JSON.stringify(await (running.get(node) as NodeProcess).admin('/v1/sets'));
+  return JSON.stringify(await (running.get(node) as NodeProcess).admin('/v1/sets').catch(() => ''));
 }
 
 async function roundTrip(bytes: Buffer): Promise<void> {
@@ -87,13 +88,14 @@ before(async () => {
 });
 after(async () => {
   client?.destroy();
+  between?.server.close();
   await Promise.all([...running.values()].map((node) => node[Symbol.asyncDispose]()));
   folder[Symbol.dispose]();
 });
 
 test('a cluster serves over TLS, and what passes between its nodes cannot be read', async () => {
   const far = configs[1]?.nodes[1]?.peer_port as number;
-  const between = await tap(far);
+  between = await tap(far);
   // Node 0 reaches node 1 by way of the tap.
   const nodes = configs[0]?.nodes.map((node) => (node.id === 1 ? { ...node, peer_port: between.port } : node)) ?? [];
   start(0, { ...(configs[0] as NodeConfig), nodes });
@@ -117,14 +119,13 @@ test('a cluster serves over TLS, and what passes between its nodes cannot be rea
   assert.ok(seen.length > 200_000, `only ${seen.length} bytes went by`);
   assert.ok(!seen.includes(WORDS.slice(0, 20)), 'an object');
   assert.ok(!seen.includes(Buffer.from(configs[0]?.cluster.id ?? '', 'hex')), 'a handshake');
-  between.server.close();
 });
 
 test('certificates and their authority change under load without a failed request', async () => {
-  let stopped = false;
+  const stopping = new AbortController();
   let requests = 0;
   const load = Array.from({ length: 6 }, async () => {
-    while (!stopped) {
+    while (!stopping.signal.aborted) {
       await roundTrip(randomBytes(50_000));
       requests += 2;
     }
@@ -135,16 +136,18 @@ test('certificates and their authority change under load without a failed reques
   for (const step of steps) {
     for (const node of configs.keys()) {
       const taken = (): number => (running.get(node) as NodeProcess).log.split('live=peer_tls').length;
-      const before_ = taken();
+      const earlier = taken();
       certify(node, step);
-      await until(async () => taken() > before_, `node ${node} to take its new certificate`);
+      await until(async () => taken() > earlier, `node ${node} to take its new certificate`);
     }
     await sleep(1500);
   }
-  stopped = true;
+  stopping.abort();
   await Promise.all(load);
   assert.ok(requests > 100, `${requests} requests`);
-  for (const [node, { log }] of running) assert.doesNotMatch(log, /(?<!cannot )link to node \d+: /, `a link of node ${node} was down`);
+  // A busy machine may make a node miss a ping; nothing else ends a link.
+  const ended = /(?<!cannot )link to node \d+: (?!no answer to a ping)/;
+  for (const [node, { log }] of running) assert.doesNotMatch(log, ended, `a link of node ${node} was down`);
 });
 
 test('a node by another authority is refused, all sides say why, and the others serve on', async () => {
@@ -171,7 +174,7 @@ test('an expired certificate is refused until it is renewed, which takes no rest
 test('a certificate that cannot be used is refused at the start and, on a running node, not taken', async () => {
   const node = running.get(2) as NodeProcess;
   placeCertificate(folderOf(2), { certificate: 'nothing', key: ours.issue(HERE).key, authority: ours.pem });
-  const text = /peer_tls\.certificate_file = "[^"]+": expected a certificate in PEM/;
+  const text = /peer_tls\.certificate_file = .*: expected a certificate in PEM/;
   await until(async () => text.test(node.log), 'the refusal in its log');
   assert.match(JSON.stringify(await node.admin('/v1/config')), /peer_tls\.certificate_file/);
   await roundTrip(randomBytes(300_000));
@@ -197,7 +200,8 @@ test('TLS comes to a running cluster node by node, and goes again', async () => 
   }
   // One without TLS among those that require it: both sides say what to do.
   const { peer_tls: _none, ...plain } = configs[3] as NodeConfig;
-  (running.get(3) as NodeProcess).writeConfig(plain);
+  await stop(3);
+  start(3, plain);
   await until(async () => (await setsOf(3)).includes('give node 3 a [peer_tls] table too'), 'node 3 to say what it needs');
   await until(async () => (await setsOf(0)).includes('give this node a [peer_tls] table too'), 'node 0 to show the same');
   await roundTrip(randomBytes(100_000));

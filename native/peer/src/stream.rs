@@ -24,7 +24,7 @@ pub struct Stream {
 enum Way {
     /// Bytes that were received while it was found out that there is no TLS.
     Plain(RefCell<Bytes>),
-    Secured(Session),
+    Secured(Box<Session>),
 }
 
 /// Why there is no stream to a peer.
@@ -43,7 +43,7 @@ impl Stream {
     }
 
     fn secured(socket: Socket, session: Session) -> Stream {
-        let way = Rc::new(Way::Secured(session));
+        let way = Rc::new(Way::Secured(Box::new(session)));
         Stream { socket, way }
     }
 

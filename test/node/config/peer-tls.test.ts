@@ -36,6 +36,9 @@ function problemsOf(wish: CertificateWish, change: Change = {}): readonly string
   return read.kind === 'ok' ? [] : read.problems.map((problem) => describeProblem(problem).replaceAll(`${folder}/`, ''));
 }
 
+const ec = (curve: string): readonly string[] => ['-algorithm', 'EC', '-pkeyopt', `ec_paramgen_curve:${curve}`];
+const rsa = (bits: number): readonly string[] => ['-algorithm', 'RSA', '-pkeyopt', `rsa_keygen_bits:${bits}`];
+
 test('without the table there is no TLS', () => {
   assert.deepEqual(readPeerTls(sampleConfig()), { kind: 'ok', tls: undefined, notAfterMs: undefined });
 });
@@ -50,8 +53,6 @@ test('the table renders, parses back and gets its default mode', () => {
 });
 
 test('keys of every usual kind are taken', () => {
-  const ec = (curve: string): readonly string[] => ['-algorithm', 'EC', '-pkeyopt', `ec_paramgen_curve:${curve}`];
-  const rsa = (bits: number): readonly string[] => ['-algorithm', 'RSA', '-pkeyopt', `rsa_keygen_bits:${bits}`];
   for (const key of [ec('P-256'), ec('P-384'), rsa(2048)]) assert.deepEqual(problemsOf({ ...HERE, key }), [], key.join(' '));
   const expected =
     'peer_tls.key_file = "tls.key": expected an Ed25519 key, an ECDSA key on P-256 or P-384, or an RSA key of at least 2048 bits';

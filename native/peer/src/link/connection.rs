@@ -257,7 +257,7 @@ impl Link {
     fn failed(&self, reason: String) {
         let reason = match self.line.borrow().is_some() {
             true => {
-                format!("the link stays as it is, made by another secret or certificate or without one; a new one is refused: {reason}")
+                format!("the link stays as it was made before; a new one, by the secret and certificates of now, is refused: {reason}")
             }
             false => reason,
         };
