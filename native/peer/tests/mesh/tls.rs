@@ -239,7 +239,10 @@ fn a_certificate_that_others_refuse_leaves_working_links_alone() {
             ..other.certify(&[HERE])
         };
         nodes[1].mesh.set_tls(ready(&wrong));
-        until(&runtime, || nodes[1].peer(1).reason.contains("the link stays as it was made before")).await;
+        until(&runtime, || {
+            nodes[1].peer(1).reason.contains("the link stays as it was made before")
+        })
+        .await;
         assert!(nodes[1].is_linked(1) && nodes[0].is_linked(2));
         assert!(nodes[1].ask(0, read()).await.is_ok() && nodes[0].ask(1, read()).await.is_ok());
         stop(&nodes);
