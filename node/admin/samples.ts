@@ -21,6 +21,7 @@ export function engineSamples(status: EngineStatus): Sample[] {
     ]),
     ...status.peers.flatMap((peer) => [
       sample('peerConnected', { peer: String(peer.node) }, peer.connected ? 1 : 0),
+      sample('peerEncrypted', { peer: String(peer.node) }, peer.encrypted ? 1 : 0),
       sample('peerRoundTripSeconds', { peer: String(peer.node) }, peer.roundTripUs / 1e6),
     ]),
     ...status.drives.flatMap(driveSamples),

@@ -7,6 +7,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import type { PeerTls } from '../config/peer-tls.ts';
 
 /** Where the build puts the data plane. */
 const ADDON_FILE = fileURLToPath(new URL('../../native/openlake.node', import.meta.url));
@@ -19,6 +20,8 @@ export type EngineConfig = {
   readonly bootstrap: boolean;
   /** Hex, one or two; the first signs. */
   readonly peerSecrets: readonly string[];
+  /** Absent: links without TLS. */
+  readonly peerTls?: PeerTls | undefined;
   /** `address:port`. */
   readonly listenS3: string;
   readonly listenPeer: string;
@@ -160,6 +163,8 @@ export type DriveStatus = {
 export type PeerStatus = {
   readonly node: number;
   readonly connected: boolean;
+  /** The link runs over TLS. */
+  readonly encrypted: boolean;
   readonly reason: string;
   readonly roundTripUs: number;
 };
@@ -170,7 +175,7 @@ export type NativeEngine = {
   heartbeat(): void;
   reply(id: number, status: number, headers: readonly string[], body: Buffer): void;
   setTables(tables: Buffer): number;
-  reload(peerSecrets: readonly string[], layout: LayoutConfig): void;
+  reload(peerSecrets: readonly string[], peerTls: PeerTls | undefined, layout: LayoutConfig): void;
   open(): void;
   join(call: number): void;
   joinStatus(): string;

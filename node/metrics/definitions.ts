@@ -169,7 +169,14 @@ export const metricDefinitions = {
   },
   scrubPasses: { name: 'openlake_scrub_passes_total', kind: 'counter', labels: ['drive'], help: 'Whole passes of the scrub over a drive.' },
   peerConnected: { name: 'openlake_peer_connected', kind: 'gauge', labels: ['peer'], help: '1 while a link to the node is up.' },
+  peerEncrypted: { name: 'openlake_peer_encrypted', kind: 'gauge', labels: ['peer'], help: '1 while the link to the node runs over TLS.' },
   peerRoundTripSeconds: { name: 'openlake_peer_round_trip_seconds', kind: 'gauge', labels: ['peer'], help: 'Round trip to the node.' },
+  peerCertificateEnd: {
+    name: 'openlake_peer_certificate_not_after_seconds',
+    kind: 'gauge',
+    labels: [],
+    help: 'When the certificate that this node shows to others expires, in seconds since 1970; absent without TLS.',
+  },
 } as const satisfies Record<string, MetricDefinition>;
 
 export type MetricKey = keyof typeof metricDefinitions;

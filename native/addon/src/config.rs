@@ -5,7 +5,7 @@ use crate::plan::{DrivePlan, EnginePlan};
 use napi_derive::napi;
 use openlake_drive::{Adoption, DriveOptions, MountCheck};
 use openlake_io::{EngineKind, Runtime};
-use openlake_peer::{ClusterLayout, NodeAddress, SetLayout, SlotId, SlotPlace};
+use openlake_peer::{ClusterLayout, NodeAddress, PeerTls, SetLayout, SlotId, SlotPlace, TlsOptions};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +22,8 @@ pub struct EngineConfig {
     pub bootstrap: bool,
     /// Hex, one or two.
     pub peer_secrets: Vec<String>,
+    /// None: links without TLS.
+    pub peer_tls: Option<PeerTlsConfig>,
     /// `address:port`.
     pub listen_s3: String,
     pub listen_peer: String,
@@ -34,6 +36,17 @@ pub struct EngineConfig {
     pub deadline_ms: u32,
     pub drives: Vec<DriveConfig>,
     pub layout: LayoutConfig,
+}
+
+/// TLS between nodes; texts are PEM.
+#[napi(object)]
+pub struct PeerTlsConfig {
+    pub required: bool,
+    pub certificate: String,
+    pub key: String,
+    pub authority: String,
+    /// None: certificates are for addresses.
+    pub name: Option<String>,
 }
 
 /// A drive of this node.
@@ -134,6 +147,7 @@ pub fn plan_engine(config: EngineConfig) -> Result<EnginePlan, String> {
         node: config.node,
         bootstrap: config.bootstrap,
         secrets: decode_secrets(&config.peer_secrets)?,
+        peer_tls: plan_tls(config.peer_tls)?,
         listen_s3: address("listenS3", &config.listen_s3)?,
         listen_peer: address("listenPeer", &config.listen_peer)?,
         engine,
@@ -183,6 +197,19 @@ pub fn plan_layout(config: &LayoutConfig) -> Result<ClusterLayout, String> {
         sets: sets.collect::<Result<_, String>>()?,
         nodes: nodes.collect::<Result<_, String>>()?,
     })
+}
+
+/// TLS between nodes, ready for use.
+pub fn plan_tls(config: Option<PeerTlsConfig>) -> Result<Option<PeerTls>, String> {
+    let Some(config) = config else { return Ok(None) };
+    let options = TlsOptions {
+        required: config.required,
+        certificate: config.certificate,
+        key: config.key,
+        authority: config.authority,
+        name: config.name,
+    };
+    PeerTls::new(&options).map(Some).map_err(|error| format!("peerTls: {error}"))
 }
 
 /// Secrets from hex.

@@ -169,6 +169,7 @@ pub fn assemble(core: usize, runtime: &Runtime, shared: &Shared, assembly: &Asse
         versions: Versions::SPOKEN,
         budget_bytes: plan.peer_budget_bytes,
         secrets: plan.secrets.clone(),
+        tls: plan.peer_tls.clone(),
         layout: plan.layout.clone(),
         clock: shared.clock.clone(),
         fences: shared.fences.clone(),

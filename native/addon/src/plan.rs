@@ -2,7 +2,7 @@
 
 use openlake_drive::{DriveOptions, OpenError};
 use openlake_io::EngineKind;
-use openlake_peer::{ClusterLayout, SlotId};
+use openlake_peer::{ClusterLayout, PeerTls, SlotId};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +22,8 @@ pub struct EnginePlan {
     pub node: u32,
     pub bootstrap: bool,
     pub secrets: Vec<Vec<u8>>,
+    /// None: links without TLS.
+    pub peer_tls: Option<PeerTls>,
     pub layout: Arc<ClusterLayout>,
     pub listen_s3: SocketAddr,
     pub listen_peer: SocketAddr,

@@ -63,6 +63,7 @@ pub struct CounterObject {
 pub struct PeerStatusObject {
     pub node: u32,
     pub connected: bool,
+    pub encrypted: bool,
     pub reason: String,
     pub round_trip_us: f64,
 }
@@ -217,6 +218,7 @@ fn merge(shared: &Shared, parts: Vec<Part>) -> StatusObject {
             .map(|peer| PeerStatusObject {
                 node: peer.node,
                 connected: peer.connected,
+                encrypted: peer.encrypted,
                 reason: peer.reason,
                 round_trip_us: peer.round_trip_us as f64,
             })

@@ -17,6 +17,7 @@ Simulates whole clusters, one seed after the other, and checks what they promise
   --plant BUG       plant a known bug, e.g. NoWriteBack, to see it found
   --restless        processes end all the time under racing conditional writes
   --replacing       drives are replaced by blank ones all the time
+  --tls             links between nodes run over TLS
   --repeat          run each seed twice and compare the hashes of their events
   --keep-going      do not stop at the first seed that fails
   --verbose         print every event";
@@ -33,6 +34,7 @@ pub struct Arguments {
     pub plant: Option<Sabotage>,
     pub restless: bool,
     pub replacing: bool,
+    pub tls: bool,
     pub repeat: bool,
     pub keep_going: bool,
     pub verbose: bool,
@@ -54,6 +56,7 @@ pub fn parse() -> Result<Arguments, String> {
         plant: None,
         restless: false,
         replacing: false,
+        tls: false,
         repeat: false,
         keep_going: false,
         verbose: false,
@@ -75,6 +78,7 @@ pub fn parse() -> Result<Arguments, String> {
             "--plant" => parsed.plant = Some(parse_bug(&arguments.next().unwrap_or_default())?),
             "--restless" => parsed.restless = true,
             "--replacing" => parsed.replacing = true,
+            "--tls" => parsed.tls = true,
             "--repeat" => parsed.repeat = true,
             "--keep-going" => parsed.keep_going = true,
             "--verbose" => parsed.verbose = true,

@@ -26,7 +26,11 @@ impl Case {
             } else {
                 Plan::from_seed(seed, arguments.shape)
             };
-            return vec![Case::Cluster(Box::new(Plan { sabotage, ..plan }))];
+            return vec![Case::Cluster(Box::new(Plan {
+                sabotage,
+                encrypted: arguments.tls,
+                ..plan
+            }))];
         }
         let plan = DrivePlan {
             sabotage,
@@ -67,6 +71,7 @@ impl Case {
     pub fn replay(&self, shape: Option<&str>) -> String {
         let shape = shape.map(|shape| format!(" --shape {shape}")).unwrap_or_default();
         let drive = match self {
+            Case::Cluster(plan) if plan.encrypted => " --tls".to_owned(),
             Case::Cluster(_) => String::new(),
             Case::Drive(plan) => {
                 let cut = plan.cut_after_writes.map(|writes| format!(" --cut-after {writes}"));

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bucket;
+mod certificates;
 pub mod checkers;
 pub mod client;
 pub mod cluster;
@@ -17,6 +18,7 @@ pub mod linearizability;
 pub mod listing;
 pub mod multipart;
 pub mod node;
+mod places;
 pub mod plan;
 pub mod random;
 pub mod redundancy;

@@ -40,7 +40,7 @@ export function healthyStatus(): EngineStatus {
         ],
       },
     ],
-    peers: [1, 2, 3].map((node) => ({ node, connected: true, reason: '', roundTripUs: 150 })),
+    peers: [1, 2, 3].map((node) => ({ node, connected: true, encrypted: false, reason: '', roundTripUs: 150 })),
     operations: [{ name: 'GetObject', requests: 4, errors: 1, requestBytes: 0, responseBytes: 4096, microseconds: 2_000_000 }],
   };
 }
