@@ -24,8 +24,31 @@ export function engineSamples(status: EngineStatus): Sample[] {
       sample('peerRoundTripSeconds', { peer: String(peer.node) }, peer.roundTripUs / 1e6),
     ]),
     ...status.drives.flatMap(driveSamples),
+    ...memorySamples(status),
     sample('hintsHeld', {}, hintsHeld(status)),
   ];
+}
+
+/** Of which part of the budget a drive's memory is; what is named here nowhere is `drives`. */
+const MEMORY_PARTS: Readonly<Record<string, string>> = {
+  rows: 'index',
+  unwritten: 'index',
+  filters: 'index',
+  fences: 'index',
+  blocks: 'index',
+  cache: 'cache',
+};
+
+/** What the whole data plane takes of memory, by part. */
+function memorySamples(status: EngineStatus): Sample[] {
+  const bytes = new Map(status.memory.map(({ name, value }) => [name, value]));
+  for (const { name, value } of status.drives.flatMap((drive) => drive.counters)) {
+    const kind = /^memory_([a-z]+)_bytes$/.exec(name)?.[1];
+    if (kind === undefined) continue;
+    const part = MEMORY_PARTS[kind] ?? 'drives';
+    bytes.set(part, (bytes.get(part) ?? 0) + value);
+  }
+  return [...bytes].map(([part, value]) => sample('memory', { part }, value));
 }
 
 /** Samples about the process. */
@@ -75,6 +98,8 @@ function driveSamples(status: DriveStatus): Sample[] {
         return [];
       case 'wear_percent':
         return sample('driveWear', { drive }, value / 100);
+      case 'rebuild_segments_left':
+        return sample('driveRebuild', { drive }, value);
       case 'keys':
         return sample('driveKeys', { drive }, value);
       case 'capacity_bytes':

@@ -175,18 +175,14 @@ fn runtime() -> Result<Runtime> {
 }
 
 fn in_words(error: OpenError) -> Error {
-    let (OpenError::Unavailable(text)
-    | OpenError::Blank(text)
-    | OpenError::Foreign(text)
-    | OpenError::Busy(text)
-    | OpenError::Damaged(text)) = error;
-    Error::from_reason(text)
+    Error::from_reason(error.text())
 }
 
 fn state_words(state: DriveState) -> (String, String) {
     match state {
         DriveState::Healthy => ("Healthy".to_owned(), String::new()),
         DriveState::Suspect(reason) => ("Suspect".to_owned(), reason),
+        DriveState::Rebuilding(reason) => ("Rebuilding".to_owned(), reason),
         DriveState::Failed(reason) => ("Failed".to_owned(), reason),
     }
 }

@@ -147,7 +147,15 @@ pub async fn verify(runtime: &Runtime, path: &Path) -> Result<Verification, Open
 /// Forgets every checkpoint and makes the index anew from the log, as a start does that finds no checkpoint; the drive counts a boot.
 /// Errors as of [`Drive::open`].
 pub async fn rebuild_index(runtime: &Runtime, path: &Path) -> Result<Rebuilt, OpenError> {
-    let options = stored_options(runtime, path).await?;
+    rebuild_index_within(runtime, path, INDEX_BYTES).await
+}
+
+/// The same with so much memory for the index: with little, rows are written out on the way.
+pub async fn rebuild_index_within(runtime: &Runtime, path: &Path, index_bytes: u64) -> Result<Rebuilt, OpenError> {
+    let options = DriveOptions {
+        index_bytes,
+        ..stored_options(runtime, path).await?
+    };
     order_rebuild(runtime, path, &options).await?;
     let drive = Drive::open(runtime, options).await?;
     let status = drive.status();
