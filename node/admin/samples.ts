@@ -1,4 +1,5 @@
 /** Turns the engine's status into samples of metrics. Pure. */
+import { readFileSync } from 'node:fs';
 import type { DriveStatus, EngineStatus } from '../engine/addon.ts';
 import type { MetricKey, Sample } from '../metrics/definitions.ts';
 import { healState, hintsHeld } from './heal.ts';
@@ -53,14 +54,27 @@ function memorySamples(status: EngineStatus): Sample[] {
 
 /** Samples about the process. */
 export function processSamples(): Sample[] {
-  const { rss, heapUsed } = process.memoryUsage();
+  const { rss, heapUsed, heapTotal } = process.memoryUsage();
+  const anonymous = anonymousBytes();
   const { user, system } = process.cpuUsage();
   return [
     sample('residentBytes', {}, rss),
+    ...(anonymous === undefined ? [] : [sample('anonymousBytes', {}, anonymous)]),
     sample('heapBytes', {}, heapUsed),
+    sample('heapTotalBytes', {}, heapTotal),
     sample('cpuSeconds', { mode: 'user' }, user / 1e6),
     sample('cpuSeconds', { mode: 'system' }, system / 1e6),
   ];
+}
+
+/** Resident memory that no file backs; undefined where the system does not tell. */
+function anonymousBytes(): number | undefined {
+  try {
+    const kibibytes = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
+    return kibibytes === undefined ? undefined : Number(kibibytes) * 1024;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Counters of healing and scrub by their names in the engine: metric and further labels. */

@@ -358,6 +358,7 @@ export type NativeModule = {
   inspectDrive(path: string): Promise<DriveInspection>;
   verifyDrive(path: string): Promise<DriveVerification>;
   rebuildDriveIndex(path: string): Promise<DriveRebuilt>;
+  orderDriveRebuild(path: string): Promise<void>;
 };
 
 /** Loads the data plane. Throws an Error whose message says what to do. */

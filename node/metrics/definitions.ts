@@ -20,6 +20,12 @@ export const metricDefinitions = {
   ready: { name: 'openlake_ready', kind: 'gauge', labels: [], help: '1 while the S3 port serves clients.' },
   cores: { name: 'openlake_data_cores', kind: 'gauge', labels: ['state'], help: 'Data cores, configured and live.' },
   residentBytes: { name: 'openlake_resident_memory_bytes', kind: 'gauge', labels: [], help: 'Resident memory of the process.' },
+  anonymousBytes: {
+    name: 'openlake_anonymous_memory_bytes',
+    kind: 'gauge',
+    labels: [],
+    help: 'Resident memory that no file backs: without the code of the process.',
+  },
   memory: {
     name: 'openlake_memory_bytes',
     kind: 'gauge',
@@ -28,6 +34,12 @@ export const metricDefinitions = {
   },
   memoryLimit: { name: 'openlake_memory_limit_bytes', kind: 'gauge', labels: [], help: 'The budget of the data plane, `io.memory_bytes`.' },
   heapBytes: { name: 'openlake_javascript_heap_bytes', kind: 'gauge', labels: [], help: 'Used heap of the control plane.' },
+  heapTotalBytes: {
+    name: 'openlake_javascript_heap_total_bytes',
+    kind: 'gauge',
+    labels: [],
+    help: 'Heap that the control plane took from the system, used or not.',
+  },
   cpuSeconds: { name: 'openlake_cpu_seconds_total', kind: 'counter', labels: ['mode'], help: 'CPU time of the process, user and system.' },
   connections: { name: 'openlake_s3_connections', kind: 'gauge', labels: [], help: 'Open connections on the S3 port.' },
   connectionsTotal: { name: 'openlake_s3_connections_total', kind: 'counter', labels: [], help: 'Connections accepted on the S3 port.' },

@@ -1,5 +1,5 @@
 //! Looking at a drive that no node has open: what is on it, whether it is sound, its index made anew. All of them take the drive's
-//! lock, so a running node is never disturbed; only [`rebuild_index`] changes anything.
+//! lock, so a running node is never disturbed; only [`rebuild_index`] and [`rebuild_at_start`] change anything.
 
 use crate::core::Core;
 use crate::format::{ROOT_BYTES, ROOT_SLOTS, Root, Superblock, SuperblockError};
@@ -165,6 +165,12 @@ pub async fn rebuild_index_within(runtime: &Runtime, path: &Path, index_bytes: u
         keys: status.keys,
         boot: status.boot,
     })
+}
+
+/// Lets the next start rebuild the index, beside the work of its node. Errors as of [`Drive::open`].
+pub async fn rebuild_at_start(runtime: &Runtime, path: &Path) -> Result<(), OpenError> {
+    let options = stored_options(runtime, path).await?;
+    order_rebuild(runtime, path, &options).await
 }
 
 /// Writes a root that says that the index is not to be trusted.

@@ -35,7 +35,7 @@ struct Machine {
 
 /// A whole cluster and its world.
 pub struct Cluster {
-    world: SimWorld,
+    pub(crate) world: SimWorld,
     shape: Shape,
     cores: usize,
     layout: Arc<ClusterLayout>,
@@ -47,7 +47,7 @@ pub struct Cluster {
     listener: ServingListener,
 }
 
-fn address(node: usize) -> IpAddr {
+pub(crate) fn address(node: usize) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(10, 0, 0, node as u8 + 1))
 }
 
@@ -125,7 +125,7 @@ impl Cluster {
     pub fn history(&self) -> &History {
         &self.history
     }
-    fn event(&self, text: &str) {
+    pub(crate) fn event(&self, text: &str) {
         self.history.event(self.now(), text);
     }
 
@@ -255,7 +255,7 @@ impl Cluster {
     pub fn is_filled(&self, node: usize) -> bool {
         let filled = |drive: &Drive| {
             let progress = drive.heal_progress();
-            !progress.blank && progress.dirty.is_none()
+            !progress.blank && progress.dirty.is_none() && drive.status().rebuild.is_none()
         };
         let all = self.slots_of(node).len();
         self.serving(node)
@@ -306,7 +306,7 @@ impl Cluster {
             }
         }
     }
-    fn slots_of(&self, node: usize) -> Vec<SlotId> {
+    pub(crate) fn slots_of(&self, node: usize) -> Vec<SlotId> {
         let mut slots = Vec::new();
         for set in &self.layout.sets {
             let own = set.slots.iter().enumerate().filter(|(_, place)| place.node as usize == node);
