@@ -174,21 +174,27 @@ fn two_drives(seed: u64) -> (SimWorld, Told) {
 #[test]
 fn a_drive_that_rebuilds_its_index_holds_up_no_other_and_joins_when_it_is_done() {
     let (world, told) = two_drives(1);
-    // A slow disk: a rebuild takes minutes.
-    world.change_options(|options| (options.read_stall_chance, options.read_stall) = (1.0, Duration::from_secs(1)));
+    let long = Duration::from_secs(24 * 3600);
+    // A slow disk: the rebuild is still under way when the drive is given out; then it hangs.
+    let slow = |delay| world.change_options(|options| (options.read_stall_chance, options.read_stall) = (1.0, delay));
+    slow(Duration::from_secs(1));
     let runtime = world.start_node(1, IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)));
     let opening = runtime.clone();
-    let look = async move {
-        let first = Drive::open_early_tuned(&opening, options(Path::new("/first")), TINY);
-        let first = first.await.expect("the drive is found");
-        let boot = first.boot();
+    let opened = async move { Drive::open_early_tuned(&opening, options(Path::new("/first")), TINY).await };
+    let first = world.run(&runtime, opened, long).expect("the drive is found");
+    world.stall_path(1, Path::new("/first"));
+    slow(Duration::ZERO);
+    let boot = first.boot();
+    let begun = first.status().rebuild.expect("a rebuild under way");
+    assert!(begun.segments > 4 && begun.read_segments < begun.segments, "{begun:?}");
+    let (opening, asked) = (runtime.clone(), first.clone());
+    let meanwhile = async move {
+        let first = asked;
         assert!(
             matches!(first.status().state, DriveState::Rebuilding(_)),
             "{:?}",
             first.status().state
         );
-        let begun = first.status().rebuild.expect("a rebuild under way");
-        assert!(begun.segments > 4 && begun.read_segments < begun.segments, "{begun:?}");
         assert_eq!(first.identity().generation, 1);
         // Whatever it is asked, it gives no answer that counts.
         let (asked, at) = (key("key 1"), ballot(opening.wall_ms(), 1 << 40));
@@ -217,10 +223,13 @@ fn a_drive_that_rebuilds_its_index_holds_up_no_other_and_joins_when_it_is_done()
         assert_eq!(put(&second, "other", at, 2, b"other bytes").await, Answer::Ack);
         assert_eq!(read_all(&second, "other").await, Some(b"other bytes".to_vec()));
         second.close().await;
-        assert!(
-            matches!(first.status().state, DriveState::Rebuilding(_)),
-            "too quick to show anything"
-        );
+    };
+    world.run(&runtime, meanwhile, long);
+    world.run_for(Duration::from_secs(3600));
+    assert_eq!(first.status().rebuild.map(|rebuild| rebuild.segments), Some(begun.segments));
+    world.release_path(1, Path::new("/first"));
+    let opening = runtime.clone();
+    let joined = async move {
         first.serving().await.expect("the drive serves");
         assert!(first.boot() >= boot && first.status().rebuild.is_none());
         assert!(matches!(first.status().state, DriveState::Suspect(text) if text.contains("rebuilt")));
@@ -232,7 +241,7 @@ fn a_drive_that_rebuilds_its_index_holds_up_no_other_and_joins_when_it_is_done()
         assert!(again.boot() > boot, "boot {} after {boot}", again.boot());
         assert_eq!(again.status().state, DriveState::Healthy);
     };
-    world.run(&runtime, look, Duration::from_secs(24 * 3600));
+    world.run(&runtime, joined, long);
 }
 
 #[test]
