@@ -236,7 +236,7 @@ impl Cluster {
     fn forget(&mut self, node: usize) {
         let machine = &mut self.machines[node];
         machine.serving.take();
-        machine.runtime = None;
+        (machine.runtime, machine.state) = (None, Rc::default());
     }
     /// Puts blank drives in the place of a node's; its process ends with them.
     pub fn wipe(&mut self, node: usize) {
