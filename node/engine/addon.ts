@@ -138,6 +138,8 @@ export type EngineStatus = {
     readonly responseBytes: number;
     readonly microseconds: number;
   }[];
+  /** Bytes of the data plane's buffers: in use, and kept for the next ones. What drives take, they say themselves. */
+  readonly memory: readonly { readonly name: string; readonly value: number }[];
 };
 
 export type DriveStatus = {
@@ -146,7 +148,8 @@ export type DriveStatus = {
   readonly set: number;
   readonly slot: number;
   readonly core: number;
-  readonly state: 'Healthy' | 'Suspect' | 'Failed';
+  /** Rebuilding: it answers nothing yet, as its index is made anew from its log. */
+  readonly state: 'Healthy' | 'Suspect' | 'Rebuilding' | 'Failed';
   readonly reason: string;
   readonly generation: number;
   readonly durabilityClass: string;
@@ -360,6 +363,7 @@ export type NativeModule = {
   inspectDrive(path: string): Promise<DriveInspection>;
   verifyDrive(path: string): Promise<DriveVerification>;
   rebuildDriveIndex(path: string): Promise<DriveRebuilt>;
+  orderDriveRebuild(path: string): Promise<void>;
 };
 
 /** Loads the data plane. Throws an Error whose message says what to do. */

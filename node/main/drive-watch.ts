@@ -12,6 +12,8 @@ export function driveWatch(log: Log): (drives: readonly DriveStatus[]) => void {
   const told = new Map<number, string>();
   return (drives) => {
     for (const drive of drives) {
+      // How a rebuild goes on, the data plane tells itself; the drive is open when it is over.
+      if (drive.state === 'Rebuilding') continue;
       const before = told.get(drive.index);
       if (before === standing(drive)) continue;
       told.set(drive.index, standing(drive));

@@ -56,6 +56,11 @@ export function fill(program: string, options: { readonly place: string; readonl
   if (ended.status !== 0) throw new Error(ended.stderr);
 }
 
+/** Fills the drive at `place`, deletes, writes again (native/drive/examples/torture/brim.rs); what it says, or an Error with what is wrong. */
+export function fillToTheBrim(program: string, place: string): string {
+  return run(program, 'brim', place).trim();
+}
+
 /** Loads the drive at `place`, kills the process after `killAfterMs` and appends its lines to `lines`. */
 export async function loadAndKill(
   program: string,

@@ -13,6 +13,9 @@ use std::time::Duration;
 /// From this many cores on JavaScript's thread has one of its own.
 const CORES_TO_SHARE: usize = 4;
 
+/// A core gains nothing from keeping more.
+const MOST_KEPT_BYTES: usize = 16 << 20;
+
 /// What `startEngine` takes; the TypeScript side is `EngineConfig` of `node/engine/addon.ts`.
 #[napi(object)]
 pub struct EngineConfig {
@@ -159,6 +162,8 @@ pub fn plan_engine(config: EngineConfig) -> Result<EnginePlan, String> {
         peer_budget_bytes: (config.memory_bytes / 4.0) as u64 / cores as u64,
         // A tenth for bodies on their way to and from clients.
         body_budget_bytes: (config.memory_bytes / 10.0) as u64 / cores as u64,
+        // A sixteenth for buffers that wait to be used again.
+        kept_buffer_bytes: ((config.memory_bytes / 16.0) as usize / cores).min(MOST_KEPT_BYTES),
         drives: drives.collect::<Result<_, String>>()?,
         layout: Arc::new(plan_layout(&config.layout)?),
     })

@@ -46,6 +46,7 @@ mod publish;
 mod pump;
 mod read;
 mod rebuild;
+mod rebuilding;
 mod record;
 mod recovery;
 mod replay;
@@ -69,6 +70,7 @@ pub use latency::{LATENCY_BUCKETS, LatencySnapshot, latency_bound_us};
 pub use memory::DriveMemory;
 pub use message::{Answer, Block, Covers, Head, KeyState, Request, ScanRow, ShardBytes, Want};
 pub use open::Tuning;
+pub use rebuilding::RebuildProgress;
 pub use record::{Coding, Kind, Record, Shard};
 pub use verify::Verification;
 

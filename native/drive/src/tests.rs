@@ -20,6 +20,7 @@ mod model;
 mod mutations;
 mod pace;
 mod protocol;
+mod rebuilds;
 mod rows;
 mod runs;
 mod staging;

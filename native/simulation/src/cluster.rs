@@ -35,7 +35,7 @@ struct Machine {
 
 /// A whole cluster and its world.
 pub struct Cluster {
-    world: SimWorld,
+    pub(crate) world: SimWorld,
     shape: Shape,
     cores: usize,
     layout: Arc<ClusterLayout>,
@@ -94,7 +94,7 @@ impl Cluster {
     pub fn history(&self) -> &History {
         &self.history
     }
-    fn event(&self, text: &str) {
+    pub(crate) fn event(&self, text: &str) {
         self.history.event(self.now(), text);
     }
 
@@ -210,7 +210,7 @@ impl Cluster {
     fn forget(&mut self, node: usize) {
         let machine = &mut self.machines[node];
         machine.serving.take();
-        machine.runtime = None;
+        (machine.runtime, machine.state) = (None, Rc::default());
     }
     /// Puts blank drives in the place of a node's; its process ends with them.
     pub fn wipe(&mut self, node: usize) {
@@ -229,7 +229,7 @@ impl Cluster {
     pub fn is_filled(&self, node: usize) -> bool {
         let filled = |drive: &Drive| {
             let progress = drive.heal_progress();
-            !progress.blank && progress.dirty.is_none()
+            !progress.blank && progress.dirty.is_none() && drive.status().rebuild.is_none()
         };
         let all = self.slots_of(node).len();
         self.serving(node)
@@ -280,7 +280,7 @@ impl Cluster {
             }
         }
     }
-    fn slots_of(&self, node: usize) -> Vec<SlotId> {
+    pub(crate) fn slots_of(&self, node: usize) -> Vec<SlotId> {
         let mut slots = Vec::new();
         for set in &self.layout.sets {
             let own = set.slots.iter().enumerate().filter(|(_, place)| place.node as usize == node);

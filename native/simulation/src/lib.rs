@@ -16,6 +16,7 @@ pub mod faults;
 pub mod history;
 pub mod linearizability;
 pub mod listing;
+mod lost_index;
 pub mod multipart;
 pub mod node;
 mod places;

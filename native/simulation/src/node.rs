@@ -201,5 +201,5 @@ async fn open(runtime: &Runtime, options: &NodeOptions, slot: SlotId, boot_at_le
         index_bytes: 256 << 10,
         boot_at_least,
     };
-    Drive::open(runtime, drive).await.map_err(|error| format!("{error:?}"))
+    Drive::open_early(runtime, drive).await.map_err(|error| format!("{error:?}"))
 }

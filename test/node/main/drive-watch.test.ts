@@ -42,3 +42,8 @@ test('a drive that is ill from the start says why', () => {
   ]);
   assert.deepEqual(linesOf([drive('Failed', 'it belongs to another cluster')]), [`error it belongs to another cluster ${facts('Failed')}`]);
 });
+
+test('a drive whose index is rebuilt is open when that is over', () => {
+  const looks = [drive('Rebuilding', '1 of 9 segments'), drive('Rebuilding', '2 of 9 segments'), drive('Suspect', 'it was rebuilt')];
+  assert.deepEqual(linesOf(looks), [`warn  it was rebuilt ${facts('Suspect')}`, `info  drive open ${facts('Suspect')} durability=flush`]);
+});

@@ -228,6 +228,12 @@ impl Index {
     pub fn rows(&self) -> impl Iterator<Item = (&Key, &Row)> {
         self.order.iter().filter_map(|key| self.rows.get(key).map(|slot| (key, &slot.row)))
     }
+    /// The same behind a key.
+    pub fn rows_behind(&self, last: Option<&Key>) -> impl Iterator<Item = (&Key, &Row)> {
+        let from = last.map_or(Bound::Unbounded, Bound::Excluded);
+        let keys = self.order.range::<Key, _>((from, Bound::Unbounded));
+        keys.filter_map(|key| self.rows.get(key).map(|slot| (key, &slot.row)))
+    }
     /// The runs, newest first.
     pub fn runs(&self) -> Rc<Vec<Rc<Run>>> {
         self.runs.clone()
