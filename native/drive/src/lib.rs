@@ -53,11 +53,13 @@ mod roots;
 mod row;
 pub mod sabotage;
 mod scan;
+mod scan_rows;
 mod settle;
 mod signal;
 mod space;
 mod stage;
 mod strain;
+pub mod told;
 mod verify;
 
 pub use ailments::{HealProgress, LOCAL_BUCKET};
@@ -70,6 +72,7 @@ pub use memory::DriveMemory;
 pub use message::{Answer, Block, Covers, Head, KeyState, Request, ScanRow, ShardBytes, Want};
 pub use open::Tuning;
 pub use record::{Coding, Kind, Record, Shard};
+pub use scan_rows::{RowView, ScanRows};
 pub use verify::Verification;
 
 #[cfg(test)]

@@ -133,6 +133,10 @@ impl BlockPosition {
     pub fn key(&self) -> &[u8] {
         &self.key
     }
+    /// Its value, where it lies.
+    pub fn value_in<'block>(&self, block: &'block Block) -> &'block [u8] {
+        block.bytes.get(self.value.clone()).unwrap_or_default()
+    }
     /// Its value.
     pub fn value(&self, block: &Block) -> Bytes {
         let end = self.value.end.min(block.bytes.len());

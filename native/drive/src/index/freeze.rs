@@ -57,7 +57,7 @@ impl Index {
     pub fn encode_frozen(&mut self, walk: &mut FrozenRows, limit: usize, run: &mut RunWriter) -> bool {
         let start = walk.after.take().map_or(Bound::Unbounded, Bound::Excluded);
         let mut seen = 0;
-        for key in self.order.range((start, Bound::Unbounded)).take(limit) {
+        for (key, _) in self.order.range((start, Bound::Unbounded)).take(limit) {
             seen += 1;
             walk.after = Some(key.clone());
             let Some(slot) = self.rows.get_mut(key) else { continue };
