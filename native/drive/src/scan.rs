@@ -17,7 +17,7 @@ use std::{hint, iter};
 const ANSWER_LIMIT_BYTES: usize = 1 << 20;
 /// What a row is likely to take in an answer.
 const ROW_BYTES: usize = 208;
-/// Rows are read and laid over in pieces of at most so many.
+/// Rows are read and laid over in pieces of at most so many; those of one piece are told as they are at one instant.
 const PIECE_ROWS: usize = 1024;
 /// Rows in memory that are looked up together.
 const ROWS_AHEAD: usize = 32;

@@ -2,8 +2,8 @@
 //!
 //! Names rise; whoever makes such rows sees to that, and bytes from elsewhere are refused where they do not.
 
-use crate::told::{STATE_MIN_BYTES, StateView, put_state, take_bytes, take_state};
 use crate::ScanRow;
+use crate::told::{STATE_MIN_BYTES, StateView, put_state, take_bytes, take_state};
 use bytes::Bytes;
 use std::ops::Range;
 
@@ -49,7 +49,11 @@ impl ScanRows {
     }
     /// What `part`, a piece of a view, names, sharing the memory of all rows.
     pub fn share(&self, part: &[u8]) -> Bytes {
-        if part.is_empty() { Bytes::new() } else { self.bytes.slice_ref(part) }
+        if part.is_empty() {
+            Bytes::new()
+        } else {
+            self.bytes.slice_ref(part)
+        }
     }
     /// The first `count` rows, and the name of the last of them.
     pub fn first(&self, count: usize) -> (ScanRows, Bytes) {

@@ -22,4 +22,5 @@ mod pace;
 mod protocol;
 mod rows;
 mod runs;
+mod scan_rows;
 mod staging;

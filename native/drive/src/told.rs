@@ -105,7 +105,11 @@ impl<'page> HeadView<'page> {
         to_ballot(&numbers[0])
     }
     pub fn kind(&self) -> Kind {
-        if self.sizes[0] & TOMBSTONE != 0 { Kind::Tombstone } else { Kind::Data }
+        if self.sizes[0] & TOMBSTONE != 0 {
+            Kind::Tombstone
+        } else {
+            Kind::Data
+        }
     }
     /// Its metadata.
     pub fn metadata(&self) -> &'page [u8] {

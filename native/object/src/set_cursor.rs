@@ -80,7 +80,10 @@ impl<'pages, Rows: Iterator<Item = RowView<'pages>>> MergedRows<'pages, Rows> {
 /// The same as values of their own.
 fn to_states(answers: &[Told<'_>]) -> Vec<(u8, KeyState)> {
     let state = |row: &RowView<'_>| row.state.to_state(Bytes::copy_from_slice);
-    answers.iter().map(|(slot, row)| (*slot, row.as_ref().map(state).unwrap_or_default())).collect()
+    answers
+        .iter()
+        .map(|(slot, row)| (*slot, row.as_ref().map(state).unwrap_or_default()))
+        .collect()
 }
 
 type Reply = LocalBoxFuture<'static, (u8, Result<Answer, CallError>)>;

@@ -1,4 +1,5 @@
-//! A piece of a range of keys as the runs have it: read with one read a run, then merged in one step, the newest run's value first.
+//! A piece of a range of keys as the runs have it: read with one read a run, mostly, then merged without waiting, the newest run's value
+//! first.
 
 use super::block::{Block, BlockPosition};
 use super::piece_plan::plan_piece;
@@ -7,6 +8,9 @@ use crate::medium::Medium;
 use std::ops::Range;
 use std::rc::Rc;
 use std::vec;
+
+/// A piece of so many bytes is not made longer.
+const LIMIT_BYTES: usize = 1 << 20;
 
 /// Rows one behind the other, in order.
 #[derive(Default)]
@@ -25,23 +29,59 @@ struct PieceRow {
 }
 
 impl Piece {
-    /// About `wanted` rows of the keys `from..to`, none of them special; removed ones (empty values) are included. `runs`: newest first.
+    /// `wanted` rows of the keys `from..to`, none of them special, removed ones (empty values) included; fewer where there are no more, or
+    /// where they are large. `runs`: newest first.
     pub async fn read(runs: &[Rc<Run>], medium: &Medium, from: &[u8], to: &[u8], wanted: usize) -> Result<Piece, RunError> {
-        let plan = plan_piece(runs, from, to, wanted);
-        let reads = runs.iter().zip(&plan.blocks).filter(|(_, blocks)| !blocks.is_empty());
-        let reads = reads.map(|(run, blocks)| async move {
-            let read = run.read_span(medium, blocks.clone()).await?;
-            Walk::at(run, blocks.start, read, from)
-        });
-        let walks = futures_util::future::try_join_all(reads).await?;
-        let mut piece = merge(walks, plan.end.as_deref().unwrap_or(to), wanted)?;
-        piece.end = piece.end.or(plan.end);
-        Ok(piece)
+        let (mut piece, mut from) = (Piece::default(), from.to_vec());
+        loop {
+            let plan = plan_piece(runs, &from, to, wanted - piece.rows.len());
+            let from_here = &from[..];
+            let reads = runs.iter().zip(&plan.blocks).filter(|(_, blocks)| !blocks.is_empty());
+            let reads = reads.map(|(run, blocks)| async move {
+                let read = run.read_span(medium, blocks.clone()).await?;
+                Walk::at(run, blocks.start, read, from_here)
+            });
+            let walks = futures_util::future::try_join_all(reads).await?;
+            piece.merge(walks, plan.end.as_deref().unwrap_or(to), wanted)?;
+            piece.end = piece.end.or(plan.end);
+            match &piece.end {
+                Some(end) if piece.rows.len() < wanted && piece.bytes.len() < LIMIT_BYTES => from = end.clone(),
+                _ => return Ok(piece),
+            }
+            piece.end = None;
+        }
     }
     /// Keys and values.
     pub fn rows(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let part = |range: Range<u32>| self.bytes.get(range.start as usize..range.end as usize).unwrap_or_default();
-        self.rows.iter().map(move |row| (part(row.key..row.value), part(row.value..row.end)))
+        self.rows
+            .iter()
+            .map(move |row| (part(row.key..row.value), part(row.value..row.end)))
+    }
+    /// Adds what the walks (newest run first) stand before, below `end`, until it has `wanted` rows.
+    fn merge(&mut self, mut walks: Vec<Walk<'_>>, end: &[u8], wanted: usize) -> Result<(), RunError> {
+        // Walks by key, those of one key newest first; the next one last.
+        let mut order: Vec<usize> = Vec::with_capacity(walks.len());
+        for walk in 0..walks.len() {
+            place(&mut order, &walks, walk);
+        }
+        while let Some(first) = order.pop() {
+            let Some(walk) = walks.get(first) else { break };
+            let Some(key) = walk.key().filter(|key| *key < end) else { break };
+            if self.rows.len() >= wanted {
+                self.end = Some(key.to_vec());
+                break;
+            }
+            self.push(key, walk.value());
+            // Older values of the same key go with it.
+            while let Some(next) = order.pop_if(|next| is_same(&walks, *next, first)) {
+                step(&mut walks, next)?;
+                place(&mut order, &walks, next);
+            }
+            step(&mut walks, first)?;
+            place(&mut order, &walks, first);
+        }
+        Ok(())
     }
     fn push(&mut self, key: &[u8], value: &[u8]) {
         let key_at = self.bytes.len() as u32;
@@ -109,33 +149,6 @@ impl<'runs> Walk<'runs> {
     fn value(&self) -> &[u8] {
         self.block.as_ref().map_or(&[], |block| self.position.value_in(block))
     }
-}
-
-/// Up to `wanted` rows of what the walks (newest run first) stand before, below `end`.
-fn merge(mut walks: Vec<Walk<'_>>, end: &[u8], wanted: usize) -> Result<Piece, RunError> {
-    let mut piece = Piece::default();
-    // Walks by key, those of one key newest first; the next one last.
-    let mut order: Vec<usize> = Vec::with_capacity(walks.len());
-    for walk in 0..walks.len() {
-        place(&mut order, &walks, walk);
-    }
-    while let Some(first) = order.pop() {
-        let Some(walk) = walks.get(first) else { break };
-        let Some(key) = walk.key().filter(|key| *key < end) else { break };
-        if piece.rows.len() >= wanted {
-            piece.end = Some(key.to_vec());
-            break;
-        }
-        piece.push(key, walk.value());
-        // Older values of the same key go with it.
-        while let Some(next) = order.pop_if(|next| is_same(&walks, *next, first)) {
-            step(&mut walks, next)?;
-            place(&mut order, &walks, next);
-        }
-        step(&mut walks, first)?;
-        place(&mut order, &walks, first);
-    }
-    Ok(piece)
 }
 
 fn key_of<'walks>(walks: &'walks [Walk<'_>], walk: usize) -> Option<&'walks [u8]> {

@@ -36,7 +36,8 @@ pub(super) fn plan_piece(runs: &[Rc<Run>], from: &[u8], to: &[u8], wanted: usize
         parts += parts_of(run) / 2;
         bytes += run.block_bytes(range.start);
     }
-    let wanted = (wanted as u64).saturating_mul(PARTS);
+    // A bit more: another piece for a row or two would cost a read of every run.
+    let wanted = (wanted as u64).saturating_mul(PARTS + 1);
     loop {
         let fences = runs.iter().zip(&blocks).enumerate();
         let next = fences.filter_map(|(number, (run, range))| Some((run.fence(range.end)?, number)));

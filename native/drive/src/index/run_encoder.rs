@@ -15,6 +15,9 @@ pub(crate) struct RunEncoder {
     fence: Vec<u8>,
     fences: Fences,
     filter: Filter,
+    /// Of the keys that the filter has not taken in yet. Each of them misses the processor's cache, and many misses at once cost little more
+    /// than one.
+    hashes: Vec<KeyHash>,
     entries: u64,
     /// The last key before the special ones, once one of these came.
     last_plain: Option<Vec<u8>>,
@@ -41,6 +44,7 @@ impl RunEncoder {
             fence: Vec::new(),
             fences: Fences::default(),
             filter: Filter::with_room_for(expected_entries),
+            hashes: Vec::new(),
             entries: 0,
             last_plain: None,
             data_bytes: 0,
@@ -66,11 +70,12 @@ impl RunEncoder {
             self.fence.extend_from_slice(key.get(..needed).unwrap_or(key));
         }
         self.block.push(key, value);
-        self.filter.add(KeyHash::of(key));
+        self.hashes.push(KeyHash::of(key));
         self.entries += 1;
     }
     fn finish_block(&mut self) {
         let length = self.block.finish(self.seed, self.data_bytes, &mut self.bytes);
+        self.hashes.drain(..).for_each(|hash| self.filter.add(hash));
         self.fences.push(&self.fence, length);
         self.data_bytes += length as u64;
     }

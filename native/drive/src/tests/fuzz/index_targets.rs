@@ -3,8 +3,8 @@
 use super::encodings::{self, PLACE, RUN, SALT};
 use super::targets::{Target, put_crc};
 use crate::index::{
-    Block, Fences, Filter, KeyHash, RunFooter, RunSeed, decode_key, decode_row, decode_special_key, encode_key, encode_row,
-    name_in, put_stored_state, take_bytes, take_length, take_varint,
+    Block, Fences, Filter, KeyHash, RunFooter, RunSeed, decode_key, decode_row, decode_special_key, encode_key, encode_row, name_in,
+    put_stored_state, take_bytes, take_length, take_varint,
 };
 use crate::space::{BitmapImage, ExtentRegistry, Geometry, Space};
 use crate::{Ballot, Key};
@@ -102,6 +102,7 @@ pub fn of_index() -> Vec<Target> {
             name: "numbers",
             covers: &[
                 "index/varint.rs take_varint",
+                "index/varint.rs take_long_varint",
                 "index/varint.rs take_length",
                 "index/varint.rs take_bytes",
             ],

@@ -46,6 +46,8 @@ pub const NO_DECODERS: &[(&str, &str)] = &[
     ("index/run.rs block_of", "takes a key that is asked for"),
     ("index/run.rs ends_before", "takes a key that is asked for"),
     ("index/run_key.rs is_special", "a comparison"),
+    ("ailments.rs dirty_of_name", "takes a name that is asked for"),
+    ("scan.rs push", "writes"),
     ("scan.rs name_in", "hands a key to index::name_in"),
     ("scan_rows.rs take", "reads what a peer sends; fuzzed there"),
     ("scan_rows.rs take_row", "reads what a peer sends; fuzzed there"),
