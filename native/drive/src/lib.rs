@@ -54,11 +54,13 @@ mod roots;
 mod row;
 pub mod sabotage;
 mod scan;
+mod scan_rows;
 mod settle;
 mod signal;
 mod space;
 mod stage;
 mod strain;
+pub mod told;
 mod verify;
 
 pub use ailments::{HealProgress, LOCAL_BUCKET};
@@ -72,6 +74,7 @@ pub use message::{Answer, Block, Covers, Head, KeyState, Request, ScanRow, Shard
 pub use open::Tuning;
 pub use rebuilding::RebuildProgress;
 pub use record::{Coding, Kind, Record, Shard};
+pub use scan_rows::{RowView, ScanRows};
 pub use verify::Verification;
 
 #[cfg(test)]

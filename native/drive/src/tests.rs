@@ -23,4 +23,5 @@ mod protocol;
 mod rebuilds;
 mod rows;
 mod runs;
+mod scan_rows;
 mod staging;

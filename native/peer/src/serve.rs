@@ -303,7 +303,7 @@ impl Session {
         let mut message = (envelope, reply.answer);
         while let Err(error) = self.outgoing.push(FrameKind::Answer, id, &message) {
             message.1 = match (message.1, error) {
-                (Answer::Page { rows, dirty, .. }, FrameError::Size { .. }) if rows.len() > 1 => page::first_half(rows, dirty),
+                (Answer::Page { rows, dirty, .. }, FrameError::Size { .. }) if rows.len() > 1 => page::first_half(&rows, dirty),
                 (_, error) => Answer::Failed(format!("the answer does not fit in a frame: {error}")),
             };
         }
