@@ -238,7 +238,7 @@ impl Index {
     pub fn rows_behind(&self, last: Option<&Key>) -> impl Iterator<Item = (&Key, &Row)> {
         let from = last.map_or(Bound::Unbounded, Bound::Excluded);
         let keys = self.order.range::<Key, _>((from, Bound::Unbounded));
-        keys.filter_map(|key| self.rows.get(key).map(|slot| (key, &slot.row)))
+        keys.filter_map(|(key, _)| self.rows.get(key).map(|slot| (key, &slot.row)))
     }
     /// The runs, newest first.
     pub fn runs(&self) -> Rc<Vec<Rc<Run>>> {
