@@ -173,7 +173,11 @@ fn state() -> impl Strategy<Value = KeyState> {
 }
 
 fn shard_bytes() -> impl Strategy<Value = ShardBytes> {
-    let block = (bytes(), any::<u64>()).prop_map(|(bytes, checksum)| Block { bytes, checksum });
+    let block = (bytes(), any::<u64>()).prop_map(|(bytes, checksum)| Block {
+        bytes,
+        checksum,
+        verified: false,
+    });
     (write_id(), any::<u32>(), vec(option::of(block), 0..4)).prop_map(|(write_id, first, blocks)| ShardBytes { write_id, first, blocks })
 }
 
