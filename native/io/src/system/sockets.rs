@@ -190,3 +190,29 @@ pub(crate) fn accept(raw: RawFd, nonblocking: bool) -> io::Result<(OwnedFd, Sock
     tune(accepted, &peer)?;
     Ok((descriptor, peer))
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    fn congestion_control(raw: RawFd) -> String {
+        let mut name = [0_u8; 16];
+        let mut length = name.len() as libc::socklen_t;
+        // SAFETY: the pointers describe `name` and `length`, exclusively borrowed during the call.
+        check(unsafe { libc::getsockopt(raw, libc::IPPROTO_TCP, libc::TCP_CONGESTION, name.as_mut_ptr().cast(), &mut length) })
+            .expect("every connection has one");
+        String::from_utf8_lossy(&name).trim_end_matches('\0').to_owned()
+    }
+
+    #[test]
+    fn both_ends_of_a_connection_within_the_machine_are_unpaced() {
+        let listener = listen(([127, 0, 0, 1], 0).into(), false, false).expect("loopback works");
+        let address = local_address(listener.as_raw_fd()).expect("it is bound");
+        let client = create_from(None, &address, false).expect("a socket");
+        connect(client.as_raw_fd(), &address).expect("it listens");
+        let (server, _) = accept(listener.as_raw_fd(), false).expect("it was connected");
+        for raw in [client.as_raw_fd(), server.as_raw_fd()] {
+            assert_eq!(congestion_control(raw), "reno");
+        }
+    }
+}
