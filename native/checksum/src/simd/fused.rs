@@ -105,7 +105,7 @@ mod avx512 {
         // SAFETY: no instruction at all; the operands stay what they are.
         unsafe {
             asm!(
-                "/* {0} {1} {2} */",
+                "/* {0:x} {1} {2} */",
                 inout(zmm_reg) state[1],
                 inout(xmm_reg) one.abef,
                 inout(xmm_reg) other.abef,
