@@ -49,6 +49,7 @@ pub(crate) fn compress(lanes: &mut [(&mut [u32; 4], &[[u8; BLOCK_BYTES]])]) -> b
 }
 
 /// The integer part of 2^32 |sin(i)|, i from 1 on.
+#[cfg(target_arch = "x86_64")]
 #[rustfmt::skip]
 pub(super) const SINES: [u32; 64] = [
     0xd76a_a478, 0xe8c7_b756, 0x2420_70db, 0xc1bd_ceee, 0xf57c_0faf, 0x4787_c62a, 0xa830_4613, 0xfd46_9501,
@@ -61,11 +62,14 @@ pub(super) const SINES: [u32; 64] = [
     0x6fa8_7e4f, 0xfe2c_e6e0, 0xa301_4314, 0x4e08_11a1, 0xf753_7e82, 0xbd3a_f235, 0x2ad7_d2bb, 0xeb86_d391,
 ];
 /// Truth tables of the four rounds' functions of (b, c, d).
+#[cfg(target_arch = "x86_64")]
 pub(super) const FUNCTIONS: [i32; 4] = [0xca, 0xe4, 0x96, 0x39];
 /// How far the steps of each round rotate, in turns.
+#[cfg(target_arch = "x86_64")]
 pub(super) const ROTATIONS: [[i32; 4]; 4] = [[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]];
 
 /// Which word of the block a step takes.
+#[cfg(target_arch = "x86_64")]
 pub(super) const fn word_of(step: usize) -> usize {
     const START_AND_STRIDE: [(usize, usize); 4] = [(0, 1), (1, 5), (5, 3), (0, 7)];
     let (start, stride) = START_AND_STRIDE[step / 16];
