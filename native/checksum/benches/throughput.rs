@@ -1,6 +1,7 @@
 //! Prints GB/s of every CRC kernel and digest over content that stays in cache: `npm run bench:kernels`.
 
-use openlake_checksum::{Algorithm, Crc64, Hasher, Kernel, combine, md5};
+use bytes::Bytes;
+use openlake_checksum::{Algorithm, Crc64, DigestLanes, Hasher, Kernel, LaneDigest, combine, md5};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -50,6 +51,23 @@ fn main() {
         black_box(md5::digest(black_box(&content)));
     });
     println!("{:<24} {:>8} B {speed:8.2} GB/s", "MD5", content.len());
+    let content = Bytes::from(content);
+    for with_sha256 in [false, true] {
+        for bodies in [1, 2, 4, 8, 16] {
+            let speed = gigabytes_per_second(bodies * content.len(), || {
+                let lanes = DigestLanes::new();
+                let mut streams: Vec<LaneDigest> = (0..bodies).map(|_| lanes.stream(with_sha256)).collect();
+                for stream in &mut streams {
+                    stream.push(black_box(content.clone()));
+                }
+                for stream in streams {
+                    black_box(stream.finish());
+                }
+            });
+            let name = if with_sha256 { "MD5 and SHA-256" } else { "MD5" };
+            println!("{name:<15} of {bodies:>2} bodies at once {speed:8.2} GB/s");
+        }
+    }
     let calls = gigabytes_per_second(1, || {
         black_box(combine(black_box(1), black_box(2), black_box(128 << 10)));
     });

@@ -132,6 +132,8 @@ pub struct KeyState {
 pub struct Block {
     pub bytes: Bytes,
     pub checksum: u64,
+    /// The drive compared the two, and the bytes have not left the process since. What came over a wire never says so.
+    pub verified: bool,
 }
 
 /// Blocks of the shard of one write id.

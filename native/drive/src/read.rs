@@ -156,9 +156,11 @@ impl Core {
             let (from, to) = bounds(block);
             let checksum = checksum_at(checksums, block as usize);
             let good = |bytes: Bytes| {
-                (Some(crc64(&bytes)) == checksum).then(|| Block {
-                    checksum: crc64_of(checksum),
+                let checksum = checksum?;
+                (crc64(&bytes) == checksum).then_some(Block {
                     bytes,
+                    checksum,
+                    verified: true,
                 })
             };
             let mut found = gather(&runs, from, to - from).and_then(good);
@@ -202,10 +204,6 @@ impl Core {
     }
 }
 
-fn crc64_of(checksum: Option<u64>) -> u64 {
-    checksum.unwrap_or_default()
-}
-
 fn checksum_at(checksums: &[u8], block: usize) -> Option<u64> {
     checksums.get(block * 8..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
 }
@@ -247,7 +245,11 @@ fn inline_parts<'tail>(entry: &Entry, tail: &'tail Bytes) -> impl Iterator<Item 
 fn inline_blocks(entry: &Entry, tail: &Bytes) -> Vec<Option<Block>> {
     let verified = |(bytes, checksum): (Bytes, Option<u64>)| {
         let checksum = checksum?;
-        (crc64(&bytes) == checksum).then_some(Block { bytes, checksum })
+        (crc64(&bytes) == checksum).then_some(Block {
+            bytes,
+            checksum,
+            verified: true,
+        })
     };
     inline_parts(entry, tail).map(verified).collect()
 }

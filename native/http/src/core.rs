@@ -8,7 +8,7 @@ use crate::errors::{Failure, lookup};
 use crate::keys::Keys;
 use crate::reply::{Content, Reply, fill_template};
 use crate::watch::Watches;
-use openlake_checksum::Md5Lanes;
+use openlake_checksum::DigestLanes;
 use openlake_io::Runtime;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -55,7 +55,7 @@ pub(crate) struct Core<O> {
     pub counters: Counters,
     pub watches: Watches,
     /// Where the ETags of large bodies are computed.
-    pub md5_lanes: Md5Lanes,
+    pub digest_lanes: DigestLanes,
     /// S3 requests are served.
     pub open: Cell<bool>,
     /// No new connections, and none outlives its request.
@@ -74,7 +74,7 @@ impl<O> Core<O> {
             control,
             counters: Counters::default(),
             watches: Watches::default(),
-            md5_lanes: Md5Lanes::new(),
+            digest_lanes: DigestLanes::new(),
             open: Cell::new(false),
             draining: Cell::new(false),
             settings: RefCell::new(Rc::new(Settings::new(tables))),

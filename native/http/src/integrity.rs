@@ -8,7 +8,7 @@ use crate::fields::Fields;
 use bytes::Bytes;
 use openlake_checksum::md5::Md5;
 use openlake_checksum::sha256::Sha256;
-use openlake_checksum::{Algorithm, Hasher, LaneMd5, Md5Lanes};
+use openlake_checksum::{Algorithm, DigestLanes, Hasher, LaneDigest};
 use openlake_object::BodyError;
 
 /// What `x-amz-content-sha256` says.
@@ -146,20 +146,36 @@ pub(crate) struct Digests {
     pub checksum: Option<(&'static str, String)>,
 }
 
-/// Bodies of this length and more share the lanes of one MD5 kernel with others.
+/// The digests of bodies of this length and more are computed beside those of others.
 const LANES_FROM_BYTES: u64 = 64 * 1024;
 
-/// The MD5 of a body.
-enum BodyMd5 {
-    Alone(Md5),
-    InLanes(LaneMd5),
+/// MD5 and SHA-256 of a body, as far as they are wanted.
+enum BodyDigests {
+    Alone { md5: Option<Md5>, sha256: Option<Sha256> },
+    InLanes(LaneDigest),
 }
 
-impl BodyMd5 {
-    fn finish(self) -> [u8; 16] {
+impl BodyDigests {
+    fn update(&mut self, bytes: &Bytes) {
         match self {
-            BodyMd5::Alone(md5) => md5.finish(),
-            BodyMd5::InLanes(md5) => md5.finish(),
+            BodyDigests::InLanes(digest) => digest.push(bytes.clone()),
+            BodyDigests::Alone { md5, sha256 } => {
+                if let Some(md5) = md5 {
+                    md5.update(bytes);
+                }
+                if let Some(sha256) = sha256 {
+                    sha256.update(bytes);
+                }
+            }
+        }
+    }
+    fn finish(self) -> (Option<[u8; 16]>, Option<[u8; 32]>) {
+        match self {
+            BodyDigests::InLanes(digest) => {
+                let digests = digest.finish();
+                (Some(digests.md5), digests.sha256)
+            }
+            BodyDigests::Alone { md5, sha256 } => (md5.map(Md5::finish), sha256.map(Sha256::finish)),
         }
     }
 }
@@ -167,25 +183,25 @@ impl BodyMd5 {
 /// The digests under way.
 pub(crate) struct Integrity {
     promises: Promises,
-    md5: Option<BodyMd5>,
-    sha256: Option<Sha256>,
+    digests: Option<BodyDigests>,
     hasher: Option<Hasher>,
 }
 
 impl Integrity {
-    /// `etag`: the MD5 is wanted even where none was promised, and where those of large bodies are computed. `length` of the body, if known.
-    pub(crate) fn new(promises: Promises, etag: Option<&Md5Lanes>, length: Option<u64>) -> Integrity {
-        let md5 = match etag {
-            Some(lanes) if length.is_some_and(|length| length >= LANES_FROM_BYTES) => Some(BodyMd5::InLanes(lanes.stream())),
-            Some(_) => Some(BodyMd5::Alone(Md5::new())),
-            None => promises.md5.map(|_| BodyMd5::Alone(Md5::new())),
+    /// `etag`: the MD5 is wanted even where none was promised, and where the digests of large bodies are computed. `length` of the body, if known.
+    pub(crate) fn new(promises: Promises, etag: Option<&DigestLanes>, length: Option<u64>) -> Integrity {
+        let with_sha256 = matches!(promises.payload_hash, PayloadHash::Whole(_));
+        let digests = match etag {
+            Some(lanes) if length.is_some_and(|length| length >= LANES_FROM_BYTES) => BodyDigests::InLanes(lanes.stream(with_sha256)),
+            _ => BodyDigests::Alone {
+                md5: (etag.is_some() || promises.md5.is_some()).then(Md5::new),
+                sha256: with_sha256.then(Sha256::new),
+            },
         };
-        let sha256 = matches!(promises.payload_hash, PayloadHash::Whole(_)).then(Sha256::new);
         let hasher = promises.checksum.as_ref().map(|(algorithm, _)| Hasher::new(*algorithm));
         Integrity {
             promises,
-            md5,
-            sha256,
+            digests: Some(digests),
             hasher,
         }
     }
@@ -195,13 +211,8 @@ impl Integrity {
     }
     /// Appends decoded bytes.
     pub(crate) fn update(&mut self, bytes: &Bytes) {
-        match &mut self.md5 {
-            Some(BodyMd5::InLanes(md5)) => md5.push(bytes.clone()),
-            Some(BodyMd5::Alone(md5)) => md5.update(bytes),
-            None => {}
-        }
-        if let Some(sha256) = &mut self.sha256 {
-            sha256.update(bytes);
+        if let Some(digests) = &mut self.digests {
+            digests.update(bytes);
         }
         if let Some(hasher) = &mut self.hasher {
             hasher.update(bytes);
@@ -210,12 +221,13 @@ impl Integrity {
     /// Compares everything with what was promised; `trailer` is the value of the promised trailer. Call once.
     pub(crate) fn finish(&mut self, trailer: Option<&str>) -> Result<Digests, BodyError> {
         let refuse = |code: &'static str, message: String| Err(BodyError { code, message });
-        if let (PayloadHash::Whole(expected), Some(sha256)) = (&self.promises.payload_hash, self.sha256.take())
-            && sha256.finish() != *expected
+        let (md5, sha256) = self.digests.take().map(BodyDigests::finish).unwrap_or_default();
+        if let PayloadHash::Whole(expected) = &self.promises.payload_hash
+            && sha256.as_ref() != Some(expected)
         {
             return refuse(code::XAmzContentSHA256Mismatch, String::new());
         }
-        let md5 = self.md5.take().map(BodyMd5::finish).unwrap_or_default();
+        let md5 = md5.unwrap_or_default();
         if self.promises.md5.is_some_and(|expected| expected != md5) {
             return refuse(
                 code::BadDigest,
@@ -261,7 +273,7 @@ mod tests {
 
     fn run(headers: &[(&str, &str)], body: &[u8]) -> Result<Digests, &'static str> {
         let promises = Promises::read(&Fields::new(headers), PayloadHash::Unsigned).map_err(|failure| failure.code)?;
-        let mut integrity = Integrity::new(promises, Some(&Md5Lanes::new()), None);
+        let mut integrity = Integrity::new(promises, Some(&DigestLanes::new()), None);
         integrity.update(&Bytes::copy_from_slice(body));
         integrity.finish(None).map_err(|error| error.code)
     }

@@ -22,7 +22,7 @@ pub(crate) async fn upload_part<O: Objects>(
     attributes::refuse_unknown(&request.fields)?;
     // A part carries nothing but its checksum; the object's headers were given when the upload was created.
     let limit = settings.tables.limits.object_bytes;
-    let mut payload = request.upload(input, limit, Metadata::default(), &core.md5_lanes)?;
+    let mut payload = request.upload(input, limit, Metadata::default(), &core.digest_lanes)?;
     let (bucket, key) = request.object(core).await?;
     let info = core.objects.put_part(bucket, &key, upload, number, &mut payload).await?;
     Ok(stored(&info, payload.checksum()))

@@ -11,7 +11,7 @@ use crate::integrity::{Digests, Integrity, PayloadHash, Promises};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use openlake_checksum::Md5Lanes;
+use openlake_checksum::DigestLanes;
 use openlake_checksum::sha256::{self, Sha256};
 use openlake_object::{Body, BodyError, Finish, Metadata};
 
@@ -55,7 +55,7 @@ impl<'c> Payload<'c> {
         length: Option<u64>,
         promises: Promises,
         signer: Option<ChunkSigner>,
-        etag: Option<&Md5Lanes>,
+        etag: Option<&DigestLanes>,
         metadata: Metadata,
     ) -> Payload<'c> {
         let coding = match promises.payload_hash {

@@ -24,7 +24,7 @@ pub(crate) async fn put_object<O: Objects>(
     attributes::refuse_unknown(&request.fields)?;
     let metadata = attributes::read(&request.fields)?;
     let condition = conditions::of_write(&request.fields, false)?;
-    let mut payload = request.upload(input, settings.tables.limits.object_bytes, metadata, &core.md5_lanes)?;
+    let mut payload = request.upload(input, settings.tables.limits.object_bytes, metadata, &core.digest_lanes)?;
     let (bucket, key) = request.object(core).await?;
     let Some(condition) = condition else {
         return Err(never_met(core, bucket, &key).await);

@@ -12,7 +12,7 @@ use crate::payload::Payload;
 use crate::sigv4::{self, Verified};
 use crate::uri::{Address, Query, split_target};
 use bytes::Bytes;
-use openlake_checksum::Md5Lanes;
+use openlake_checksum::DigestLanes;
 use openlake_object::{BucketView, Metadata};
 
 /// A signed request.
@@ -94,7 +94,7 @@ impl<'r> Request<'r> {
         input: &'c mut Input,
         limit: u64,
         metadata: Metadata,
-        lanes: &Md5Lanes,
+        lanes: &DigestLanes,
     ) -> Result<Payload<'c>, Failure> {
         let length = self.body_length()?.ok_or_else(|| Failure::plain(code::MissingContentLength))?;
         if length > limit {

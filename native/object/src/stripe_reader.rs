@@ -9,7 +9,9 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// Read at a time, unless a single stripe is more: what a request costs a drive is then little beside its bytes.
-const SPAN_BYTES: u64 = 512 << 10;
+const SPAN_BYTES: u64 = 1 << 20;
+/// The same at first, and where memory is short.
+const SHORT_SPAN_BYTES: u64 = 512 << 10;
 /// Spans read ahead of the one being sent: enough to hide a round trip, few enough to bound memory.
 const AHEAD_SPANS: usize = 2;
 
@@ -41,7 +43,8 @@ impl StripeReader {
             ahead: VecDeque::new(),
             failed: false,
         };
-        if let Some((first, length)) = reader.advance() {
+        if let Some((first, length)) = reader.peek(SHORT_SPAN_BYTES) {
+            reader.position += length;
             reader.ready = reader.version.read(first, length).await?.into();
         }
         Ok(reader)
@@ -74,13 +77,7 @@ impl StripeReader {
 
     fn read_ahead(&mut self) {
         while self.ahead.len() < AHEAD_SPANS {
-            let Some((first, length)) = self.peek() else { return };
-            let budget = &self.version.operation.core.body_budget;
-            let hold = budget.take(usize::try_from(length).unwrap_or(usize::MAX));
-            let is_next = self.ahead.is_empty() && self.ready.is_empty();
-            if hold.is_none() && !is_next {
-                return;
-            }
+            let Some((first, length, hold)) = self.next_span() else { return };
             self.position += length;
             let (sender, receiver) = oneshot::channel();
             let version = self.version.clone();
@@ -97,19 +94,26 @@ impl StripeReader {
         }
     }
 
-    fn advance(&mut self) -> Option<(u64, u64)> {
-        let (first, length) = self.peek()?;
-        self.position += length;
-        Some((first, length))
+    /// Start and length of the span that may be read now, with memory for it. The one that is sent next needs none.
+    fn next_span(&self) -> Option<(u64, u64, Option<Hold>)> {
+        let budget = &self.version.operation.core.body_budget;
+        let lengths = [SPAN_BYTES, SHORT_SPAN_BYTES].map(|bytes| self.peek(bytes));
+        for (first, length) in lengths.into_iter().flatten() {
+            if let Some(hold) = budget.take(usize::try_from(length).unwrap_or(usize::MAX)) {
+                return Some((first, length, Some(hold)));
+            }
+        }
+        let is_next = self.ahead.is_empty() && self.ready.is_empty();
+        lengths[1].filter(|_| is_next).map(|(first, length)| (first, length, None))
     }
 
-    /// Start and length of the next span; it ends where a stripe does.
-    fn peek(&self) -> Option<(u64, u64)> {
+    /// Start and length of the next span of about `bytes`; it ends where a stripe does.
+    fn peek(&self, bytes: u64) -> Option<(u64, u64)> {
         if self.position >= self.end {
             return None;
         }
         let stripe = self.version.geometry.stripe();
-        let span = (SPAN_BYTES / stripe).max(1).saturating_mul(stripe);
+        let span = (bytes / stripe).max(1).saturating_mul(stripe);
         let first = self.position;
         Some((first, (span - first % stripe).min(self.end - first)))
     }

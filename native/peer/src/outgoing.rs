@@ -182,6 +182,7 @@ mod tests {
         let block = Block {
             bytes: Bytes::from(vec![1; bytes]),
             checksum: 0,
+            verified: false,
         };
         Answer::Blocks(ShardBytes {
             write_id: WriteId::default(),

@@ -96,10 +96,7 @@ fn finish_connect(handle: &Arc<SystemHandle>) -> io::Result<Output> {
     match sockets::peer_address(handle.raw()) {
         Err(error) if error.kind() == io::ErrorKind::NotConnected => Err(io::ErrorKind::WouldBlock.into()),
         Err(error) => Err(error),
-        Ok(_) => {
-            sockets::set_no_delay(handle.raw())?;
-            Ok(Output::Connected(Handle::System(handle.clone())))
-        }
+        Ok(_) => Ok(Output::Connected(Handle::System(handle.clone()))),
     }
 }
 

@@ -208,14 +208,14 @@ impl Slot {
             Some(Operation::Accept { .. }) => {
                 // SAFETY: the kernel just opened this descriptor for this accept and nobody else owns it.
                 let descriptor = unsafe { OwnedFd::from_raw_fd(code) };
-                sockets::set_no_delay(code)?;
-                Ok(Output::Accepted(SystemHandle::socket(descriptor), self.address.to_address()?))
+                let peer = self.address.to_address()?;
+                sockets::tune(code, &peer)?;
+                Ok(Output::Accepted(SystemHandle::socket(descriptor), peer))
             }
             Some(Operation::Connect { .. }) => {
                 let Some(handle) = self.handle.take() else {
                     unreachable!("a connect owns its socket")
                 };
-                sockets::set_no_delay(handle.raw())?;
                 Ok(Output::Connected(Handle::System(handle)))
             }
             _ => Ok(Output::Done),

@@ -191,6 +191,7 @@ impl Acceptor {
             Some(Block {
                 bytes: bytes.into(),
                 checksum,
+                verified: false,
             })
         };
         ShardBytes {

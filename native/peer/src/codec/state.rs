@@ -46,6 +46,7 @@ impl Wire for Block {
         Ok(Block {
             bytes: cursor.bulk()?,
             checksum,
+            verified: false,
         })
     }
 }

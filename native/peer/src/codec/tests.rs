@@ -173,7 +173,11 @@ fn state() -> impl Strategy<Value = KeyState> {
 }
 
 fn shard_bytes() -> impl Strategy<Value = ShardBytes> {
-    let block = (bytes(), any::<u64>()).prop_map(|(bytes, checksum)| Block { bytes, checksum });
+    let block = (bytes(), any::<u64>()).prop_map(|(bytes, checksum)| Block {
+        bytes,
+        checksum,
+        verified: false,
+    });
     (write_id(), any::<u32>(), vec(option::of(block), 0..4)).prop_map(|(write_id, first, blocks)| ShardBytes { write_id, first, blocks })
 }
 
@@ -321,6 +325,18 @@ fn long_bytes_are_shared_not_copied() {
 }
 
 /// These bytes are the format of version 2: a change of them is a change of the version.
+#[test]
+fn no_block_from_the_wire_counts_as_verified() {
+    let block = Block {
+        bytes: Bytes::from_static(b"block"),
+        checksum: 1,
+        verified: true,
+    };
+    let (head, bulk) = written(&block);
+    let read: Block = decode_all(&head, bulk).expect("what was written can be read");
+    assert!(!read.verified);
+}
+
 #[test]
 fn golden_bytes() {
     let ballot = Ballot {

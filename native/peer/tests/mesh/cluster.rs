@@ -87,6 +87,7 @@ pub fn block(index: u32) -> Block {
     Block {
         bytes: Bytes::from(vec![index as u8; BLOCK_BYTES]),
         checksum: index.into(),
+        verified: false,
     }
 }
 
