@@ -35,6 +35,10 @@ impl Core {
             keys: self.index.borrow().keys(),
         }
     }
+    /// A record of this ballot is held, or was.
+    pub fn note_record(&self, ballot: Ballot) {
+        self.highest_record.set(self.highest_record.get().max(ballot));
+    }
     /// The highest ballot that this drive knows of.
     fn highest_ballot(&self) -> Ballot {
         let (promise, record) = (self.highest_promise.get(), self.highest_record.get());

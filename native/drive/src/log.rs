@@ -12,5 +12,5 @@ pub(crate) use append::{Log, LogFailed, LogWrite};
 pub(crate) use batch::SealedBatch;
 pub(crate) use head::Head;
 pub(crate) use reader::SegmentReader;
-pub(crate) use recover::{Found, LogStart, Recovered, Replay, recover};
+pub(crate) use recover::{Found, LogStart, Recovered, Replay, Unfollowed, recover};
 pub(crate) use salvage::{KnownSegments, Salvaged, salvage};

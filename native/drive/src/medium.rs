@@ -2,7 +2,7 @@
 
 use crate::counters::Counters;
 use crate::format::PAGE_BYTES;
-use crate::home::{Home, Region};
+use crate::home::{Home, Region, SUPERBLOCK_COPIES};
 use crate::space::{Geometry, Place};
 use bytes::Bytes;
 use openlake_io::{AlignedBuffer, Durability, Instant, Runtime};
@@ -116,6 +116,15 @@ impl Medium {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
         }
         Ok(buffer)
+    }
+    /// Whether anything can be read just now: a superblock, of which there are two.
+    pub async fn answers(&self) -> bool {
+        for copy in 0..SUPERBLOCK_COPIES {
+            if self.home.read_superblock(copy).await.is_some() {
+                return true;
+            }
+        }
+        false
     }
     /// Writes whole aligned pages at a page.
     pub async fn write(&self, place: Place, buffers: Vec<Bytes>, durability: Durability) -> io::Result<()> {

@@ -249,7 +249,7 @@ impl Core {
             return Ok(ordinal);
         }
         log.set_last_effect(total, Effect::Accepted(entry.clone()));
-        self.highest_record.set(self.highest_record.get().max(record.ballot));
+        self.note_record(record.ballot);
         let filled = matches!(seat, Seat::Filled).then(|| entry.clone());
         let row = index.get_or_insert(key.clone());
         if let Some(promised) = self.promises.borrow_mut().remove(&entry.key) {

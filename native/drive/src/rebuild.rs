@@ -44,10 +44,11 @@ impl Replay for Gatherer {
     }
     async fn batch(&mut self, records: Vec<(LogRecord<'_>, Found)>) -> Result<(), String> {
         for (record, found) in &records {
-            if let LogRecord::Version(version) = record
-                && !self.spills
-            {
-                self.claims.extend(&version.extents);
+            if let LogRecord::Version(version) = record {
+                self.core.note_record(version.head.ballot);
+                if !self.spills {
+                    self.claims.extend(&version.extents);
+                }
             }
             if let Some((_, last)) = self.segments.get_mut(&found.place.segment()) {
                 *last = found.sequence;

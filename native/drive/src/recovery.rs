@@ -8,7 +8,7 @@ use crate::checkpoint::{KEPT, RootBase};
 use crate::core::Core;
 use crate::format::{AcceptorState, Manifest, ManifestPlace, Root};
 use crate::index::{Index, MergeCursor, Run, SpecialKey, decode_special_key, special_range_start};
-use crate::log::{KnownSegments, LogStart, Recovered, recover};
+use crate::log::{KnownSegments, LogStart, Recovered, Unfollowed, recover};
 use crate::rebuild::rebuild;
 use crate::replay::{Follower, load_rows};
 use crate::space::{BitmapImage, Extent, ExtentRegistry, LogSegmentImage, SegmentClass, Space};
@@ -66,7 +66,8 @@ pub(crate) async fn from_checkpoint(core: &Rc<Core>, roots: &[Root]) -> Result<R
                     }
                     Some(text) => refused.push(text),
                 },
-                Err(text) => refused.push(text),
+                Err(Unfollowed::Unusable(text)) => refused.push(text),
+                Err(Unfollowed::Unanswered(text)) => return Err(text),
             }
         }
     }
@@ -112,7 +113,7 @@ impl Core {
 }
 
 /// One checkpoint and the log behind it.
-async fn from_root(core: &Rc<Core>, root: &Root) -> Result<Recovered, String> {
+async fn from_root(core: &Rc<Core>, root: &Root) -> Result<Recovered, Unfollowed> {
     let base = RootBase {
         log_start: root.log_start,
         log_start_generation: root.log_start_generation,
@@ -168,6 +169,7 @@ async fn take_in(core: &Rc<Core>, place: &ManifestPlace, base: RootBase) -> Resu
         index.set_runs(runs.clone());
         index.set_keys(manifest.keys);
     }
+    core.highest_record.set(core.highest_record.get().max(manifest.highest));
     core.checkpoints.begin(base, manifest.checkpoint, runs.clone(), Some(blob.extents));
     let before = |row: &&LogSegmentImage| row.live_records == 0 && row.generation < manifest.log.generation;
     let emptied = manifest.log_segments.iter().filter(before).map(|row| (row.segment, row.generation));

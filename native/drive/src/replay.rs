@@ -33,7 +33,7 @@ impl Follower {
     fn apply(&mut self, record: LogRecord<'_>, found: Found) {
         let core = &self.core;
         if let LogRecord::Version(version) = &record {
-            core.highest_record.set(core.highest_record.get().max(version.head.ballot));
+            core.note_record(version.head.ballot);
         }
         let mut ledger = Ledger::default();
         let claimed = apply(&mut core.index.borrow_mut(), &core.extents, &mut ledger, record, found);
@@ -202,8 +202,8 @@ fn forget(ledger: &mut Ledger, entries: &[Rc<Entry>]) {
     }
 }
 
-/// The acceptor's state of this run: promises of the run before were kept up to its bound; after damage, whatever was lost was at
-/// most as far ahead of the clock as any ballot may be. `known`: as the newest root has it.
+/// The acceptor's state of this run: promises of the run before were kept up to its bound; where that may be lost, by damage or behind
+/// an end that cannot be read, they were at most as far ahead of the clock as any ballot may be. `known`: as the newest root has it.
 pub(crate) fn next_state(
     runtime: &Runtime,
     recovered: &Recovered,
@@ -220,13 +220,15 @@ pub(crate) fn next_state(
     };
     let mut drive_floor = before.drive_floor.max(bound);
     let mut dirty = before.dirty;
-    if damaged {
+    if damaged || recovered.unreadable_end {
         let clock = (runtime.wall_ms() + CLOCK_LIMIT_MS) << 16 | 0xffff;
         drive_floor = drive_floor.max(known.bound()).max(Ballot {
             clock,
             node: u32::MAX,
             boot: u32::MAX,
         });
+    }
+    if damaged {
         dirty = Some(drive_floor);
     }
     AcceptorState {

@@ -25,3 +25,4 @@ mod rows;
 mod runs;
 mod scan_rows;
 mod staging;
+mod unreadable;

@@ -1,5 +1,6 @@
 //! The one step of a checkpoint in which time stands still.
 
+use crate::Ballot;
 use crate::core::Core;
 use crate::format::AcceptorState;
 use crate::index::FrozenRows;
@@ -17,6 +18,8 @@ pub(super) struct Frozen {
     /// Log segments retired until now.
     pub retired: Vec<u32>,
     pub keys: u64,
+    /// The highest ballot of a record.
+    pub highest: Ballot,
 }
 
 impl Core {
@@ -51,6 +54,7 @@ impl Core {
             space: image,
             retired,
             keys: index.keys(),
+            highest: self.highest_record.get(),
         };
         (frozen, rows)
     }

@@ -106,6 +106,7 @@ impl Core {
             checkpoint: self.checkpoints.number.get() + 1,
             log: frozen.log,
             state: frozen.state,
+            highest: frozen.highest,
             keys: frozen.keys,
             runs: runs
                 .iter()

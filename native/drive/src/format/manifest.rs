@@ -4,7 +4,7 @@
 //! ```text
 //!  offset bytes field
 //!       0     4 magic "OLMF"
-//!       4     4 version            1
+//!       4     4 version            2; 1 is read as well, it has no highest ballot
 //!       8     8 checkpoint         number of this checkpoint
 //!      16     4 segment            the log as it was at the freeze (W): all records below it are in the runs
 //!      20     4 offset             where the next batch was to be written
@@ -15,21 +15,25 @@
 //!      52     4 runs
 //!      56     4 log segments
 //!      60     4 zero
-//!      64     8 keys               rows in the index
+//!      64     8 keys               of which a record is held
 //!      72    48 drive state        see `state`
-//!     120       runs, newest first: level 4, extents 4, length 8, then the extents, 8 each
+//!     120    16 highest            of all ballots of records until then, those no longer held included
+//!     136       runs, newest first: level 4, extents 4, length 8, then the extents, 8 each
 //!               log segments: segment 4, zero 4, generation 8, live bytes 8, live records 8, last sequence 8
 //! ```
 
 use super::fields::FieldReader;
 use super::state::{AcceptorState, STATE_BYTES};
+use crate::Ballot;
 use crate::format::FieldWriter;
 use crate::log::Head;
 use crate::space::{Extent, LogSegmentImage};
 
 const MAGIC: [u8; 4] = *b"OLMF";
-const VERSION: u32 = 1;
-const HEADER_BYTES: usize = 72 + STATE_BYTES;
+const VERSION: u32 = 2;
+/// Has no highest ballot.
+const FIRST_VERSION: u32 = 1;
+const HEADER_BYTES: usize = 72 + STATE_BYTES + 16;
 const RUN_BYTES: usize = 16;
 const SEGMENT_BYTES: usize = 40;
 
@@ -48,6 +52,8 @@ pub(crate) struct Manifest {
     /// The log's durable end at the freeze.
     pub log: Head,
     pub state: AcceptorState,
+    /// The highest ballot of a record until then.
+    pub highest: Ballot,
     pub keys: u64,
     /// Newest first.
     pub runs: Vec<ManifestRun>,
@@ -75,6 +81,7 @@ impl Manifest {
             .u32(0)
             .u64(self.keys);
         self.state.write(&mut fields);
+        fields.put(&self.highest.to_bytes());
         for run in &self.runs {
             fields.u32(u32::from(run.level)).u32(run.extents.len() as u32).u64(run.length);
             for extent in &run.extents {
@@ -95,7 +102,8 @@ impl Manifest {
     /// Reads a manifest whose checksum was verified; `None` when it is of another version or makes no sense.
     pub fn decode(bytes: &[u8]) -> Option<Manifest> {
         let mut fields = FieldReader::new(bytes);
-        if fields.array()? != MAGIC || fields.u32()? != VERSION {
+        let (magic, version): ([u8; 4], u32) = (fields.array()?, fields.u32()?);
+        if magic != MAGIC || !(FIRST_VERSION..=VERSION).contains(&version) {
             return None;
         }
         let (checkpoint, segment, offset) = (fields.u64()?, fields.u32()?, fields.u32()?);
@@ -111,6 +119,11 @@ impl Manifest {
         let (runs, log_segments) = (fields.u32()?, fields.u32()?);
         fields.u32()?;
         let (keys, state) = (fields.u64()?, AcceptorState::read(&mut fields)?);
+        let highest = if version == FIRST_VERSION {
+            Ballot::ZERO
+        } else {
+            Ballot::from_bytes(fields.array()?)
+        };
         let mut read_run = || {
             let (level, extents, length) = (fields.u32()?, fields.u32()?, fields.u64()?);
             let extents = (0..extents)
@@ -136,6 +149,7 @@ impl Manifest {
             checkpoint,
             log,
             state,
+            highest,
             keys,
             runs,
             log_segments,

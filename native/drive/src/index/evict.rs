@@ -83,9 +83,6 @@ impl Index {
             if slot.is_unsettled() {
                 self.unsettled_elsewhere = self.unsettled_elsewhere.or(Some(0));
             }
-            if slot.row.is_empty() {
-                self.forget_key();
-            }
         }
     }
 }

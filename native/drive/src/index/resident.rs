@@ -127,11 +127,8 @@ impl Index {
     /// [`Index::own_key`].
     pub fn get_or_insert(&mut self, key: Key) -> &mut Row {
         self.weigh();
-        let (keys, epoch) = (&mut self.keys, self.epoch);
-        let slot = self.rows.entry(key.clone()).or_insert_with(|| {
-            *keys += 1;
-            Slot::new(Row::default(), 0)
-        });
+        let epoch = self.epoch;
+        let slot = self.rows.entry(key.clone()).or_insert_with(|| Slot::new(Row::default(), 0));
         stamp(
             slot,
             &key,
@@ -156,6 +153,7 @@ impl Index {
         slot.bytes = slot.estimate(&key);
         // The run that wrote the row wrote its marker.
         slot.marked = slot.is_unsettled();
+        slot.counts = slot.holds_record();
         self.resident_bytes += slot.bytes;
         self.order.insert(key.clone(), slot.epoch);
         self.rows.insert(key, slot);
@@ -184,29 +182,33 @@ impl Index {
         };
         self.rows.get_key_value(key).map_or_else(copied, |(own, _)| own.clone())
     }
-    /// Brings the account of the row changed last up to date.
+    /// Brings the accounts of the row changed last up to date: its memory, and whether its key counts.
     pub(super) fn weigh(&mut self) {
+        self.keys = self.keys();
         let Some(key) = self.unweighed.take() else { return };
         let standing = |slot: &Slot| standing(slot.epoch, self.frozen, self.installed);
         if let Some(slot) = self.rows.get_mut(&key) {
             let bytes = slot.estimate(&key);
             let before = std::mem::replace(&mut slot.bytes, bytes);
+            slot.counts = slot.holds_record();
             self.resident_bytes = self.resident_bytes.saturating_sub(before) + bytes;
             if standing(slot) == Standing::Dirty {
                 self.dirty_bytes = self.dirty_bytes.saturating_sub(before) + bytes;
             }
         }
     }
-    /// Number of keys, those in runs included; about, after an unclean end.
+    /// Number of keys that a durable record is held of, those in runs included.
     pub fn keys(&self) -> u64 {
-        self.keys
+        let changed = self.unweighed.as_ref().and_then(|key| self.rows.get(key));
+        match changed.map(|slot| (slot.counts, slot.holds_record())) {
+            Some((false, true)) => self.keys + 1,
+            Some((true, false)) => self.keys.saturating_sub(1),
+            _ => self.keys,
+        }
     }
     /// The number as a checkpoint remembered it.
     pub fn set_keys(&mut self, keys: u64) {
         self.keys = keys;
-    }
-    pub(super) fn forget_key(&mut self) {
-        self.keys = self.keys.saturating_sub(1);
     }
     /// Rows of one space of a bucket that the runs do not have as they are now, from a name (inclusive) to another (exclusive; `None`:
     /// the end), in order; those of removed keys too. Clean rows cost a look at the map, and no other memory.

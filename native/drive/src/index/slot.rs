@@ -23,6 +23,8 @@ pub(super) struct Slot {
     pub marked: bool,
     /// Memory as last estimated.
     pub bytes: usize,
+    /// Its key is among those that the index counts.
+    pub counts: bool,
 }
 
 /// What of a row is in the runs.
@@ -45,7 +47,12 @@ impl Slot {
             used: Cell::new(true),
             marked: false,
             bytes: 0,
+            counts: false,
         }
+    }
+    /// Whether the drive holds a record of the key: one that is on its way may come to nothing, and a trace is none.
+    pub fn holds_record(&self) -> bool {
+        self.row.newest().is_some()
     }
     /// Whether nothing but the table refers to what it holds, and nobody waits for it.
     pub fn is_idle(&self) -> bool {

@@ -4,6 +4,10 @@
 //! log ends, unless something proves that this batch had been acknowledged: a later batch of the same segment with
 //! `acknowledged >= s`, or a successor's open batch that names a later end. Then it is damage: reading goes on behind it, and the
 //! drive may no longer say of any key that it never had it.
+//!
+//! A page that cannot be read is judged like one that holds no batch, with two differences. It says nothing while the device answers
+//! nothing else either: then nothing is concluded at all. And where the log ends before it without proof, it may have held a promise
+//! (see [`Recovered::unreadable_end`]).
 
 use super::head::Head;
 use super::reader::{FoundBatch, SegmentReader};
@@ -14,6 +18,7 @@ use crate::format::{
 };
 use crate::medium::Medium;
 use crate::space::Place;
+use std::io;
 
 /// How far behind an invalid batch proof of damage is looked for: twice what can be in flight.
 const SEARCH_BYTES: usize = 8 << 20;
@@ -26,6 +31,9 @@ pub(crate) enum LogStart {
     /// Behind a batch that a checkpoint names: everything before is in the index.
     Behind(Head),
 }
+
+/// A batch, if one was found; why none was, if it could not be read.
+type Looked = (Option<FoundBatch>, Option<io::Error>);
 
 /// Takes in what the log says, in log order.
 pub(crate) trait Replay {
@@ -46,6 +54,31 @@ pub(crate) struct Recovered {
     pub segments: usize,
     /// What was found damaged, in words.
     pub damage: Vec<String>,
+    /// What lies behind the end cannot be read. Most likely it was under way when the power was cut; if it was acknowledged and went
+    /// bad since, nothing on the drive tells so.
+    pub unreadable_end: bool,
+}
+
+/// Why a log could not be followed.
+pub(crate) enum Unfollowed {
+    /// What it belongs to is of no use.
+    Unusable(String),
+    /// The device does not answer: what it holds is not known, and nothing may be concluded from what was read so far.
+    Unanswered(String),
+}
+
+impl From<String> for Unfollowed {
+    fn from(text: String) -> Unfollowed {
+        Unfollowed::Unusable(text)
+    }
+}
+
+impl From<Unfollowed> for String {
+    fn from(reason: Unfollowed) -> String {
+        match reason {
+            Unfollowed::Unusable(text) | Unfollowed::Unanswered(text) => text,
+        }
+    }
 }
 
 /// Where a record was found.
@@ -72,7 +105,7 @@ pub(crate) async fn recover<R: Replay>(
     start: LogStart,
     state: AcceptorState,
     replay: &mut R,
-) -> Result<Recovered, String> {
+) -> Result<Recovered, Unfollowed> {
     let head = match start {
         // The walk expects one more than the generation before.
         LogStart::Segment { segment, generation } => Head {
@@ -86,9 +119,7 @@ pub(crate) async fn recover<R: Replay>(
         walk.recovered.segments = 1;
         walk.rest_of_segment().await?;
     }
-    while walk.enter(walk.recovered.head.next).await {
-        walk.rest_of_segment().await?;
-    }
+    walk.following_segments().await?;
     Ok(walk.recovered)
 }
 
@@ -100,6 +131,7 @@ impl<'walk, R> Walk<'walk, R> {
             state,
             segments: 0,
             damage: Vec::new(),
+            unreadable_end: false,
         };
         Walk {
             medium,
@@ -111,17 +143,29 @@ impl<'walk, R> Walk<'walk, R> {
 }
 
 impl<R: Replay> Walk<'_, R> {
-    async fn rest_of_segment(&mut self) -> Result<(), String> {
+    /// Reads on in the segments that follow, up to the end of the log.
+    pub(super) async fn following_segments(&mut self) -> Result<(), Unfollowed> {
+        while self.enter(self.recovered.head.next).await? {
+            self.rest_of_segment().await?;
+        }
+        Ok(())
+    }
+
+    async fn rest_of_segment(&mut self) -> Result<(), Unfollowed> {
         let end = self.end_named_by(self.recovered.head.next).await;
         self.walk_segment(end).await
     }
 
     /// Enters the next segment: its open batch, or, where that is damaged, whatever proves that there was one. False: the log ends.
-    async fn enter(&mut self, segment: u32) -> bool {
+    async fn enter(&mut self, segment: u32) -> Result<bool, Unfollowed> {
         let before = self.recovered.head;
         let first = before.segment == u32::MAX;
+        if segment >= self.medium.made_segments() {
+            return Ok(false);
+        }
         let mut reader = SegmentReader::new(self.medium, self.seed, segment);
-        if let Some(found) = reader.batch(0).await
+        let (found, _) = self.batch(&mut reader, 0).await?;
+        if let Some(found) = found
             && let Some(open) = opening(&found, reader.bytes(0, found.header.used as usize))
             && found.header.generation == before.generation + 1
             && (first
@@ -142,15 +186,15 @@ impl<R: Replay> Walk<'_, R> {
                 crc: found.crc,
                 next: open.next,
             };
-            return true;
+            return Ok(true);
         }
         if given_back(self.medium, self.seed, segment).await > before.generation {
-            return false;
+            return Ok(false);
         }
         // No open batch. Later batches of that generation which knew it to be durable prove that it was there.
         let expected = before.sequence + 1;
         let Some((offset, found)) = self.proof(&mut reader, PAGE_BYTES, before.generation + 1, expected).await else {
-            return false;
+            return Ok(false);
         };
         let next = self.successor_of(segment, found.header.generation).await;
         self.recovered
@@ -168,17 +212,33 @@ impl<R: Replay> Walk<'_, R> {
             crc,
             next: next.unwrap_or(u32::MAX),
         };
-        true
+        Ok(true)
+    }
+
+    /// The batch at an offset, or why it cannot be read while the device answers otherwise.
+    pub(super) async fn batch(&self, reader: &mut SegmentReader<'_>, offset: usize) -> Result<Looked, Unfollowed> {
+        let found = reader.batch(offset).await;
+        let Some(error) = reader.take_error() else {
+            return Ok((found, None));
+        };
+        if !self.medium.answers().await {
+            let text = format!("the device does not answer: {error}");
+            return Err(Unfollowed::Unanswered(text));
+        }
+        // It may have been silent for a moment.
+        let found = reader.batch(offset).await;
+        Ok((found, reader.take_error()))
     }
 
     /// Reads the batches of the segment in use up to its end (`named`: the end that its successor names).
-    pub(super) async fn walk_segment(&mut self, named: Option<u32>) -> Result<(), String> {
+    pub(super) async fn walk_segment(&mut self, named: Option<u32>) -> Result<(), Unfollowed> {
         let segment = self.recovered.head.segment;
         let mut reader = SegmentReader::new(self.medium, self.seed, segment);
         let limit = named.unwrap_or(self.medium.geometry().segment_bytes);
         while self.recovered.head.offset < limit {
             let head = self.recovered.head;
-            let found = reader.batch(head.offset as usize).await.filter(|found| {
+            let (found, error) = self.batch(&mut reader, head.offset as usize).await?;
+            let found = found.filter(|found| {
                 let header = &found.header;
                 (header.generation, header.sequence, header.previous) == (head.generation, head.sequence + 1, head.crc)
             });
@@ -204,7 +264,10 @@ impl<R: Replay> Walk<'_, R> {
                     self.recovered.damage.push(damage(end as usize));
                     self.recovered.head.offset = end;
                 }
-                (None, None) => break,
+                (None, None) => {
+                    self.recovered.unreadable_end = error.is_some();
+                    break;
+                }
             }
         }
         if let Some(predecessor) = self.named_by(self.recovered.head.next).await {

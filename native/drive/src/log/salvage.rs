@@ -63,9 +63,12 @@ pub(crate) async fn salvage<R: Replay>(
     replay: &mut R,
 ) -> Result<Salvaged, String> {
     let mut opened: BTreeMap<u64, Opened> = BTreeMap::new();
+    let mut walk = Walk::new(medium, seed, (Head::before_first(0), state), replay);
     for segment in 0..medium.made_segments() {
         let mut reader = SegmentReader::new(medium, seed, segment);
-        let Some(found) = reader.batch(0).await else { continue };
+        let Some(found) = walk.batch(&mut reader, 0).await?.0 else {
+            continue;
+        };
         let Some(open) = opening(&found, reader.bytes(0, found.header.used as usize)) else {
             continue;
         };
@@ -88,7 +91,6 @@ pub(crate) async fn salvage<R: Replay>(
             headless.insert(predecessor.generation, (predecessor.segment, predecessor.end));
         }
     }
-    let mut walk = Walk::new(medium, seed, (Head::before_first(0), state), replay);
     let mut damage = Vec::new();
     let mut generations: Vec<u64> = opened.keys().chain(headless.keys()).copied().collect();
     generations.sort_unstable();
@@ -132,6 +134,12 @@ pub(crate) async fn salvage<R: Replay>(
             .filter(|named| (named.segment, named.generation) == (segment, generation))
             .map(|named| named.end);
         walk.walk_segment(end).await?;
+        damage.extend(std::mem::take(&mut walk.recovered.damage).into_iter().map(|text| (segment, text)));
+    }
+    if !opened.is_empty() {
+        // The newest segment may be one whose first batch is damaged: nobody came after it to tell of it.
+        walk.following_segments().await?;
+        let segment = walk.recovered.head.segment;
         damage.extend(std::mem::take(&mut walk.recovered.damage).into_iter().map(|text| (segment, text)));
     }
     Ok(Salvaged {

@@ -129,3 +129,28 @@ fn staged_bytes_become_a_version_and_a_held_one_shares_them() {
         assert_eq!(drive.handle(gone).await, Answer::Gone);
     });
 }
+
+#[test]
+fn the_highest_ballot_is_told_after_a_restart_too() {
+    let (folder, runtime) = (Folder::new("highest"), runtime());
+    runtime.run(async {
+        let now = runtime.wall_ms();
+        let highest = ballot(now + 3_000, 7);
+        let drive = open(&runtime, folder.path()).await;
+        assert_eq!(put(&drive, "k", highest, 1, b"x").await, Answer::Ack);
+        // All of the log lies below its checkpoint.
+        drive.close().await;
+        drop(drive);
+        let told = async |drive: &Drive| match drive.handle(Request::Barrier { floor: ballot(now, 0) }).await {
+            Answer::Done { highest, .. } => highest,
+            other => panic!("{other:?}"),
+        };
+        let drive = open(&runtime, folder.path()).await;
+        assert_eq!(told(&drive).await, highest);
+        drive.close().await;
+        drop(drive);
+        crate::offline::rebuild_index(&runtime, folder.path()).await.expect("an index");
+        let drive = open(&runtime, folder.path()).await;
+        assert_eq!(told(&drive).await, highest);
+    });
+}

@@ -250,6 +250,7 @@ impl KeyModel {
         self.stable = self.stable.max(state.stable);
         Ok(())
     }
+    /// Floors never fall in a life. An unfaithful device may take a promise with the last batch of a life, and nothing on it tells so.
     fn check_floor(&self, before: &Before, floor: Ballot) -> Result<(), String> {
         (floor >= before.floor)
             .then_some(())
@@ -278,6 +279,9 @@ impl KeyModel {
     /// # Errors
     /// What cannot be.
     pub fn recovered(&mut self, state: &KeyState) -> Result<(), String> {
+        if self.is_doubtful {
+            self.floor = self.floor.min(state.floor);
+        }
         let before = self.before();
         let result = self.told(&before, state);
         self.durable_stable = self.durable_stable.max(state.stable);

@@ -22,6 +22,8 @@ pub struct Model {
     last_id: u64,
     ballots: u32,
     highest_sent: Ballot,
+    /// Clock of a ballot up to which floors may have risen after a power cut.
+    risen: u64,
     /// The device is unfaithful: only what is told is judged, not what is missing.
     pub is_doubtful: bool,
 }
@@ -83,12 +85,18 @@ impl Model {
         }
         ballot
     }
+    /// A drive begins a life after power cuts: where the end of its log cannot be read, its floors rise above all that might have been
+    /// promised there.
+    pub fn begin_after_cut(&mut self, now_ms: u64) {
+        self.risen = ((now_ms + CLOCK_LIMIT_MS) << 16) | 0xffff;
+    }
     /// Whether a floor that the drive told follows from what it was sent.
     ///
     /// # Errors
     /// It rose for no reason.
     pub fn check_floor(&self, floor: Ballot) -> Result<(), String> {
         let limit = self.highest_sent.clock.saturating_add(BOUND_AHEAD_MS << 16) | 0xffff;
+        let limit = limit.max(self.risen);
         (self.is_doubtful || floor.clock <= limit)
             .then_some(())
             .ok_or_else(|| format!("the floor is {floor}, but nothing above {} was ever sent", self.highest_sent))

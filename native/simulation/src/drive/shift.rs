@@ -7,6 +7,10 @@ use openlake_drive::{Answer, Drive, Key, Request, WriteId};
 use openlake_io::Runtime;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
+
+/// A drive that closes answers at once.
+const REST_AT_CLOSED_DOOR: Duration = Duration::from_millis(10);
 
 /// What all workers of a life share.
 pub struct Shift {
@@ -15,8 +19,6 @@ pub struct Shift {
     pub model: Rc<RefCell<Model>>,
     pub history: History,
     pub plan: DrivePlan,
-    /// The drive's count of keys is exact: all its lives so far ended in peace.
-    pub counts_exactly: bool,
     /// The drive is new, and some keys are to be written before anything else.
     pub fills: bool,
     /// No new requests are to be made.
@@ -46,6 +48,10 @@ impl Shift {
         let answer = self.drive.handle(request).await;
         self.history
             .event(self.runtime.now(), &format!("w{who} {text} -> {}", brief(&answer)));
+        if self.closing.get() && matches!(answer, Answer::Failed(_)) {
+            // Who knocks at a closed door without a pause drowns out what it waits for.
+            self.runtime.sleep(REST_AT_CLOSED_DOOR).await;
+        }
         match &answer {
             Answer::Failed(text) if self.plan.is_sound() && !self.closing.get() => self.problem(format!("the drive failed: {text}")),
             Answer::Full => self.was_full.set(true),

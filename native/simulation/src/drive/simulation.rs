@@ -55,9 +55,9 @@ pub fn run(plan: &DrivePlan, verbose: bool) -> Report {
         model: Rc::new(RefCell::new(Model::new(plan.is_doubtful()))),
         boot: 0,
         contents: None,
-        only_closed: true,
         gave_up: false,
         was_full: false,
+        was_cut: false,
     };
     history.event(device.now(), &format!("{plan:?}"));
     if run.live(&device).is_none() && !run.gave_up {
@@ -83,12 +83,12 @@ struct Run<'plan> {
     boot: u32,
     /// What the drive held when it was closed in peace.
     contents: Option<Contents>,
-    /// All lives so far ended in peace.
-    only_closed: bool,
     /// The device makes further lives impossible, which is no problem.
     gave_up: bool,
     /// The drive was full in one of its lives.
     was_full: bool,
+    /// The power was cut in one of its lives.
+    was_cut: bool,
 }
 
 impl Run<'_> {
@@ -154,7 +154,6 @@ impl Run<'_> {
             model: self.model.clone(),
             history: self.history.clone(),
             plan: self.plan.clone(),
-            counts_exactly: self.only_closed,
             fills: self.plan.load.is_filled && self.model.borrow().keys().next().is_none(),
             stop: Cell::new(false),
             closing: Cell::new(false),
@@ -191,6 +190,9 @@ impl Run<'_> {
             self.history.problem(device.now(), text);
         }
         self.boot = drive.boot();
+        if self.was_cut {
+            self.model.borrow_mut().begin_after_cut(runtime.wall_ms());
+        }
         Some(drive)
     }
 
@@ -204,12 +206,12 @@ impl Run<'_> {
         });
         device.step(self.random.below(400));
         if self.random.percent(70) {
+            self.was_cut = true;
             device.world.crash_node(NODE);
         } else {
             device.world.stop_node(NODE);
         }
         self.contents = None;
-        self.only_closed = false;
         self.history.count("ends while opening");
     }
 
@@ -235,7 +237,7 @@ impl Run<'_> {
             device.step_writes(last.saturating_sub(device.writes()), self.plan.life_events * 10);
         }
         self.history.event(device.now(), "PowerCut");
-        self.only_closed = false;
+        self.was_cut = true;
         device.world.crash_node(NODE);
         self.history.count("power cuts");
         self.model.borrow_mut().keys_mut().for_each(|key| key.end_life(None));
@@ -307,8 +309,8 @@ impl Run<'_> {
             }
         }
         let now = device.now();
-        self.only_closed &= end == End::Peace;
         self.was_full |= shift.was_full.get();
+        self.was_cut |= end == End::PowerCut;
         if end == End::PowerCut {
             device.world.crash_node(NODE);
             self.history.count("power cuts");

@@ -102,10 +102,12 @@ pub fn manifest(chance: &mut Chance) -> Vec<u8> {
         next: chance.number() as u32,
     };
     let (checkpoint, state, keys) = (chance.number(), chance.state(), chance.number());
+    let highest = chance.state().drive_floor;
     Manifest {
         checkpoint,
         log,
         state,
+        highest,
         keys,
         runs,
         log_segments,
