@@ -102,6 +102,10 @@ async fn measure(runtime: &Runtime, kind: &str, tls: Option<PeerTls>) {
     meshes
         .iter()
         .for_each(|mesh| mesh.reload(vec![b"secret".to_vec()], layout(&addresses)));
+    // The local part below leaves nobody else a turn.
+    while !meshes.iter().flat_map(Mesh::peers).all(|peer| peer.connected) {
+        runtime.sleep(Duration::from_millis(10)).await;
+    }
     let key = Key {
         bucket: 1,
         space: Space::Object,
