@@ -105,7 +105,7 @@ impl Core {
     pub async fn rebuild_step(&self) -> Result<(), String> {
         let state = &self.rebuilding;
         state.records.set(state.records.get() + 1);
-        if state.progress().is_none() || state.records.get() % STEP_RECORDS != 0 {
+        if state.progress().is_none() || !state.records.get().is_multiple_of(STEP_RECORDS) {
             return Ok(());
         }
         self.runtime.yield_now().await;

@@ -109,7 +109,7 @@ fn a_node_serves_while_one_of_its_drives_rebuilds_its_index() {
         reads_all(coordinator, bucket, 0..ALL).await
     });
     assert_eq!(read, Some(true));
-    cluster.run_for(Duration::from_secs(600));
+    cluster.run_for(Duration::from_secs(30));
     assert!(matches!(state(&cluster, DRIVE), DriveState::Rebuilding(_)));
 
     // The drive goes on, joins, and gets what it missed.

@@ -27,7 +27,7 @@ async fn fill(runtime: &Runtime, drive: &Drive) -> Told {
         let written = futures_util::future::join_all(writes).await;
         told.extend(written.into_iter().flatten());
     }
-    for number in (0..KEYS).filter(|number| number % 40 == 3 && number % 11 != 0) {
+    for number in (0..KEYS).filter(|number| number % 40 == 3 && !number.is_multiple_of(11)) {
         let name = format!("key {number}");
         let ballot = ballot(now, KEYS + number);
         let dropped = drive.handle(Request::Drop { key: key(&name), ballot }).await;
@@ -39,12 +39,12 @@ async fn fill(runtime: &Runtime, drive: &Drive) -> Told {
 
 /// The write of a round, if the key has one in it.
 async fn write(drive: &Drive, now: u64, round: u64, number: u64) -> Option<(String, Option<Vec<u8>>)> {
-    if round > 0 && number % 3 > 0 && number % 40 != 3 {
+    if round > 0 && !number.is_multiple_of(3) && number % 40 != 3 {
         return None;
     }
     let (name, id) = (format!("key {number}"), round * KEYS + number);
     let at = ballot(now, id);
-    let is_tombstone = round > 0 && (number % 5 == 0 || number % 40 == 3);
+    let is_tombstone = round > 0 && (number.is_multiple_of(5) || number % 40 == 3);
     let payload = pattern(id, if number % 50 == 7 { 70_000 } else { 200 });
     let mut record = record(at, id, if is_tombstone || payload.len() > 65_536 { b"" } else { &payload });
     if is_tombstone {
@@ -66,7 +66,7 @@ async fn write(drive: &Drive, now: u64, round: u64, number: u64) -> Option<(Stri
     }
     let published = drive.handle(Request::Publish { key: key(&name), record }).await;
     assert_eq!(published, Answer::Ack);
-    if number % 11 != 0 {
+    if !number.is_multiple_of(11) {
         stable(drive, &name, at).await;
     }
     Some((name, (!is_tombstone).then_some(payload)))
