@@ -125,6 +125,8 @@ async fn open(core: usize, runtime: &Runtime, shared: &Shared) -> (Vec<OwnedDriv
             result: identity,
         });
         if let Ok(drive) = result {
+            // Until the healer has heard that no other one took its place.
+            drive.hold();
             drives.push(OwnedDrive {
                 index: plan.index,
                 slot: plan.slot,

@@ -4,7 +4,7 @@ use crate::core::Core;
 use crate::fill::Filling;
 use crate::open::{Tuning, open};
 use crate::stage::StagePart;
-use crate::{Answer, Ballot, DriveMemory, HealProgress, Key, LatencySnapshot, Record, Request, WriteId};
+use crate::{Answer, Ballot, DriveMemory, HealProgress, Heir, Key, LatencySnapshot, Record, Request, Standing, WriteId};
 use openlake_io::{DurabilityClass, Runtime, StorageFacts};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -154,6 +154,11 @@ impl Drive {
         if core.generation.get() == 0 {
             return Answer::Failed("the drive is blank and waits for its adoption".to_owned());
         }
+        if let Some(text) = core.why_held()
+            && !matches!(request, Request::Succession { .. })
+        {
+            return Answer::Failed(text.to_owned());
+        }
         match request {
             Request::Read { key, want } => core.read(key, want).await,
             Request::Blocks {
@@ -218,6 +223,7 @@ impl Drive {
                 core.ailments.note_missed(keys, lost);
                 Answer::Ack
             }
+            Request::Succession { step } => core.succession(step).await,
         }
     }
     /// Its insides, for tests.
@@ -248,6 +254,26 @@ impl Drive {
     /// Begins the service of a blank drive; in words, why not.
     pub async fn adopt(&self, floor: Ballot, generation: u32) -> Result<(), String> {
         self.handle.core.adopt(floor, generation).await
+    }
+    /// Lets it answer nothing until it is admitted: it may have been replaced while it was away.
+    pub fn hold(&self) {
+        self.handle.core.held.set(true);
+    }
+    /// No other drive took its place: it serves.
+    pub fn admit(&self) {
+        self.handle.core.held.set(false);
+    }
+    pub fn is_held(&self) -> bool {
+        self.handle.core.held.get()
+    }
+    /// What it knows of the drives of its set.
+    pub fn standing(&self) -> Standing {
+        self.handle.core.standing()
+    }
+    /// Remembers what others know of them, durably. In words, why not.
+    pub async fn learn_heirs(&self, round: Ballot, heirs: &[Heir]) -> Result<(), String> {
+        let learned = self.handle.core.learn_heirs(round, heirs).await;
+        learned.map_err(|answer| format!("{answer:?}"))
     }
     /// Forgets what was staged of a shard. Unlike after `Unstage`, it may be staged anew at once.
     pub fn discard_staged(&self, write_id: WriteId) {

@@ -58,6 +58,7 @@ mod signal;
 mod space;
 mod stage;
 mod strain;
+mod succession;
 mod verify;
 
 pub use ailments::{HealProgress, LOCAL_BUCKET};
@@ -70,6 +71,7 @@ pub use memory::DriveMemory;
 pub use message::{Answer, Block, Covers, Head, KeyState, Request, ScanRow, ShardBytes, Want};
 pub use open::Tuning;
 pub use record::{Coding, Kind, Record, Shard};
+pub use succession::{Heir, Standing, Step};
 pub use verify::Verification;
 
 #[cfg(test)]

@@ -53,6 +53,7 @@ pub(crate) async fn open(runtime: &Runtime, options: DriveOptions, tuning: Tunin
     *core.unsettled.borrow_mut() = unsettled(&core.index.borrow(), runtime);
     start(&core, &options.path, &recovered).await?;
     core.restore_progress().await;
+    core.restore_succession().await;
     Ok(core)
 }
 
@@ -100,6 +101,8 @@ fn unopened(
         runtime: runtime.clone(),
         generation: Cell::new(superblock.identity.generation),
         superseded: RefCell::default(),
+        held: Cell::default(),
+        succession: Default::default(),
         identity: superblock.identity,
         seed,
         counters: medium.counters().clone(),

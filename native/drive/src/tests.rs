@@ -23,3 +23,4 @@ mod protocol;
 mod rows;
 mod runs;
 mod staging;
+mod succession;

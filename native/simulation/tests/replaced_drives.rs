@@ -5,10 +5,11 @@ use bytes::Bytes;
 use openlake_drive::sabotage::{Sabotage, plant};
 use openlake_drive::{Answer, Ballot, Head, Key, Record, Request, Shard, Space, Want, WriteId};
 use openlake_io::SimOptions;
-use openlake_object::{BucketView, Condition, PutTarget};
+use openlake_object::{BucketView, Condition, HealOptions, PutTarget};
 use openlake_peer::SlotId;
 use openlake_simulation::cluster::Cluster;
 use openlake_simulation::history::History;
+use openlake_simulation::node::usual_healing;
 use openlake_simulation::plan::Shape;
 use openlake_simulation::value::ValueBody;
 use std::time::Duration;
@@ -198,6 +199,35 @@ fn a_read_while_the_new_drive_is_empty(sabotage: Option<Sabotage>) -> bool {
     scene.found().is_none_or(|etag| etag == [5; 16])
 }
 
+/// Drive 1 was replaced, and its successor acknowledged A together with drive 2; then the old one is put back, while drive 2 is away and
+/// nobody that is left ever heard from the successor. True: every reply was right.
+fn a_replaced_drive_that_is_put_back(sabotage: Option<Sabotage>) -> bool {
+    let mut scene = Scene::new(sabotage);
+    scene.cluster.exchange_drives(1);
+    scene.cluster.start(1);
+    scene.until("the new drive is filled", |cluster| cluster.is_filled(1));
+    // Until the clocks have passed the new drive's floor.
+    scene.cluster.run_for(Duration::from_secs(8));
+    let ballot = scene.ballot(0);
+    assert!(scene.publish(1, ballot, 6) && scene.publish(2, ballot, 6), "A succeeds");
+    scene.cluster.exchange_drives(1);
+    scene.cluster.kill(0);
+    scene.cluster.start(0);
+    scene.until("node 0 is back", |cluster| cluster.serving(0).is_some());
+    scene.cluster.cut_power(2);
+    // Looks at its registration late.
+    scene.cluster.set_healing(HealOptions {
+        pause: Duration::from_secs(30),
+        ..usual_healing()
+    });
+    scene.cluster.start(1);
+    scene.until("the old drive can be reached", |cluster| {
+        let serving = cluster.serving(0);
+        serving.is_some_and(|serving| serving.mesh.is_reachable(SlotId { set: 0, slot: 1 }))
+    });
+    scene.found().is_none_or(|etag| etag == [6; 16])
+}
+
 fn is_adopted(cluster: &Cluster, node: usize) -> bool {
     let serving = cluster.serving(node);
     serving.is_some_and(|serving| !serving.drives[0].heal_progress().blank)
@@ -222,5 +252,12 @@ fn what_the_lost_drive_acknowledged_is_completed_by_nobody_later() {
 fn the_new_drive_takes_nothing_that_the_lost_one_would_have_refused() {
     assert!(an_older_ballot_at_the_new_drive(None));
     assert!(!an_older_ballot_at_the_new_drive(Some(Sabotage::BlankWithoutFloor)));
+    plant(None);
+}
+
+#[test]
+fn a_drive_that_was_replaced_while_it_was_away_answers_nothing() {
+    assert!(a_replaced_drive_that_is_put_back(None));
+    assert!(!a_replaced_drive_that_is_put_back(Some(Sabotage::ServeUnasked)));
     plant(None);
 }

@@ -7,6 +7,7 @@ use crate::format::{
     AcceptorState, BatchHeader, FieldReader, FreedPage, LogRecord, Manifest, Root, SegmentOpen, StoredMark, StoredRecord, Superblock,
     block_count, decode_state_record, peek_record,
 };
+use crate::succession;
 use openlake_checksum::{Crc64, crc64, crc64_seeded};
 use std::ops::Range;
 
@@ -138,6 +139,15 @@ fn of_format() -> Vec<Target> {
             covers: &["format/state.rs read"],
             encode: encodings::state,
             decode: |bytes| AcceptorState::read(&mut FieldReader::new(bytes)).is_some(),
+            sealed: None,
+            seal: None,
+        },
+        Target {
+            // A record's metadata, under the record's checksum.
+            name: "heirs",
+            covers: &["succession.rs decode"],
+            encode: encodings::heirs,
+            decode: |bytes| succession::decode(bytes).is_some(),
             sealed: None,
             seal: None,
         },
