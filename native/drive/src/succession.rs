@@ -204,7 +204,9 @@ impl Core {
             return self.succession.is_lost.set(true);
         }
         let index = self.index.borrow();
-        let Some(entry) = index.get(&key).and_then(|row| row.newest()) else { return };
+        let Some(entry) = index.get(&key).and_then(|row| row.newest()) else {
+            return;
+        };
         match decode(&entry.head.metadata) {
             Some((round, heirs)) => {
                 self.succession.round.set(round);

@@ -123,7 +123,9 @@ impl UploadId<'_> {
             async move {
                 record.restart_clock();
                 match Upload::read(&record).await?.state {
-                    UploadState::Completing { write_id: chosen, .. } | UploadState::Done { write_id: chosen, .. } if chosen == write_id => Ok(()),
+                    UploadState::Completing { write_id: chosen, .. } | UploadState::Done { write_id: chosen, .. } if chosen == write_id => {
+                        Ok(())
+                    }
                     _ => Err(StoreError::NoSuchUpload),
                 }
             }

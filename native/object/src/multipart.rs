@@ -244,7 +244,11 @@ impl UploadId<'_> {
     /// Removes all parts, then the record.
     pub async fn remove(&self, upload: &Upload) -> Result<(), StoreError> {
         self.remove_parts(|_, _| true).await?;
-        put_tombstone(&self.record()?, &upload.unchanged()).await.map(drop)
+        match put_tombstone(&self.record()?, &upload.unchanged()).await {
+            // Nothing else becomes of such a record: somebody else removed it.
+            Ok(_) | Err(StoreError::PreconditionFailed | StoreError::NoSuchKey) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Removes the parts that `is_waste` says, by number and write id. The first error, once all were tried.

@@ -110,10 +110,16 @@ mod tests {
             for m in 0..=16u8 {
                 let quorum = Quorum::new(k, m);
                 let (slots, witnesses) = (quorum.slots(), quorum.witnesses());
-                assert!(2 * witnesses + 2 > slots, "{k}+{m}: of the slots - 2 that neither takes over, both have one");
+                assert!(
+                    2 * witnesses + 2 > slots,
+                    "{k}+{m}: of the slots - 2 that neither takes over, both have one"
+                );
                 assert!(quorum.asked() + witnesses >= slots.min(2 * (slots - 1)), "{k}+{m}");
                 assert!(slots == 1 || witnesses >= quorum.meet(), "{k}+{m}");
-                assert!(k < m || slots - witnesses <= usize::from(m.max(1)), "{k}+{m}: m may be replaced at once");
+                assert!(
+                    k < m || slots - witnesses <= usize::from(m.max(1)),
+                    "{k}+{m}: m may be replaced at once"
+                );
             }
         }
     }

@@ -76,10 +76,18 @@ mod tests {
     #[test]
     fn a_wall_clock_that_runs_far_ahead_does_not_count() {
         let clock = Clock::default();
-        assert_eq!(clock.sound_wall_ms(5_000_000 + YEAR_MS, after_ms(0)), 5_000_000 + YEAR_MS, "nothing else is known");
+        assert_eq!(
+            clock.sound_wall_ms(5_000_000 + YEAR_MS, after_ms(0)),
+            5_000_000 + YEAR_MS,
+            "nothing else is known"
+        );
         clock.learn_cluster_time(5_000_000, after_ms(300));
         assert_eq!(clock.sound_wall_ms(5_000_200, after_ms(400)), 5_000_200);
         assert_eq!(clock.sound_wall_ms(5_000_200 + YEAR_MS, after_ms(1_300)), 5_001_000);
-        assert_eq!(clock.sound_wall_ms(4_000_000, after_ms(1_300)), 4_000_000, "a slow one harms nobody");
+        assert_eq!(
+            clock.sound_wall_ms(4_000_000, after_ms(1_300)),
+            4_000_000,
+            "a slow one harms nobody"
+        );
     }
 }

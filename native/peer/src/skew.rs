@@ -24,7 +24,9 @@ impl Skew {
 
     /// What most clocks say, or this node's own if that is slower; `None`: that was asked just now.
     pub fn cluster_time(&mut self, wall_ms: u64, now: Instant) -> Option<u64> {
-        let due = self.compared.is_none_or(|at| now.0.saturating_sub(at.0) >= COMPARED_EVERY_NANOSECONDS);
+        let due = self
+            .compared
+            .is_none_or(|at| now.0.saturating_sub(at.0) >= COMPARED_EVERY_NANOSECONDS);
         if !due {
             return None;
         }

@@ -18,6 +18,11 @@ fn main() {
         // What fails without the bug proves nothing.
         let found: Vec<u64> = found.filter(|&seed| problem(seed, (theme, shape), None).is_none()).collect();
         let first = found.first().map_or("-".to_owned(), u64::to_string);
-        println!("| {bug:?} | {theme:?} | {}+{} | {last} | {} | {first} |", shape.data, shape.parity, found.len());
+        println!(
+            "| {bug:?} | {theme:?} | {}+{} | {last} | {} | {first} |",
+            shape.data,
+            shape.parity,
+            found.len()
+        );
     }
 }

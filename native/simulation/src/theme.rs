@@ -92,7 +92,11 @@ fn rivals(plan: &mut Plan, random: &mut Random) {
         interval_ms: random.between(50, 400),
         outage_ms: random.between(20, 1_500),
         estrangement_ms: random.between(50, 2_000),
-        nodes_away: if random.percent(60) { plan.shape.writable_away().max(1) } else { plan.shape.nodes },
+        nodes_away: if random.percent(60) {
+            plan.shape.writable_away().max(1)
+        } else {
+            plan.shape.nodes
+        },
         clock_error_ms: 2_400,
         nodes_blank: 0,
     };
@@ -118,9 +122,10 @@ fn restless(plan: &mut Plan, random: &mut Random) {
 }
 
 fn replacing(plan: &mut Plan, random: &mut Random) {
-    plan.keys = random.between(1, 3) as usize;
+    plan.keys = random.between(1, 2) as usize;
     plan.load_ms = 25_000;
-    plan.mix.pause_ms = random.between(1, 100);
+    plan.mix.load = if random.percent(75) { Load::Contended } else { Load::Mixed };
+    plan.mix.pause_ms = random.between(1, 40);
     plan.mix.bulk_bytes = 100_000;
     let others = [Fault::Kill, Fault::Pause, Fault::Partition, Fault::Clock, Fault::Isolation];
     let mut kinds: Vec<Fault> = others.into_iter().filter(|_| random.percent(60)).collect();

@@ -108,7 +108,13 @@ const CONTENDED_STEPS: &[(u64, Step)] = &[
     (25, Step::Head),
 ];
 
-const BULKY_STEPS: &[(u64, Step)] = &[(50, Step::PutBulk), (10, Step::PutSmall), (5, Step::Delete), (25, Step::Get), (10, Step::GetRange)];
+const BULKY_STEPS: &[(u64, Step)] = &[
+    (50, Step::PutBulk),
+    (10, Step::PutSmall),
+    (5, Step::Delete),
+    (25, Step::Get),
+    (10, Step::GetRange),
+];
 
 const UPLOAD_STEPS: &[(u64, Step)] = &[
     (25, Step::Multipart),

@@ -77,7 +77,10 @@ impl Scene {
     fn unknown(&self) -> usize {
         let filling = |node: &usize| {
             let drives = self.cluster.open_drives(*node);
-            drives.iter().map(|drive| drive.heal_progress()).any(|progress| progress.dirty.is_some() && !progress.blank)
+            drives
+                .iter()
+                .map(|drive| drive.heal_progress())
+                .any(|progress| progress.dirty.is_some() && !progress.blank)
         };
         (0..self.cluster.nodes()).filter(filling).count()
     }

@@ -42,7 +42,10 @@ fn heirs_and_rounds_survive_any_end() {
             heir: heir(2, 2),
         };
         assert!(matches!(step(&drive, late).await, Err(Answer::Refuse { floor, .. }) if floor == second));
-        assert!(matches!(step(&drive, Step::Announce { round: first }).await, Err(Answer::Refuse { .. })));
+        assert!(matches!(
+            step(&drive, Step::Announce { round: first }).await,
+            Err(Answer::Refuse { .. })
+        ));
         let filled = Step::Filled { slot: 1, generation: 2 };
         step(&drive, filled).await.expect("heard");
         drive.close().await;

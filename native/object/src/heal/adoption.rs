@@ -5,8 +5,8 @@ use crate::heal::Healer;
 use crate::heal::succession::Council;
 use crate::join::{SlotRecord, replace_registration, slot_record};
 use crate::store::LocalSlot;
-use openlake_drive::{Ballot, Heir, Step};
 use openlake_drive::sabotage::{Sabotage, is_planted};
+use openlake_drive::{Ballot, Heir, Step};
 use openlake_peer::MAX_SKEW_MS;
 
 impl Healer {
@@ -47,6 +47,9 @@ impl Healer {
         // Asking first costs nobody a write while it has to wait.
         let asked = self.convene(Step::Ask, usize::MAX).await?;
         self.may_inherit(&asked)?;
+        if is_planted(Sabotage::AdoptUnseen) {
+            return Ok(record.map_or(1, |record| record.generation + 1));
+        }
         let round = self.core.next_ballot(asked.round());
         let agreed = self.convene(Step::Announce { round }, usize::MAX).await?;
         self.may_inherit(&agreed)?;

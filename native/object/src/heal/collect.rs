@@ -12,7 +12,9 @@ use std::collections::BTreeSet;
 impl Healer {
     /// One walk over the drive's own keys. In words, why it did not come to its end.
     pub async fn collect(&mut self) -> Result<(), String> {
-        let Some(now_ms) = self.earliest_clock().await? else { return Ok(()) };
+        let Some(now_ms) = self.earliest_clock().await? else {
+            return Ok(());
+        };
         self.now_ms = now_ms;
         let mut last = None;
         loop {

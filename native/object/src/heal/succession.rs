@@ -7,7 +7,6 @@
 use crate::heal::Healer;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use openlake_drive::sabotage::{Sabotage, is_planted};
 use openlake_drive::{Answer, Ballot, Heir, Request, Standing, Step};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,11 +46,13 @@ impl Council {
         let dirty = self.standings.iter().filter(|(_, standing)| standing.dirty).map(|(slot, _)| *slot);
         // What the heir says of itself counts more; what the drive before it said may be older.
         let settled = |heir: &Heir| {
-            let itself = self.standings.get(&heir.slot).filter(|standing| standing.generation >= heir.generation);
+            let itself = self
+                .standings
+                .get(&heir.slot)
+                .filter(|standing| standing.generation >= heir.generation);
             heir.filled || itself.is_some_and(|standing| standing.serves && !standing.dirty)
         };
         let heirs = self.heirs().into_iter().filter(|heir| !settled(heir)).map(|heir| heir.slot);
-        let heirs = heirs.filter(|_| !is_planted(Sabotage::AdoptUnseen));
         dirty.chain(heirs).filter(|slot| *slot != own).collect()
     }
 }
@@ -83,7 +84,8 @@ impl Healer {
         let quorum = self.set_operation()?.quorum;
         let council = self.convene(Step::Ask, quorum.asked()).await?;
         let identity = self.drive.identity();
-        let taken = |heir: &Heir| (heir.generation, heir.drive) != (identity.generation, identity.drive) && heir.generation >= identity.generation;
+        let taken =
+            |heir: &Heir| (heir.generation, heir.drive) != (identity.generation, identity.drive) && heir.generation >= identity.generation;
         if let Some(heir) = council.heir_of(self.slot.slot).filter(taken) {
             let (slot, new, own) = (self.slot, heir.generation, identity.generation);
             let text = format!("{slot} was given to a drive of generation {new}; this one has generation {own} and must be wiped first");
@@ -149,15 +151,26 @@ mod tests {
     fn an_heir_counts_as_unknown_until_it_is_filled_or_its_slot_serves_clean() {
         let new = [heir(2, 2, false)];
         assert_eq!(unknown(&[(0, standing(false, &[])), (3, standing(false, &new))]), [2]);
-        assert_eq!(unknown(&[(0, standing(false, &[heir(2, 2, true)])), (3, standing(false, &new))]), []);
+        assert_eq!(
+            unknown(&[(0, standing(false, &[heir(2, 2, true)])), (3, standing(false, &new))]),
+            []
+        );
         assert_eq!(unknown(&[(2, standing(true, &[])), (3, standing(false, &new))]), [2]);
         let heir_itself = Standing {
             generation: 2,
             ..standing(false, &[])
         };
         assert_eq!(unknown(&[(2, heir_itself), (3, standing(false, &new))]), []);
-        assert_eq!(unknown(&[(2, standing(false, &[])), (3, standing(false, &new))]), [2], "the drive before it");
-        assert_eq!(unknown(&[(0, standing(true, &[heir(1, 2, false)]))]), [0], "its own slot is not among them");
+        assert_eq!(
+            unknown(&[(2, standing(false, &[])), (3, standing(false, &new))]),
+            [2],
+            "the drive before it"
+        );
+        assert_eq!(
+            unknown(&[(0, standing(true, &[heir(1, 2, false)]))]),
+            [0],
+            "its own slot is not among them"
+        );
         let held = Standing {
             serves: false,
             ..standing(false, &[])

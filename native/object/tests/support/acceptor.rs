@@ -135,9 +135,7 @@ impl Acceptor {
             | Request::NextSpace { .. }
             | Request::HealScan { .. }
             | Request::Digest { .. }
-            | Request::Succession { .. } => {
-                Answer::Failed("not played here".to_owned())
-            }
+            | Request::Succession { .. } => Answer::Failed("not played here".to_owned()),
             Request::Missed { .. } => Answer::Ack,
             Request::Scan {
                 bucket,

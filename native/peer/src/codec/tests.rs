@@ -4,7 +4,8 @@ use super::*;
 use crate::{Fence, NodeAnswer, NodeRequest, SlotId};
 use bytes::Bytes;
 use openlake_drive::{
-    Answer, Block, Coding, Covers, Head, Heir, Key, KeyState, Kind, Record, Request, ScanRow, Shard, ShardBytes, Space, Standing, Step, Want,
+    Answer, Block, Coding, Covers, Head, Heir, Key, KeyState, Kind, Record, Request, ScanRow, Shard, ShardBytes, Space, Standing, Step,
+    Want,
 };
 use proptest::collection::vec;
 use proptest::option;

@@ -43,6 +43,7 @@ pub const NO_DECODERS: &[(&str, &str)] = &[
     ("load.rs find", "takes a key that is asked for"),
     ("index/run.rs verify", "hands each block to Block::verify"),
     ("blob.rs append", "writes"),
+    ("succession.rs write_succession", "writes"),
     ("checkpoint/write.rs write_run", "writes"),
     ("format/fields.rs put", "writes"),
     ("log/append.rs append", "writes"),
