@@ -10,6 +10,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { readConfigText } from './config/file.ts';
 import { ConfigError, loadNodeConfig } from './config/load.ts';
+import { readPeerTls } from './config/peer-tls.ts';
 import type { NodeConfig } from './config/schema.ts';
 import { watchConfigFile } from './config/watch.ts';
 import { wallMs } from './engine/clock.ts';
@@ -68,7 +69,10 @@ function readArguments(): string {
 
 function readConfig(path: string): NodeConfig {
   try {
-    return loadNodeConfig(path);
+    const loaded = loadNodeConfig(path);
+    const peerTls = readPeerTls(loaded);
+    if (peerTls.kind === 'invalid') throw new ConfigError(path, peerTls.problems);
+    return loaded;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     return refuse(`${error.message}\n`);

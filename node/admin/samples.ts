@@ -1,4 +1,5 @@
 /** Turns the engine's status into samples of metrics. Pure. */
+import { readFileSync } from 'node:fs';
 import type { DriveStatus, EngineStatus } from '../engine/addon.ts';
 import type { MetricKey, Sample } from '../metrics/definitions.ts';
 import { healState, hintsHeld } from './heal.ts';
@@ -21,23 +22,60 @@ export function engineSamples(status: EngineStatus): Sample[] {
     ]),
     ...status.peers.flatMap((peer) => [
       sample('peerConnected', { peer: String(peer.node) }, peer.connected ? 1 : 0),
+      sample('peerEncrypted', { peer: String(peer.node) }, peer.encrypted ? 1 : 0),
       sample('peerRoundTripSeconds', { peer: String(peer.node) }, peer.roundTripUs / 1e6),
     ]),
     ...status.drives.flatMap(driveSamples),
+    ...memorySamples(status),
     sample('hintsHeld', {}, hintsHeld(status)),
   ];
 }
 
+/** Of which part of the budget a drive's memory is; what is named here nowhere is `drives`. */
+const MEMORY_PARTS: Readonly<Record<string, string>> = {
+  rows: 'index',
+  unwritten: 'index',
+  filters: 'index',
+  fences: 'index',
+  blocks: 'index',
+  cache: 'cache',
+};
+
+/** What the whole data plane takes of memory, by part. */
+function memorySamples(status: EngineStatus): Sample[] {
+  const bytes = new Map(status.memory.map(({ name, value }) => [name, value]));
+  for (const { name, value } of status.drives.flatMap((drive) => drive.counters)) {
+    const kind = /^memory_([a-z]+)_bytes$/.exec(name)?.[1];
+    if (kind === undefined) continue;
+    const part = MEMORY_PARTS[kind] ?? 'drives';
+    bytes.set(part, (bytes.get(part) ?? 0) + value);
+  }
+  return [...bytes].map(([part, value]) => sample('memory', { part }, value));
+}
+
 /** Samples about the process. */
 export function processSamples(): Sample[] {
-  const { rss, heapUsed } = process.memoryUsage();
+  const { rss, heapUsed, heapTotal } = process.memoryUsage();
+  const anonymous = anonymousBytes();
   const { user, system } = process.cpuUsage();
   return [
     sample('residentBytes', {}, rss),
+    ...(anonymous === undefined ? [] : [sample('anonymousBytes', {}, anonymous)]),
     sample('heapBytes', {}, heapUsed),
+    sample('heapTotalBytes', {}, heapTotal),
     sample('cpuSeconds', { mode: 'user' }, user / 1e6),
     sample('cpuSeconds', { mode: 'system' }, system / 1e6),
   ];
+}
+
+/** Resident memory that no file backs; undefined where the system does not tell. */
+function anonymousBytes(): number | undefined {
+  try {
+    const kibibytes = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
+    return kibibytes === undefined ? undefined : Number(kibibytes) * 1024;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Counters of healing and scrub by their names in the engine: metric and further labels. */
@@ -75,6 +113,8 @@ function driveSamples(status: DriveStatus): Sample[] {
         return [];
       case 'wear_percent':
         return sample('driveWear', { drive }, value / 100);
+      case 'rebuild_segments_left':
+        return sample('driveRebuild', { drive }, value);
       case 'keys':
         return sample('driveKeys', { drive }, value);
       case 'capacity_bytes':

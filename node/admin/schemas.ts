@@ -7,6 +7,7 @@ const closed = { additionalProperties: false } as const;
 
 /** Healthy: all slots vote. Degraded: at least W. ReadOnly: at least R. Offline: fewer. Unknown: this node has no view. */
 export const SetState = Type.Enum(['Healthy', 'Degraded', 'ReadOnly', 'Offline', 'Unknown']);
+/** Failed: its node says that the drive takes no part, and for which reason. */
 export const SlotState = Type.Enum(['Serving', 'Unreachable', 'Failed']);
 
 /**
@@ -105,8 +106,8 @@ export const DriveView = Type.Object(
   {
     index: Type.Integer(),
     path: Type.String(),
-    /** Healthy, Suspect, Failed; Unused without a slot. */
-    state: Type.Enum(['Healthy', 'Suspect', 'Failed', 'Unused']),
+    /** Healthy, Suspect, Failed; Rebuilding: it joins its set when its index is made anew; Unused without a slot. */
+    state: Type.Enum(['Healthy', 'Suspect', 'Rebuilding', 'Failed', 'Unused']),
     reason: Type.String(),
     setId: Type.Union([Type.Integer(), Type.Null()]),
     slot: Type.Union([Type.Integer(), Type.Null()]),

@@ -44,7 +44,7 @@ type Seen = Pick<SlotView, 'state' | 'reason' | 'heal'>;
 function viewOwn(index: number, status: Pick<EngineStatus, 'drives'>): Seen {
   const drive = status.drives.find((candidate) => candidate.index === index);
   if (drive === undefined) return { state: 'Failed', reason: `drive ${index} is not open` };
-  if (drive.state === 'Failed') return { state: 'Failed', reason: drive.reason };
+  if (drive.state === 'Failed' || drive.state === 'Rebuilding') return { state: 'Failed', reason: drive.reason };
   return { state: 'Serving', reason: '', heal: healState(drive) };
 }
 

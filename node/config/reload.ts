@@ -24,7 +24,7 @@ const classes: readonly { readonly prefix: string; readonly kind: keyof ReloadDe
   { prefix: 'cluster.bootstrap', kind: 'live' },
   { prefix: 'credentials', kind: 'live' },
   { prefix: 'secrets', kind: 'live' },
-  { prefix: 'secrets', kind: 'live' },
+  { prefix: 'peer_tls', kind: 'live' },
   { prefix: 'nodes', kind: 'live' },
   { prefix: 'log', kind: 'live' },
   { prefix: 'limits', kind: 'live' },

@@ -22,8 +22,8 @@ export function renderOwnPart({ node, listen, drives }: Pick<NodeConfig, 'node' 
 
 /** What all nodes of a cluster share. */
 export function renderSharedPart(config: Omit<NodeConfig, 'node' | 'listen' | 'drives'>): string {
-  const { cluster, layout, secrets, io, limits, log, credentials, nodes, sets } = config;
-  return [renderTables({ cluster, layout, secrets, io, limits, log, credentials, nodes }), ...sets.map(renderSet)].join('\n');
+  const { cluster, layout, secrets, peer_tls, io, limits, log, credentials, nodes, sets } = config;
+  return [renderTables({ cluster, layout, secrets, peer_tls, io, limits, log, credentials, nodes }), ...sets.map(renderSet)].join('\n');
 }
 
 function renderTables(tables: Readonly<Record<string, unknown>>): string {

@@ -22,6 +22,7 @@ const rules: readonly Rule[] = [
   slotsReferToNodesAndDrives,
   slotsUseADriveOnce,
   credentialsAreDistinct,
+  peerNameIsAName,
   layoutHashMatches,
 ];
 
@@ -111,6 +112,13 @@ function thisNodeIsListed(config: NodeConfig): Problem[] {
     }
   }
   return problems;
+}
+
+/** Braces only stand around `id`. */
+function peerNameIsAName(config: NodeConfig): Problem[] {
+  const name = config.peer_tls?.name;
+  if (name === undefined || !/[{}]/.test(name.replaceAll('{id}', ''))) return [];
+  return [{ path: 'peer_tls.name', value: name, expected: 'no braces but those of {id}' }];
 }
 
 function setsAreDistinct(config: NodeConfig): Problem[] {

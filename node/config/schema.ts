@@ -4,7 +4,7 @@
  * The type mirrors the file key by key (snake_case), so that a message about `limits.head_timeout_ms` means the same in
  * the file, in the code and in the docs. The operator renders this file, the node loads it, and both use this schema.
  *
- *     [cluster]  [layout]  [node]  [listen]  [secrets]  [io]  [limits]  [log]      one table each
+ *     [cluster]  [layout]  [node]  [listen]  [secrets]  [peer_tls]  [io]  [limits]  [log]      one table each
  *     [[credentials]]  [[drives]]  [[nodes]]  [[sets]]                            lists
  *
  * A drive is named by its place in `[[drives]]` (0, 1, ...), a node by its id; `[[sets]]` assigns (node, drive) to slots
@@ -109,6 +109,28 @@ const Secrets = Type.Object(
   closed,
 );
 
+const FilePath = Type.String({ pattern: '^/', maxLength: 4096, expected: 'an absolute path of a file' });
+
+const PeerTls = Type.Object(
+  {
+    /** require: no link without TLS. accept: links to nodes without TLS (yet, or any more) too, while it is being introduced. */
+    mode: Type.Enum(['require', 'accept'], { default: 'require' }),
+    /** PEM: the certificate of this node, then those between it and the authority. */
+    certificate_file: FilePath,
+    key_file: FilePath,
+    /** PEM: the authorities that issue certificates of this cluster's nodes. */
+    ca_file: FilePath,
+    /** What a node's certificate must be for; `{id}` stands for its id. Absent: its address in `[[nodes]]`. */
+    name: Type.Optional(
+      Type.String({
+        pattern: '^[a-z0-9{]([-a-z0-9.{}]{0,251}[a-z0-9}])?$',
+        expected: 'a lower-case DNS name, with {id} where the node id stands if it does',
+      }),
+    ),
+  },
+  closed,
+);
+
 const Credential = Type.Object(
   {
     access_key: Type.String({
@@ -207,6 +229,8 @@ export const NodeConfigSchema = Type.Object(
     node: Node,
     listen: Listen,
     secrets: Secrets,
+    /** Absent: links between nodes are authenticated, but not encrypted. */
+    peer_tls: Type.Optional(PeerTls),
     /** Root identities; the first is used, both are valid. */
     credentials: Type.Array(Credential, { minItems: 1, maxItems: 2 }),
     drives: Type.Array(Drive, { minItems: 1, maxItems: 64 }),
@@ -220,5 +244,6 @@ export const NodeConfigSchema = Type.Object(
 );
 
 export type NodeConfig = Type.Static<typeof NodeConfigSchema>;
+export type PeerTlsConfig = Type.Static<typeof PeerTls>;
 export type DriveConfig = NodeConfig['drives'][number];
 export type SetConfig = NodeConfig['sets'][number];

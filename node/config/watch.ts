@@ -1,18 +1,25 @@
 /**
- * Tells when the configuration file's content changes.
+ * Tells when the content of the configuration file, or of a certificate file that it names, changes.
  *
  * Kubernetes replaces a mounted Secret by turning a symbolic link, editors replace files by renaming, and both defeat a
  * plain watch of the file. So its folder, in which included files lie too, is watched to be quick, and the content compared once a second to be sure.
  */
-import { type FSWatcher, watch } from 'node:fs';
+import { type FSWatcher, readFileSync, watch } from 'node:fs';
 import path from 'node:path';
+import { parse } from 'smol-toml';
 import { readConfigText } from './file.ts';
+import { peerTlsPaths } from './peer-tls.ts';
 
 const PERIOD_MS = 1000;
 
-/** Calls `onChange` with each new content of `file`, starting from `known`. A file that cannot be read is no change. */
+/**
+ * Calls `onChange` with the text of `file` when it, or a file that it names, has new content; `known` is the text to begin with. A
+ * configuration that cannot be read is no change.
+ */
 export function watchConfigFile(file: string, options: { readonly known: string; readonly onChange: (text: string) => void }): Disposable {
   let known = options.known;
+  let paths = namedFiles(known);
+  let contents = readAll(paths);
   const look = (): void => {
     let text: string;
     try {
@@ -20,8 +27,11 @@ export function watchConfigFile(file: string, options: { readonly known: string;
     } catch {
       return;
     }
-    if (text === known) return;
+    if (text !== known) paths = namedFiles(text);
+    const next = readAll(paths);
+    if (text === known && next === contents) return;
     known = text;
+    contents = next;
     options.onChange(text);
   };
   const timer = setInterval(look, PERIOD_MS);
@@ -39,4 +49,24 @@ export function watchConfigFile(file: string, options: { readonly known: string;
       watcher?.close();
     },
   };
+}
+
+function namedFiles(text: string): readonly string[] {
+  try {
+    return peerTlsPaths(parse(text));
+  } catch {
+    return [];
+  }
+}
+
+function readAll(paths: readonly string[]): string {
+  return JSON.stringify(
+    paths.map((file) => {
+      try {
+        return readFileSync(file, 'utf8');
+      } catch {
+        return null;
+      }
+    }),
+  );
 }

@@ -7,6 +7,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import type { PeerTls } from '../config/peer-tls.ts';
 
 /** Where the build puts the data plane. */
 const ADDON_FILE = fileURLToPath(new URL('../../native/openlake.node', import.meta.url));
@@ -19,6 +20,8 @@ export type EngineConfig = {
   readonly bootstrap: boolean;
   /** Hex, one or two; the first signs. */
   readonly peerSecrets: readonly string[];
+  /** Absent: links without TLS. */
+  readonly peerTls?: PeerTls | undefined;
   /** `address:port`. */
   readonly listenS3: string;
   readonly listenPeer: string;
@@ -135,6 +138,8 @@ export type EngineStatus = {
     readonly responseBytes: number;
     readonly microseconds: number;
   }[];
+  /** Bytes of the data plane's buffers: in use, and kept for the next ones. What drives take, they say themselves. */
+  readonly memory: readonly { readonly name: string; readonly value: number }[];
 };
 
 export type DriveStatus = {
@@ -143,7 +148,8 @@ export type DriveStatus = {
   readonly set: number;
   readonly slot: number;
   readonly core: number;
-  readonly state: 'Healthy' | 'Suspect' | 'Failed';
+  /** Rebuilding: it answers nothing yet, as its index is made anew from its log. */
+  readonly state: 'Healthy' | 'Suspect' | 'Rebuilding' | 'Failed';
   readonly reason: string;
   readonly generation: number;
   readonly durabilityClass: string;
@@ -160,6 +166,8 @@ export type DriveStatus = {
 export type PeerStatus = {
   readonly node: number;
   readonly connected: boolean;
+  /** The link runs over TLS. */
+  readonly encrypted: boolean;
   readonly reason: string;
   readonly roundTripUs: number;
 };
@@ -170,7 +178,7 @@ export type NativeEngine = {
   heartbeat(): void;
   reply(id: number, status: number, headers: readonly string[], body: Buffer): void;
   setTables(tables: Buffer): number;
-  reload(peerSecrets: readonly string[], layout: LayoutConfig): void;
+  reload(peerSecrets: readonly string[], peerTls: PeerTls | undefined, layout: LayoutConfig): void;
   open(): void;
   join(call: number): void;
   joinStatus(): string;
@@ -356,6 +364,7 @@ export type NativeModule = {
   inspectDrive(path: string): Promise<DriveInspection>;
   verifyDrive(path: string): Promise<DriveVerification>;
   rebuildDriveIndex(path: string): Promise<DriveRebuilt>;
+  orderDriveRebuild(path: string): Promise<void>;
 };
 
 /** Loads the data plane. Throws an Error whose message says what to do. */

@@ -17,3 +17,8 @@ export async function verifyDrive(path: string): Promise<DriveVerification> {
 export async function rebuildDriveIndex(path: string): Promise<DriveRebuilt> {
   return loadAddon().rebuildDriveIndex(path);
 }
+
+/** Lets the next start of the drive's node make the index anew, beside its work. Rejects as inspectDrive. */
+export async function orderDriveRebuild(path: string): Promise<void> {
+  return loadAddon().orderDriveRebuild(path);
+}

@@ -4,16 +4,18 @@
  * The data plane knows nothing of TOML: names, defaults and rules are settled before, and what it gets is flat.
  */
 import { joinEndpoint } from '../config/check.ts';
+import type { PeerTls } from '../config/peer-tls.ts';
 import type { NodeConfig } from '../config/schema.ts';
 import type { EngineConfig, LayoutConfig } from './addon.ts';
 
-/** What `startEngine` is given. */
-export function engineConfig(config: NodeConfig): EngineConfig {
+/** What `startEngine` is given; `peerTls` is what stands in the files that the configuration names. */
+export function engineConfig(config: NodeConfig, peerTls?: PeerTls): EngineConfig {
   return {
     cluster: config.cluster.id,
     node: config.node.id,
     bootstrap: config.cluster.bootstrap,
     peerSecrets: config.secrets.peer_secrets,
+    peerTls,
     listenS3: config.listen.s3,
     listenPeer: config.listen.peer,
     engine: config.io.engine,

@@ -4,6 +4,7 @@
  * JavaScript and the data cores meet in one function: the data plane calls `wake` when something has gathered, and one
  * `take` brings all of it: requests, ends of calls, notices. A heartbeat tells the data plane that this thread is awake.
  */
+import type { PeerTls } from '../config/peer-tls.ts';
 import { type EngineConfig, type EngineStatus, type LayoutConfig, loadAddon, type NativeEngine, type Notice } from './addon.ts';
 import { Calls } from './calls.ts';
 import { every } from './clock.ts';
@@ -80,9 +81,9 @@ export class Engine implements AsyncDisposable {
     this.#alive().setTables(packTables(tables));
   }
 
-  /** Puts new peer secrets and addresses in force. */
-  reload(peerSecrets: readonly string[], layout: LayoutConfig): void {
-    this.#alive().reload(peerSecrets, layout);
+  /** Puts new peer secrets, certificates and addresses in force. */
+  reload(peerSecrets: readonly string[], peerTls: PeerTls | undefined, layout: LayoutConfig): void {
+    this.#alive().reload(peerSecrets, peerTls, layout);
   }
 
   /** Stops accepting; resolves when every connection is done. */

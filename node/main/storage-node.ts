@@ -11,19 +11,24 @@ import { createAdminServer } from '../admin/server.ts';
 import { describeProblem, splitEndpoint } from '../config/check.ts';
 import { configHash } from '../config/hash.ts';
 import { parseNodeConfig } from '../config/load.ts';
+import { type PeerTls, type PeerTlsResult, readPeerTls } from '../config/peer-tls.ts';
 import { compareConfigs } from '../config/reload.ts';
 import type { NodeConfig } from '../config/schema.ts';
-import { monotonicMs, within } from '../engine/clock.ts';
+import { every, monotonicMs, wallMs, within } from '../engine/clock.ts';
 import { type Engine, startEngine } from '../engine/engine.ts';
 import { engineConfig, layoutConfig } from '../engine/engine-config.ts';
 import { ControlCounters } from '../metrics/control-counters.ts';
+import type { Sample } from '../metrics/definitions.ts';
 import { s3Router } from '../s3/router.ts';
+import { driveWatch } from './drive-watch.ts';
 import type { Log } from './log.ts';
 import { nodeTables } from './node-tables.ts';
 import { checkPortIsFree } from './ports.ts';
 
 /** Time for the drives to write what they hold once no request comes in any more. */
 const STOP_TIMEOUT_MS = 10_000;
+/** A drive that fell ill is in the log after this time. */
+const DRIVES_EVERY_MS = 2_000;
 
 const waitingFor = {
   starting: 'starting: opening drives',
@@ -49,12 +54,16 @@ export class StorageNode {
   readonly #counters = new ControlCounters();
   /** The configuration in force: what the process started with, and what was changed live since. */
   #config: NodeConfig;
+  /** What stood in the files of `[peer_tls]` when they were last taken. */
+  #peerTls: PeerTls | undefined;
+  #peerCertificateEndMs: number | undefined;
   #configState = { hash: '', restartKeys: [] as readonly string[], refusal: '' };
   #phase: keyof typeof waitingFor = 'starting';
   #tablesVersion = 1;
   #engine: Engine | undefined;
   #admin: FastifyInstance | undefined;
   #stopping: Promise<void> | undefined;
+  #watch: Disposable | undefined;
   /** Ends the time in which an unready node still takes connections. */
   readonly #hurry = Promise.withResolvers<void>();
 
@@ -68,6 +77,9 @@ export class StorageNode {
   async start(): Promise<void> {
     const { log } = this.#options;
     const config = this.#config;
+    const peerTls = readPeerTls(config);
+    if (peerTls.kind === 'invalid') throw new Error(peerTls.problems.map(describeProblem).join('; '));
+    this.#takePeerTls(peerTls);
     this.#admin = await createAdminServer(this.#state());
     const admin = splitEndpoint(config.listen.admin);
     await this.#admin.listen({ host: admin?.address ?? '', port: admin?.port ?? 0 }).catch((error: unknown) => {
@@ -76,7 +88,7 @@ export class StorageNode {
     await checkPortIsFree('S3', config.listen.s3);
     await checkPortIsFree('peers', config.listen.peer);
     this.#engine = await startEngine({
-      config: engineConfig(config),
+      config: engineConfig(config, this.#peerTls),
       tables: nodeTables(config, this.#tablesVersion),
       handler: (primitives) => {
         const owner = { id: config.cluster.id, displayName: config.cluster.name };
@@ -118,15 +130,24 @@ export class StorageNode {
       this.#refuse(`these keys can never change: ${decision.refused.join(', ')}`);
       return;
     }
+    const peerTls = readPeerTls(next);
+    if (peerTls.kind === 'invalid') {
+      this.#refuse(peerTls.problems.map(describeProblem).join('; '));
+      return;
+    }
+    const before = JSON.stringify(this.#peerTls);
     this.#config = withLiveKeys(this.#config, next);
+    this.#takePeerTls(peerTls);
+    // Files may have new content under their old names.
+    const live = before === JSON.stringify(this.#peerTls) ? decision.live : [...new Set([...decision.live, 'peer_tls'])];
     this.#configState = { hash: configHash(next), restartKeys: decision.restart, refusal: '' };
     log.setLevel(next.log.level);
-    if (this.#engine !== undefined && decision.live.length > 0) {
+    if (this.#engine !== undefined && live.length > 0) {
       this.#tablesVersion += 1;
       this.#engine.setTables(nodeTables(this.#config, this.#tablesVersion));
-      this.#engine.reload(this.#config.secrets.peer_secrets, layoutConfig(this.#config));
+      this.#engine.reload(this.#config.secrets.peer_secrets, this.#peerTls, layoutConfig(this.#config));
     }
-    log.info('configuration changed', { live: decision.live.join(' '), restart: decision.restart.join(' ') });
+    log.info('configuration changed', { live: live.join(' '), restart: decision.restart.join(' ') });
   }
 
   /**
@@ -143,6 +164,7 @@ export class StorageNode {
     const { log } = this.#options;
     const wasServing = this.#phase === 'serving';
     this.#phase = 'draining';
+    this.#watch?.[Symbol.dispose]();
     const engine = this.#engine;
     if (engine !== undefined) {
       log.info('draining');
@@ -178,16 +200,25 @@ export class StorageNode {
     this.#options.log.error('the changed configuration is not used', { reason });
   }
 
+  /** An expired certificate is used all the same: the others refuse it, and the renewed one is taken when it comes. */
+  #takePeerTls(read: PeerTlsResult & { readonly kind: 'ok' }): void {
+    this.#peerTls = read.tls;
+    this.#peerCertificateEndMs = read.notAfterMs;
+    if (read.notAfterMs === undefined || read.notAfterMs > wallMs()) return;
+    const until = new Date(read.notAfterMs).toISOString();
+    this.#options.log.warn('the certificate of this node has expired: other nodes refuse it until it is renewed', { until });
+  }
+
   async #reportDrives(): Promise<void> {
     const status = await this.#engine?.status();
     if (status === undefined) return;
     const { log } = this.#options;
     log.info('data plane runs', { engine: status.engineKind, reason: status.engineReason, cores: status.cores, boot: status.boot });
-    for (const drive of status.drives) {
-      const facts = { drive: drive.index, path: drive.path, set: drive.set, slot: drive.slot, state: drive.state };
-      if (drive.state === 'Failed') log.error(drive.reason, facts);
-      else log.info('drive open', { ...facts, durability: drive.durabilityClass });
-    }
+    const watch = driveWatch(log);
+    watch(status.drives);
+    const look = async (): Promise<void> => watch((await this.#engine?.status())?.drives ?? []);
+    // An engine that is ending answers nothing any more.
+    this.#watch = every(DRIVES_EVERY_MS, () => void look().catch(() => undefined), { background: true });
   }
 
   #state(): NodeState {
@@ -202,7 +233,7 @@ export class StorageNode {
         if (this.#engine === undefined) throw new Error(waitingFor[this.#phase]);
         return await this.#engine.status();
       },
-      samples: () => this.#counters.samples(),
+      samples: () => [...this.#counters.samples(), ...certificateSamples(this.#peerCertificateEndMs)],
       drain: () => this.#options.onDrain(),
     };
   }
@@ -210,8 +241,10 @@ export class StorageNode {
 
 /** `current` with what may change live taken from `next`. */
 function withLiveKeys(current: NodeConfig, next: NodeConfig): NodeConfig {
+  const { peer_tls: _replaced, ...kept } = current;
   return {
-    ...current,
+    ...kept,
+    ...(next.peer_tls === undefined ? {} : { peer_tls: next.peer_tls }),
     cluster: { ...current.cluster, bootstrap: next.cluster.bootstrap },
     secrets: next.secrets,
     credentials: next.credentials,
@@ -219,6 +252,10 @@ function withLiveKeys(current: NodeConfig, next: NodeConfig): NodeConfig {
     limits: next.limits,
     log: next.log,
   };
+}
+
+function certificateSamples(endMs: number | undefined): Sample[] {
+  return endMs === undefined ? [] : [{ metric: 'peerCertificateEnd', labels: {}, value: endMs / 1000 }];
 }
 
 function messageOf(error: unknown): string {

@@ -20,7 +20,26 @@ export const metricDefinitions = {
   ready: { name: 'openlake_ready', kind: 'gauge', labels: [], help: '1 while the S3 port serves clients.' },
   cores: { name: 'openlake_data_cores', kind: 'gauge', labels: ['state'], help: 'Data cores, configured and live.' },
   residentBytes: { name: 'openlake_resident_memory_bytes', kind: 'gauge', labels: [], help: 'Resident memory of the process.' },
+  anonymousBytes: {
+    name: 'openlake_anonymous_memory_bytes',
+    kind: 'gauge',
+    labels: [],
+    help: 'Resident memory that no file backs: without the code of the process.',
+  },
+  memory: {
+    name: 'openlake_memory_bytes',
+    kind: 'gauge',
+    labels: ['part'],
+    help: 'Memory of the data plane: buffers in use, kept ones, and of all drives the index, cache and the rest.',
+  },
+  memoryLimit: { name: 'openlake_memory_limit_bytes', kind: 'gauge', labels: [], help: 'The budget of the data plane, `io.memory_bytes`.' },
   heapBytes: { name: 'openlake_javascript_heap_bytes', kind: 'gauge', labels: [], help: 'Used heap of the control plane.' },
+  heapTotalBytes: {
+    name: 'openlake_javascript_heap_total_bytes',
+    kind: 'gauge',
+    labels: [],
+    help: 'Heap that the control plane took from the system, used or not.',
+  },
   cpuSeconds: { name: 'openlake_cpu_seconds_total', kind: 'counter', labels: ['mode'], help: 'CPU time of the process, user and system.' },
   connections: { name: 'openlake_s3_connections', kind: 'gauge', labels: [], help: 'Open connections on the S3 port.' },
   connectionsTotal: { name: 'openlake_s3_connections_total', kind: 'counter', labels: [], help: 'Connections accepted on the S3 port.' },
@@ -63,6 +82,12 @@ export const metricDefinitions = {
     kind: 'gauge',
     labels: ['drive', 'set', 'slot'],
     help: '1 while the drive serves without faults.',
+  },
+  driveRebuild: {
+    name: 'openlake_drive_rebuild_segments_left',
+    kind: 'gauge',
+    labels: ['drive'],
+    help: 'Log segments that a drive has still to read before it serves, where its index is made anew.',
   },
   driveBytes: { name: 'openlake_drive_bytes', kind: 'gauge', labels: ['drive', 'kind'], help: 'Capacity of a drive, and bytes used.' },
   driveKeys: { name: 'openlake_drive_keys', kind: 'gauge', labels: ['drive'], help: 'Keys in the index of a drive.' },
@@ -169,7 +194,14 @@ export const metricDefinitions = {
   },
   scrubPasses: { name: 'openlake_scrub_passes_total', kind: 'counter', labels: ['drive'], help: 'Whole passes of the scrub over a drive.' },
   peerConnected: { name: 'openlake_peer_connected', kind: 'gauge', labels: ['peer'], help: '1 while a link to the node is up.' },
+  peerEncrypted: { name: 'openlake_peer_encrypted', kind: 'gauge', labels: ['peer'], help: '1 while the link to the node runs over TLS.' },
   peerRoundTripSeconds: { name: 'openlake_peer_round_trip_seconds', kind: 'gauge', labels: ['peer'], help: 'Round trip to the node.' },
+  peerCertificateEnd: {
+    name: 'openlake_peer_certificate_not_after_seconds',
+    kind: 'gauge',
+    labels: [],
+    help: 'When the certificate that this node shows to others expires, in seconds since 1970; absent without TLS.',
+  },
 } as const satisfies Record<string, MetricDefinition>;
 
 export type MetricKey = keyof typeof metricDefinitions;

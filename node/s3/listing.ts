@@ -86,13 +86,29 @@ export function listContents(
   return text;
 }
 
-/** As `isoTime`; it remembers the last second, since what is listed together was often written together. */
+/** All numbers below `count` with so many digits. */
+function digits(count: number, width: number): readonly string[] {
+  return Array.from({ length: count }, (_, number) => String(number).padStart(width, '0'));
+}
+
+const SECONDS_A_DAY = 86_400;
+const [SIXTY, THOUSAND] = [digits(60, 2), digits(1000, 3)];
+
+/** As `isoTime`; it remembers the last day and the last second, since what is listed together was often written together. */
 function isoTimes(): (timeMs: number) => string {
+  let [day, upToDay] = [Number.NaN, ''];
   let [second, upToSecond] = [Number.NaN, ''];
   return (timeMs) => {
     const own = Math.floor(timeMs / 1000);
-    if (own !== second) [second, upToSecond] = [own, isoTime(timeMs).slice(0, -4)];
-    return `${upToSecond}${String(timeMs - own * 1000).padStart(3, '0')}Z`;
+    if (own !== second) {
+      const ownDay = Math.floor(own / SECONDS_A_DAY);
+      // The time of day has 13 characters.
+      if (ownDay !== day) [day, upToDay] = [ownDay, isoTime(timeMs).slice(0, -13)];
+      const rest = own - ownDay * SECONDS_A_DAY;
+      const [hours, minutes, seconds] = [Math.floor(rest / 3600), Math.floor(rest / 60) % 60, rest % 60];
+      [second, upToSecond] = [own, `${upToDay}${SIXTY[hours]}:${SIXTY[minutes]}:${SIXTY[seconds]}.`];
+    }
+    return `${upToSecond}${THOUSAND[timeMs - own * 1000]}Z`;
   };
 }
 

@@ -45,7 +45,17 @@ function describe(report: StatusReport): string {
         set.reason === '' ? set.healing : set.reason,
       ]),
     ]),
+    ...driveReasons(report.nodes),
   ].join('\n');
+}
+
+/** A line for each drive that says why it is not as it should be. */
+function driveReasons(nodes: readonly NodeReport[]): string[] {
+  const running = nodes.filter((node) => node.pid !== null);
+  const lines = running.flatMap(({ name, drives }) =>
+    drives.flatMap(({ index, state, reason }) => (reason === null ? [] : [`${name} drive ${index}: ${state}: ${reason}`])),
+  );
+  return lines.length === 0 ? [] : ['', ...lines];
 }
 
 function nodeRow(node: NodeReport): string[] {

@@ -26,8 +26,8 @@ export type PodEvent =
 /** While a pod starts, it is asked this often, whatever the probe's period: a user is waiting. */
 const STARTUP_PERIOD_MS = 200;
 
-/** Variables of the supervisor that a process needs to run at all; everything else comes from the pod's own spec. */
-const PASSED_ON = ['PATH', 'HOME', 'LANG', 'TZ', 'LD_LIBRARY_PATH', 'TMPDIR'] as const;
+/** Variables of the supervisor that a process needs to run at all, or to start quickly; everything else comes from the pod's own spec. */
+const PASSED_ON = ['PATH', 'HOME', 'LANG', 'TZ', 'LD_LIBRARY_PATH', 'TMPDIR', 'NODE_COMPILE_CACHE'] as const;
 
 export class SupervisedPod {
   readonly pod: LocalPod;

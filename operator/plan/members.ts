@@ -1,6 +1,7 @@
 /**
  * What state each member is in, from its pod, its node and its own answers; a chain of predicates, the first that holds wins.
  */
+import type { DriveView } from '../../node/admin/schemas.ts';
 import type { Reason } from '../api/reasons.ts';
 import type { MemberStatus } from '../api/status.ts';
 import { taintText } from '../desired/tolerations.ts';
@@ -26,9 +27,14 @@ export function gatherMembers(members: readonly MemberStatus[], snapshot: Snapsh
     const answer = snapshot.answers.get(member.id);
     const node = snapshot.nodes.find((candidate) => candidate.name === member.nodeName);
     const drives = answer?.info?.drives.filter((drive) => drive.setId !== null) ?? [];
-    const whole = answer?.info?.ready === true && drives.every((drive) => drive.state !== 'Failed');
+    const whole = answer?.info?.ready === true && drives.every(takesPart);
     return { member, pod, node, answer, whole };
   });
+}
+
+/** Whether a drive serves its slot. */
+function takesPart({ state }: DriveView): boolean {
+  return state !== 'Failed' && state !== 'Rebuilding';
 }
 
 /** The member as status shows it. */
@@ -77,8 +83,8 @@ function memberState({ member, pod, node, answer, whole }: MemberFacts): State {
   }
   if (!answer.info.ready) return { state: 'Starting', reason: 'NotReady', message: `pod ${pod.name} does not serve yet` };
   if (!whole) {
-    const failed = answer.info.drives.filter((drive) => drive.setId !== null && drive.state === 'Failed');
-    const message = failed.map((drive) => `drive ${drive.index} (${drive.path}): ${drive.reason}`).join('; ');
+    const away = answer.info.drives.filter((drive) => drive.setId !== null && !takesPart(drive));
+    const message = away.map((drive) => `drive ${drive.index} (${drive.path}): ${drive.reason}`).join('; ');
     return { state: 'CatchingUp', reason: 'DrivesFailed', message };
   }
   if (!pod.ready) return { state: 'Starting', reason: 'NotReady', message: `pod ${pod.name} is not ready yet` };

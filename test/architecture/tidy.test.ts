@@ -53,6 +53,15 @@ test('no work is left marked as to be done', () => {
   assert.deepEqual(violations(code, marks), []);
 });
 
+test('documentation of Rust holds drawings, no examples: those would be compiled one by one, and are not run', () => {
+  const rust = code.filter((path) => path.endsWith('.rs'));
+  const fences = rust.flatMap((path) => {
+    const marks = [...readSource(path).matchAll(/^\s*\/\/[/!] *```(.*)$/gm)].map(([, language]) => language ?? '');
+    return marks.filter((language, index) => index % 2 === 0 && language !== 'text').map((language) => `${path}: \`\`\`${language}`);
+  });
+  assert.deepEqual(fences, []);
+});
+
 test('the repository speaks of the product alone', () => {
   const texts = sourceFiles(/\.(ts|mjs|rs|md|toml|yaml|yml)$|^package\.json$|Dockerfile|^\.ci\//);
   const strays = violations(texts, new RegExp(['(^|[^A-Za-z0-9_.])/', '(wo', 'rk|fa', 'rm)/'].join('')));

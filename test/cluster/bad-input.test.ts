@@ -1,11 +1,12 @@
 /** Bad input to a whole cluster: each is refused with a message that names field, value and expectation, and nothing changes. */
 import assert from 'node:assert/strict';
-import { chmodSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { type Finished, openlake, runProgram, startCluster, type TestCluster } from './cluster.ts';
+import { copyDrive } from './drive-damage.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 let cluster: TestCluster;
@@ -119,7 +120,7 @@ test("a drive of another slot is refused by the superblock's own words", async (
   await cluster.stopNode(one, 'TERM');
   const path = /^path = "(.*)"$/m.exec(tomlOf(one))?.[1] as string;
   const copy = join(folder, 'foreign');
-  cpSync(path, copy, { recursive: true });
+  copyDrive(path, copy);
   const ended = await runNode(tomlOf(other).replace(/^path = .*$/m, `path = "${copy}"`));
   assert.notEqual(ended.code, 0);
   assert.match(ended.stderr, /slot/);

@@ -1,10 +1,14 @@
-/** A real cluster for tests: started, watched and stopped through the `openlake` command alone, as a user would. */
+/**
+ * A real cluster for tests: started and stopped through the `openlake` command, as a user would. Waiting looks at the report that
+ * `openlake status` prints without a process for every look, which would keep a processor busy.
+ */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { StatusReport } from '../../operator/local/status.ts';
+import { dataPaths } from '../../operator/local/paths.ts';
+import { localStatus, type StatusReport } from '../../operator/local/status.ts';
 import { pythonFolder } from '../provision/python-clients.mjs';
 
 const root = join(import.meta.dirname, '..', '..');
@@ -87,7 +91,7 @@ export async function startCluster(resource: string = join(root, 'crds/examples/
   const waitFor = async (what: string, wanted: (status: StatusReport) => boolean): Promise<StatusReport> => {
     const endMs = performance.now() + PATIENCE_MS;
     for (;;) {
-      const current = await status();
+      const current = await localStatus(dataPaths(dataFolder));
       if (wanted(current)) return current;
       if (performance.now() > endMs) throw new Error(`waited for ${what} in vain: ${JSON.stringify(current, null, 1)}`);
       await new Promise((resolve) => setTimeout(resolve, 250));

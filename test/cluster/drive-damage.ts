@@ -1,4 +1,5 @@
-/** Damages a stopped node's drives the way a failing medium does: single bytes change, nothing says so. */
+/** Damages a node's drives the way a failing medium does: single bytes change, nothing says so. And copies drives, for mistaken identities. */
+import { execFileSync } from 'node:child_process';
 import { closeSync, globSync, openSync, readSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -20,10 +21,10 @@ export type DamagedDrives = {
   readonly flipSomewhere: (count: number, chance: () => number) => number;
 };
 
-/** Whether a sector looks like object content: random bytes throughout. */
+/** Whether a sector looks like object content: random bytes throughout. Most sectors are empty, which the first bytes tell. */
 function isContent(sector: Buffer): boolean {
   let zeros = 0;
-  for (const byte of sector) if (byte === 0) zeros += 1;
+  for (let index = 0; index < SECTOR_BYTES && zeros < SECTOR_BYTES / 64; index += 1) if (sector[index] === 0) zeros += 1;
   return zeros < SECTOR_BYTES / 64;
 }
 
@@ -45,13 +46,14 @@ export function openDrives(folder: string): DamagedDrives {
   return {
     flipBytesInContent: (count) => {
       const content: { readonly path: string; readonly offset: number }[] = [];
-      const sector = Buffer.alloc(SECTOR_BYTES);
+      const piece = Buffer.alloc(256 * SECTOR_BYTES);
       for (const path of containers) {
         const file = openSync(path, 'r');
-        const blocks = statSync(path).size / SECTOR_BYTES;
-        for (let block = 0; block < blocks; block += 1) {
-          readSync(file, sector, 0, SECTOR_BYTES, block * SECTOR_BYTES);
-          if (isContent(sector)) content.push({ path, offset: block * SECTOR_BYTES });
+        for (let start = 0, read = 1; read > 0; start += read) {
+          read = readSync(file, piece, 0, piece.length, start);
+          for (let at = 0; at + SECTOR_BYTES <= read; at += SECTOR_BYTES) {
+            if (isContent(piece.subarray(at, at + SECTOR_BYTES))) content.push({ path, offset: start + at });
+          }
         }
         closeSync(file);
       }
@@ -78,4 +80,9 @@ export function openDrives(folder: string): DamagedDrives {
       return flipped;
     },
   };
+}
+
+/** Copies a drive's folder. Its space is allocated in advance; what nobody wrote yet becomes a hole, not a gigabyte of zeros. */
+export function copyDrive(from: string, to: string): void {
+  execFileSync('cp', [...(process.platform === 'linux' ? ['--sparse=always'] : []), '-R', from, to]);
 }

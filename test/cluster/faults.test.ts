@@ -1,7 +1,7 @@
 /** What a hostile tester does to a cluster: stopped processes, half a cluster, damaged and missing drives, a dead supervisor. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { closeSync, cpSync, mkdirSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import {
@@ -15,6 +15,7 @@ import {
 } from '@aws-sdk/client-s3';
 import type { StatusReport } from '../../operator/local/status.ts';
 import { startCluster, type TestCluster } from './cluster.ts';
+import { copyDrive } from './drive-damage.ts';
 
 const Bucket = 'faults';
 /** Inline and staged bodies take different ways. */
@@ -163,12 +164,12 @@ test('a drive that is damaged, foreign or gone is refused by name, and the other
     ['the drive of another node', /d0 is set 0 slot 3, but is configured as set 0 slot 1/, () => copyOf(names[3] as string)],
     ['no roots', /d0(\/roots)? cannot be used/, () => rmSync(join(drive, 'roots'))],
   ];
-  const copyOf = (other: string): void => cpSync(join(cluster.dataFolder, other, 'drives/d0'), drive, { recursive: true });
+  const copyOf = (other: string): void => copyDrive(join(cluster.dataFolder, other, 'drives/d0'), drive);
   for (const [what, said, damage] of damages) {
     await cluster.stopNode(name);
     const logLength = cluster.log(name).length;
     renameSync(drive, saved);
-    if (/superblocks|roots/.test(what)) cpSync(saved, drive, { recursive: true });
+    if (/superblocks|roots/.test(what)) copyDrive(saved, drive);
     try {
       damage();
       await cluster.startNode(name);

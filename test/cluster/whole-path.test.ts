@@ -31,9 +31,18 @@ async function endpointOf(name: string): Promise<Record<string, string>> {
   return { AWS_ENDPOINT_URL: node.endpoints.s3 };
 }
 
-async function boto3(action: 'write' | 'read', prefix: string, via: string): Promise<void> {
+/** Objects of all kinds but the one of 200 MiB, which takes longer than all others. */
+const ALL_BUT_LARGE = ['empty', 'one', 'small', 'block', 'multipart'];
+const ALL = [...ALL_BUT_LARGE, 'large'];
+
+async function boto3(
+  action: 'write' | 'read',
+  prefix: string,
+  options: { readonly via: string; readonly only?: readonly string[] },
+): Promise<void> {
+  const { via, only = ALL_BUT_LARGE } = options;
   const endpoint = (await endpointOf(via))['AWS_ENDPOINT_URL'] as string;
-  const finished = await cluster.python('boto3_objects.py', action, 'boto3-bucket', prefix, '--endpoint', endpoint);
+  const finished = await cluster.python('boto3_objects.py', action, 'boto3-bucket', prefix, '--endpoint', endpoint, '--only', ...only);
   assert.equal(finished.code, 0, `boto3 ${action} ${prefix} through ${via}: ${finished.stderr || finished.stdout}`);
 }
 
@@ -86,21 +95,21 @@ test('the AWS CLI makes a bucket, copies, lists, syncs and removes', async () =>
 });
 
 test('boto3 stores 0 B to 200 MiB and reads the same bytes from another node', async () => {
-  await boto3('write', 'first/', names[0] as string);
-  await boto3('read', 'first/', names[3] as string);
+  await boto3('write', 'first/', { via: names[0] as string, only: ALL });
+  await boto3('read', 'first/', { via: names[3] as string, only: ALL });
 });
 
 test('one killed node stops neither reads nor writes', async () => {
   await cluster.stopNode(names[1] as string);
   await cluster.waitFor('a Degraded set', (status) => status.sets.some((set) => set.state === 'Degraded'));
-  await boto3('read', 'first/', names[0] as string);
-  await boto3('write', 'degraded/', names[2] as string);
+  await boto3('read', 'first/', { via: names[0] as string });
+  await boto3('write', 'degraded/', { via: names[2] as string });
 });
 
 test('a second killed node stops no read, also of what was written just before', async () => {
   await cluster.stopNode(names[2] as string);
-  await boto3('read', 'first/', names[0] as string);
-  await boto3('read', 'degraded/', names[3] as string);
+  await boto3('read', 'first/', { via: names[0] as string, only: ALL });
+  await boto3('read', 'degraded/', { via: names[3] as string });
   const refused = await cluster.aws('s3api', 'put-object', '--bucket', 'boto3-bucket', '--key', 'refused', '--cli-read-timeout', '60');
   assert.notEqual(refused.code, 0, 'a write without a quorum was acknowledged');
   assert.match(refused.stderr, /ServiceUnavailable|503/);
@@ -110,24 +119,24 @@ test('both nodes return and all sets are Healthy again', async () => {
   await cluster.startNode(names[1] as string);
   await cluster.startNode(names[2] as string);
   await cluster.waitHealthy();
-  await boto3('read', 'degraded/', names[1] as string);
+  await boto3('read', 'degraded/', { via: names[1] as string });
 });
 
 test('everything is still there after all nodes were killed at once and after a clean restart', async () => {
   for (const name of names) await cluster.stopNode(name);
   for (const name of names) await cluster.startNode(name);
   await cluster.waitHealthy();
-  await boto3('read', 'first/', names[2] as string);
+  await boto3('read', 'first/', { via: names[2] as string });
   await cluster.down();
   await cluster.up();
   await cluster.waitHealthy();
-  await boto3('read', 'degraded/', names[0] as string);
+  await boto3('read', 'degraded/', { via: names[0] as string });
 });
 
 test('what one node missed is read without two others after a restart: stable marks are durable', async () => {
   await cluster.stopNode(names[0] as string);
   await cluster.stopNode(names[3] as string);
-  await boto3('read', 'first/', names[1] as string);
+  await boto3('read', 'first/', { via: names[1] as string });
   await cluster.startNode(names[0] as string);
   await cluster.startNode(names[3] as string);
   await cluster.waitHealthy();
@@ -140,7 +149,9 @@ test('flipped bytes in stored shards are never served', async () => {
   assert.ok(flipped > 0, 'no stored bytes were found to flip');
   await cluster.startNode(name);
   await cluster.waitFor('the node to serve again or to be reported', (status) => status.nodes.every((node) => node.pid !== null));
-  for (const via of names.filter((candidate) => candidate !== name)) await boto3('read', 'first/', via);
+  // Most of the damage lies in the largest object; whoever reads it first repairs it.
+  for (const [index, via] of names.filter((candidate) => candidate !== name).entries())
+    await boto3('read', 'first/', { via, only: index === 0 ? ALL : ALL_BUT_LARGE });
 });
 
 test('no node left more behind than its folder', () => {

@@ -9,9 +9,9 @@ import path from 'node:path';
 
 const manifest = path.resolve(import.meta.dirname, '../../native/Cargo.toml');
 
-/** Builds the program (a moment when the Rust tests ran before) and returns its path. */
+/** Builds the program, with the features of all crates, so that it is a moment after the Rust tests; returns its path. */
 export function buildTorture(): string {
-  const words = ['build', '--manifest-path', manifest, '-p', 'openlake-drive', '--example', 'torture', '--message-format=json', '--quiet'];
+  const words = ['build', '--manifest-path', manifest, '--workspace', '--example', 'torture', '--message-format=json', '--quiet'];
   const built = spawnSync('cargo', words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 1 << 28 });
   const made = built.stdout
     .split('\n')
@@ -54,6 +54,11 @@ export function fill(program: string, options: { readonly place: string; readonl
   const ended = spawnSync(program, words, { encoding: 'utf8', stdio: ['ignore', output, 'pipe'] });
   closeSync(output);
   if (ended.status !== 0) throw new Error(ended.stderr);
+}
+
+/** Fills the drive at `place`, deletes, writes again (native/drive/examples/torture/brim.rs); what it says, or an Error with what is wrong. */
+export function fillToTheBrim(program: string, place: string): string {
+  return run(program, 'brim', place).trim();
 }
 
 /** Loads the drive at `place`, kills the process after `killAfterMs` and appends its lines to `lines`. */

@@ -46,32 +46,47 @@ function outcome(what: string, results: readonly boolean[]): Outcome {
   return results[0] === true ? 'yes' : 'no';
 }
 
-/** Reads `stored` and writes new objects through every node that is left. */
+/** One attempt after the other, up to the first that is refused: that is enough of an answer. */
+async function tryAll(attempts: readonly (() => Promise<unknown>)[]): Promise<boolean[]> {
+  const results: boolean[] = [];
+  for (const attempt of attempts) {
+    results.push(await succeeds(attempt));
+    if (results.at(-1) === false) break;
+  }
+  return results;
+}
+
+/** Reads `stored` and writes new objects through some nodes that are left; all at once, as refusals take their time. */
 async function measure(
   on: FaultCluster,
   from: { readonly left: readonly number[]; readonly stored: ReadonlyMap<string, Buffer>; readonly label: string },
 ): Promise<Row> {
-  const reads: boolean[] = [];
-  const writes: boolean[] = [];
-  for (const node of from.left) {
-    const client = clientOf(on, node);
-    for (const [Key, bytes] of from.stored) {
-      const read = async (): Promise<void> => {
+  const results = await Promise.all(
+    from.left.map(async (node) => {
+      const client = clientOf(on, node);
+      const reads = [...from.stored].map(([Key, bytes]) => async (): Promise<void> => {
         const reply = await client.send(new GetObjectCommand({ Bucket, Key }));
         assert.ok(bytes.equals((await reply.Body?.transformToByteArray()) ?? Buffer.alloc(0)), `${Key}: other bytes came back`);
-      };
-      reads.push(await succeeds(read));
-      // One object that cannot be read is enough of an answer for a node.
-      if (reads.at(-1) === false) break;
-    }
-    for (const size of SIZES) {
-      const Key = `${from.label}/n${node}/${size}`;
-      writes.push(await succeeds(() => client.send(new PutObjectCommand({ Bucket, Key, Body: randomBytes(size) }))));
-      if (writes.at(-1) === false) break;
-    }
-    client.destroy();
-  }
-  return { reads: outcome(`reads, ${from.label}`, reads), writes: outcome(`writes, ${from.label}`, writes) };
+      });
+      const writes = SIZES.map((size) => (): Promise<unknown> => {
+        const Key = `${from.label}/n${node}/${size}`;
+        return client.send(new PutObjectCommand({ Bucket, Key, Body: randomBytes(size) }));
+      });
+      const [read, written] = await Promise.all([tryAll(reads), tryAll(writes)]);
+      client.destroy();
+      return { read, written };
+    }),
+  );
+  return {
+    reads: outcome(
+      `reads, ${from.label}`,
+      results.flatMap(({ read }) => read),
+    ),
+    writes: outcome(
+      `writes, ${from.label}`,
+      results.flatMap(({ written }) => written),
+    ),
+  };
 }
 
 /** What each number of lost nodes leaves, from 0 to m + 1; the same in every order, or the test fails. */

@@ -1,35 +1,18 @@
 /** The load of the fault tests: `openlake bench` as a process of its own, its report taken apart. */
-import { openlake } from '../cluster/cluster.ts';
+import { type BenchReport, bench as benchAt, type OperationFigures } from '../cluster/steady-load.ts';
 import type { FaultCluster } from './fault-cluster.ts';
 
-export type OperationFigures = {
-  readonly name: string;
-  readonly count: number;
-  readonly errors: number;
-  readonly retries: number;
-  readonly p50Us: number;
-  readonly p99Us: number;
-  readonly maxUs: number;
-};
-
-export type BenchReport = {
-  readonly seed: number;
-  readonly violations: number;
-  readonly errors: number;
-  readonly failures: readonly string[];
-  readonly operations: readonly OperationFigures[];
-};
-
 /** Runs `openlake bench WORDS` against nodes of a cluster (all, unless told); resolves when it has ended. */
-export async function bench(
+export function bench(
   on: FaultCluster,
   options: { readonly words: readonly string[]; readonly nodes?: readonly number[] },
 ): Promise<BenchReport> {
   const nodes = options.nodes ?? on.endpoints.map((_, node) => node);
-  const endpoints = nodes.flatMap((node) => ['--endpoint', on.endpoints[node] as string]);
-  const finished = await openlake(['bench', ...options.words, ...endpoints, '--json'], on.cluster.env);
-  if (finished.stdout === '') throw new Error(`openlake bench ended with ${finished.code}: ${finished.stderr}`);
-  return JSON.parse(finished.stdout) as BenchReport;
+  return benchAt(
+    on.cluster,
+    nodes.map((node) => on.endpoints[node] as string),
+    options.words,
+  );
 }
 
 /** The figures of one operation; throws where it was never done. */

@@ -24,8 +24,8 @@ async function work(
     const Key = `worker-${options.worker}/${turn % 10}`;
     const Body = randomBytes(turn % 4 === 3 ? 400_000 : 2000);
     try {
-      await follower.next().send(new PutObjectCommand({ Bucket, Key, Body }));
-      const reply = await follower.next().send(new GetObjectCommand({ Bucket, Key }));
+      await (await follower.next()).send(new PutObjectCommand({ Bucket, Key, Body }));
+      const reply = await (await follower.next()).send(new GetObjectCommand({ Bucket, Key }));
       const found = sha256((await reply.Body?.transformToByteArray()) ?? new Uint8Array());
       if (found !== sha256(Body)) failures.push(`${Key}, turn ${turn}: other bytes came back`);
       requests += 2;
@@ -39,7 +39,7 @@ async function work(
 test('a rolling restart of all nodes under load fails no request and refuses no connection to those who follow readiness', async (context) => {
   await using on = await startFaultCluster({ data: 2, parity: 2 });
   using follower = await followReadiness(on);
-  await follower.next().send(new CreateBucketCommand({ Bucket }));
+  await (await follower.next()).send(new CreateBucketCommand({ Bucket }));
   const stop = new AbortController();
   const workers = [0, 1].map((worker) => work(follower, { worker, stop: stop.signal }));
   const loads: Promise<unknown>[] = [...workers];

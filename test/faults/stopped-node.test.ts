@@ -5,7 +5,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { bench, figuresOf, type OperationFigures, totalsOf } from './bench-load.ts';
+import type { OperationFigures } from '../cluster/steady-load.ts';
+import { bench, figuresOf, totalsOf } from './bench-load.ts';
 import { startFaultCluster } from './fault-cluster.ts';
 
 /** What a coordinator waits for a peer at most (limits.peer_timeout_ms). */
@@ -35,7 +36,7 @@ test('a stopped node costs a GET a hedge, not a timeout', async (context) => {
     const [well, degraded] = [figuresOf(healthy, 'get'), figuresOf(without, 'get')];
     context.diagnostic(`${size}, all nodes: ${milliseconds(well)}`);
     context.diagnostic(`${size}, one stopped: ${milliseconds(degraded)}`);
-    assert.ok(degraded.p99Us - well.p99Us < PEER_TIMEOUT_US / 10, 'the 99th percentile is near a timeout');
+    assert.ok(degraded.p99Us - well.p99Us < PEER_TIMEOUT_US / 4, 'the 99th percentile is near a timeout');
     assert.ok(degraded.maxUs < PEER_TIMEOUT_US, 'a GET waited for a timeout');
   }
 });

@@ -5,11 +5,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { cpSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import type { NodeConfig } from '../../node/config/schema.ts';
+import { copyDrive } from '../cluster/drive-damage.ts';
 import { clusterConfigs, NodeProcess, temporaryFolder, until } from '../node/engine/node-process.ts';
 
 const Bucket = 'drives';
@@ -159,7 +160,7 @@ test("another cluster's drive is refused with the names of both clusters", async
 test('a second process with the identity of a running node is refused by the peers, which name the duplicate', async () => {
   const original = configs[3] as NodeConfig;
   const copy = join(folder.path, 'copy');
-  cpSync(driveOf(3), copy, { recursive: true });
+  copyDrive(driveOf(3), copy);
   const ports = await clusterConfigs(join(folder.path, 'other-ports'), { nodes: 4, drivesPerNode: 1 });
   const elsewhere = ports[3] as NodeConfig;
   const duplicate = new NodeProcess(folder.path, {

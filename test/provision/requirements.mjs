@@ -7,7 +7,10 @@ import { whyNoGo } from './go-tools.mjs';
 
 /** Debian packages that the tests use: command, package, why. */
 const PACKAGES = {
-  core: [['python3', 'python3', 'runs the AWS CLI and boto3']],
+  core: [
+    ['python3', 'python3', 'runs the AWS CLI and boto3'],
+    ['openssl', 'openssl', 'makes the certificates of the tests'],
+  ],
   kube: [
     ['ip', 'iproute2', 'gives the tests on Kubernetes a network of their own'],
     ['lua5.3', 'lua5.3', 'runs the health script for Argo CD'],

@@ -5,13 +5,16 @@ use crate::plan::{DrivePlan, EnginePlan};
 use napi_derive::napi;
 use openlake_drive::{Adoption, DriveOptions, MountCheck};
 use openlake_io::{EngineKind, Runtime};
-use openlake_peer::{ClusterLayout, NodeAddress, SetLayout, SlotId, SlotPlace};
+use openlake_peer::{ClusterLayout, NodeAddress, PeerTls, SetLayout, SlotId, SlotPlace, TlsOptions};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// From this many cores on JavaScript's thread has one of its own.
 const CORES_TO_SHARE: usize = 4;
+
+/// A core gains nothing from keeping more.
+const MOST_KEPT_BYTES: usize = 16 << 20;
 
 /// What `startEngine` takes; the TypeScript side is `EngineConfig` of `node/engine/addon.ts`.
 #[napi(object)]
@@ -22,6 +25,8 @@ pub struct EngineConfig {
     pub bootstrap: bool,
     /// Hex, one or two.
     pub peer_secrets: Vec<String>,
+    /// None: links without TLS.
+    pub peer_tls: Option<PeerTlsConfig>,
     /// `address:port`.
     pub listen_s3: String,
     pub listen_peer: String,
@@ -34,6 +39,17 @@ pub struct EngineConfig {
     pub deadline_ms: u32,
     pub drives: Vec<DriveConfig>,
     pub layout: LayoutConfig,
+}
+
+/// TLS between nodes; texts are PEM.
+#[napi(object)]
+pub struct PeerTlsConfig {
+    pub required: bool,
+    pub certificate: String,
+    pub key: String,
+    pub authority: String,
+    /// None: certificates are for addresses.
+    pub name: Option<String>,
 }
 
 /// A drive of this node.
@@ -134,6 +150,7 @@ pub fn plan_engine(config: EngineConfig) -> Result<EnginePlan, String> {
         node: config.node,
         bootstrap: config.bootstrap,
         secrets: decode_secrets(&config.peer_secrets)?,
+        peer_tls: plan_tls(config.peer_tls)?,
         listen_s3: address("listenS3", &config.listen_s3)?,
         listen_peer: address("listenPeer", &config.listen_peer)?,
         engine,
@@ -145,6 +162,8 @@ pub fn plan_engine(config: EngineConfig) -> Result<EnginePlan, String> {
         peer_budget_bytes: (config.memory_bytes / 4.0) as u64 / cores as u64,
         // A tenth for bodies on their way to and from clients.
         body_budget_bytes: (config.memory_bytes / 10.0) as u64 / cores as u64,
+        // A sixteenth for buffers that wait to be used again.
+        kept_buffer_bytes: ((config.memory_bytes / 16.0) as usize / cores).min(MOST_KEPT_BYTES),
         drives: drives.collect::<Result<_, String>>()?,
         layout: Arc::new(plan_layout(&config.layout)?),
     })
@@ -183,6 +202,19 @@ pub fn plan_layout(config: &LayoutConfig) -> Result<ClusterLayout, String> {
         sets: sets.collect::<Result<_, String>>()?,
         nodes: nodes.collect::<Result<_, String>>()?,
     })
+}
+
+/// TLS between nodes, ready for use.
+pub fn plan_tls(config: Option<PeerTlsConfig>) -> Result<Option<PeerTls>, String> {
+    let Some(config) = config else { return Ok(None) };
+    let options = TlsOptions {
+        required: config.required,
+        certificate: config.certificate,
+        key: config.key,
+        authority: config.authority,
+        name: config.name,
+    };
+    PeerTls::new(&options).map(Some).map_err(|error| format!("peerTls: {error}"))
 }
 
 /// Secrets from hex.

@@ -6,11 +6,11 @@
 
 use crate::control::{ControlOptions, ControlPort};
 use crate::engine::{DriveIdentity, OpenedDrive, Shared};
-use crate::plan::describe_open_error;
+use crate::plan::{DrivePlan, describe_open_error};
 use crate::queue::Notice;
 use futures_channel::oneshot;
 use futures_util::future::join_all;
-use openlake_drive::Drive;
+use openlake_drive::{Drive, DriveState};
 use openlake_http::{Server, ServerOptions};
 use openlake_io::{RemoteHandle, Runtime};
 use openlake_object::{HealOptions, LocalSlot, Store, StoreOptions};
@@ -18,6 +18,10 @@ use openlake_peer::{LocalDrive, Mesh, MeshOptions, SlotId, SlotServer, Versions}
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How often a rebuild tells how far it is.
+const TELL_EVERY: Duration = Duration::from_secs(30);
 
 /// What serves on this core once it is assembled. A cheap handle.
 #[derive(Clone)]
@@ -71,6 +75,7 @@ pub fn abandon() {
 
 /// The life of core `core` on its own thread, until `stop`.
 pub fn run(core: usize, shared: &Arc<Shared>) -> Result<(), String> {
+    openlake_io::keep_at_most(shared.plan.kept_buffer_bytes);
     let kind = shared.plan.engine;
     let runtime = Runtime::new(kind).map_err(|error| format!("cannot start the {kind:?} engine of core {core}: {error}"))?;
     let main = live(core, runtime.clone(), shared.clone());
@@ -95,14 +100,15 @@ async fn live(core: usize, runtime: Runtime, shared: Arc<Shared>) {
     join_all(drives.iter().map(|owned| owned.drive.close())).await;
 }
 
-/// Opens the core's drives side by side. A drive that cannot be opened is reported and left out; its set counts it as away.
+/// Opens the core's drives side by side. A drive that cannot be opened is reported and left out; its set counts it as away. One whose
+/// index has to be rebuilt is given out at once and joins when that is done, so that it holds up neither the node nor its other drives.
 async fn open(core: usize, runtime: &Runtime, shared: &Shared) -> (Vec<OwnedDrive>, Vec<OpenedDrive>) {
     let boot_at_least = u32::try_from(runtime.wall_ms() / 1000).unwrap_or(u32::MAX);
     let plans: Vec<_> = shared.plan.drives_of(core).cloned().collect();
     let opened = join_all(plans.iter().map(|plan| {
         let mut options = plan.options.clone();
         options.boot_at_least = boot_at_least;
-        Drive::open(runtime, options)
+        Drive::open_early(runtime, options)
     }));
     let mut drives = Vec::new();
     let mut reports = Vec::new();
@@ -127,6 +133,7 @@ async fn open(core: usize, runtime: &Runtime, shared: &Shared) -> (Vec<OwnedDriv
         if let Ok(drive) = result {
             // Until the healer has heard that no other one took its place.
             drive.hold();
+            watch_rebuild(runtime, shared, plan, &drive);
             drives.push(OwnedDrive {
                 index: plan.index,
                 slot: plan.slot,
@@ -135,6 +142,37 @@ async fn open(core: usize, runtime: &Runtime, shared: &Shared) -> (Vec<OwnedDriv
         }
     }
     (drives, reports)
+}
+
+/// Tells how the rebuild of a drive's index goes on and ends, if there is one.
+fn watch_rebuild(runtime: &Runtime, shared: &Shared, plan: &DrivePlan, drive: &Drive) {
+    let DriveState::Rebuilding(begun) = drive.status().state else {
+        return;
+    };
+    let name = format!("drive {} ({})", plan.index, plan.options.path.display());
+    let (queue, sleeper, drive) = (shared.queue.clone(), runtime.clone(), drive.clone());
+    let tell = move |text: String| {
+        let message = format!("{name}: {text}");
+        queue.push_notice(Notice { fatal: false, message });
+    };
+    tell(begun);
+    let began = runtime.now();
+    runtime.spawn(async move {
+        loop {
+            match sleeper.timeout(TELL_EVERY, drive.serving()).await {
+                Ok(Ok(())) => {
+                    let took = sleeper.now().since(began).as_secs_f64();
+                    return tell(format!("its index was rebuilt in {took:.1} s; it serves"));
+                }
+                Ok(Err(error)) => return tell(error.text().to_owned()),
+                Err(_) => {
+                    if let DriveState::Rebuilding(reason) = drive.status().state {
+                        tell(reason);
+                    }
+                }
+            }
+        }
+    });
 }
 
 /// What a core needs to know of the others.
@@ -171,6 +209,7 @@ pub fn assemble(core: usize, runtime: &Runtime, shared: &Shared, assembly: &Asse
         versions: Versions::SPOKEN,
         budget_bytes: plan.peer_budget_bytes,
         secrets: plan.secrets.clone(),
+        tls: plan.peer_tls.clone(),
         layout: plan.layout.clone(),
         clock: shared.clock.clone(),
         fences: shared.fences.clone(),

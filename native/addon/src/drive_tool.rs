@@ -3,7 +3,7 @@
 use napi::bindgen_prelude::AsyncTask;
 use napi::{Env, Error, Result, Task};
 use napi_derive::napi;
-use openlake_drive::offline::{Inspection, Rebuilt, inspect, rebuild_index, verify};
+use openlake_drive::offline::{Inspection, Rebuilt, inspect, rebuild_at_start, rebuild_index, verify};
 use openlake_drive::{Ballot, DriveState, OpenError, Verification};
 use openlake_io::Runtime;
 use std::path::PathBuf;
@@ -151,6 +151,28 @@ impl Task for RebuildDrive {
     }
 }
 
+/// An order to rebuild, on a worker thread.
+pub struct OrderRebuild(PathBuf);
+
+impl Task for OrderRebuild {
+    type Output = ();
+    type JsValue = ();
+
+    fn compute(&mut self) -> Result<()> {
+        let runtime = runtime()?;
+        runtime.run(rebuild_at_start(&runtime, &self.0)).map_err(in_words)
+    }
+    fn resolve(&mut self, _env: Env, (): ()) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Lets the next start of a drive's node rebuild the index, beside its work; rejects as `inspectDrive`.
+#[napi]
+pub fn order_drive_rebuild(path: String) -> AsyncTask<OrderRebuild> {
+    AsyncTask::new(OrderRebuild(path.into()))
+}
+
 /// What is on the drive in a directory; the promise rejects when there is none, or a process holds it.
 #[napi]
 pub fn inspect_drive(path: String) -> AsyncTask<InspectDrive> {
@@ -175,18 +197,14 @@ fn runtime() -> Result<Runtime> {
 }
 
 fn in_words(error: OpenError) -> Error {
-    let (OpenError::Unavailable(text)
-    | OpenError::Blank(text)
-    | OpenError::Foreign(text)
-    | OpenError::Busy(text)
-    | OpenError::Damaged(text)) = error;
-    Error::from_reason(text)
+    Error::from_reason(error.text())
 }
 
 fn state_words(state: DriveState) -> (String, String) {
     match state {
         DriveState::Healthy => ("Healthy".to_owned(), String::new()),
         DriveState::Suspect(reason) => ("Suspect".to_owned(), reason),
+        DriveState::Rebuilding(reason) => ("Rebuilding".to_owned(), reason),
         DriveState::Failed(reason) => ("Failed".to_owned(), reason),
     }
 }

@@ -22,7 +22,7 @@ mod queue;
 mod status;
 mod tables;
 
-use config::{EngineConfig, LayoutConfig, decode_secrets, hex16, plan_engine, plan_layout};
+use config::{EngineConfig, LayoutConfig, PeerTlsConfig, decode_secrets, hex16, plan_engine, plan_layout, plan_tls};
 use convert::{BatchObject, ConditionObject, PartObject};
 use engine::Shared;
 use napi::bindgen_prelude::{Buffer, Function};
@@ -108,15 +108,17 @@ impl Engine {
         self.shared()?.set_tables(tables);
         Ok(version as f64)
     }
-    /// Takes new peer secrets and addresses.
+    /// Takes new peer secrets, certificates and addresses.
     #[napi]
-    pub fn reload(&self, peer_secrets: Vec<String>, layout: LayoutConfig) -> Result<()> {
+    pub fn reload(&self, peer_secrets: Vec<String>, peer_tls: Option<PeerTlsConfig>, layout: LayoutConfig) -> Result<()> {
         let secrets = decode_secrets(&peer_secrets).map_err(Error::from_reason)?;
         let layout = Arc::new(plan_layout(&layout).map_err(Error::from_reason)?);
+        let tls = plan_tls(peer_tls).map_err(Error::from_reason)?;
         self.shared()?.post_all(|_core| {
-            let (secrets, layout) = (secrets.clone(), layout.clone());
+            let (secrets, tls, layout) = (secrets.clone(), tls.clone(), layout.clone());
             Box::new(move |_runtime| {
                 if let Some(serving) = data_core::serving() {
+                    serving.mesh.set_tls(tls);
                     serving.mesh.reload(secrets, layout);
                 }
             })

@@ -2,7 +2,7 @@
 
 use openlake_drive::{DriveOptions, OpenError};
 use openlake_io::EngineKind;
-use openlake_peer::{ClusterLayout, SlotId};
+use openlake_peer::{ClusterLayout, PeerTls, SlotId};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +22,8 @@ pub struct EnginePlan {
     pub node: u32,
     pub bootstrap: bool,
     pub secrets: Vec<Vec<u8>>,
+    /// None: links without TLS.
+    pub peer_tls: Option<PeerTls>,
     pub layout: Arc<ClusterLayout>,
     pub listen_s3: SocketAddr,
     pub listen_peer: SocketAddr,
@@ -35,6 +37,8 @@ pub struct EnginePlan {
     pub peer_budget_bytes: u64,
     /// Bytes of bodies on their way through one core, beyond what each needs to go on at all.
     pub body_budget_bytes: u64,
+    /// Bytes of buffers that one core keeps for the next ones.
+    pub kept_buffer_bytes: usize,
     pub drives: Vec<DrivePlan>,
 }
 
@@ -47,12 +51,17 @@ impl EnginePlan {
 
 /// A drive's error with the drive's name before it.
 pub fn describe_open_error(drive: &DrivePlan, error: &OpenError) -> String {
-    let (kind, text) = match error {
-        OpenError::Unavailable(text) => ("unavailable", text),
-        OpenError::Blank(text) => ("blank", text),
-        OpenError::Foreign(text) => ("foreign", text),
-        OpenError::Busy(text) => ("busy", text),
-        OpenError::Damaged(text) => ("damaged", text),
+    let kind = match error {
+        OpenError::Unavailable(_) => "unavailable",
+        OpenError::Blank(_) => "blank",
+        OpenError::Foreign(_) => "foreign",
+        OpenError::Busy(_) => "busy",
+        OpenError::Damaged(_) => "damaged",
     };
-    format!("drive {} ({}) is {kind}: {text}", drive.index, drive.options.path.display())
+    format!(
+        "drive {} ({}) is {kind}: {}",
+        drive.index,
+        drive.options.path.display(),
+        error.text()
+    )
 }

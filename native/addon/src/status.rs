@@ -6,7 +6,7 @@ use crate::queue::{Completion, Payload};
 use napi_derive::napi;
 use openlake_drive::{DriveMemory, DriveState, DriveStatus, LatencySnapshot, latency_bound_us};
 use openlake_http::ServerCounters;
-use openlake_io::DurabilityClass;
+use openlake_io::{BufferMemory, DurabilityClass};
 use openlake_object::HealStatus;
 use openlake_peer::{PeerStatus, SlotId};
 use std::collections::BTreeMap;
@@ -29,6 +29,8 @@ pub struct StatusObject {
     pub drives: Vec<DriveStatusObject>,
     pub peers: Vec<PeerStatusObject>,
     pub operations: Vec<OperationObject>,
+    /// Memory of the data plane beside its drives, by part.
+    pub memory: Vec<CounterObject>,
 }
 
 /// A drive of this node.
@@ -63,6 +65,7 @@ pub struct CounterObject {
 pub struct PeerStatusObject {
     pub node: u32,
     pub connected: bool,
+    pub encrypted: bool,
     pub reason: String,
     pub round_trip_us: f64,
 }
@@ -86,6 +89,7 @@ struct Part {
     counters: ServerCounters,
     healing: BTreeMap<SlotId, HealStatus>,
     hints_held: u64,
+    buffers: BufferMemory,
 }
 
 /// Collects the parts. The call ends when the last holder lets go, so a core that dies on the way only leaves its part out.
@@ -129,6 +133,7 @@ pub fn gather(shared: &Arc<Shared>, completion: Completion) {
                 counters,
                 healing,
                 hints_held,
+                buffers: openlake_io::buffer_memory(),
             });
         })
     });
@@ -140,6 +145,7 @@ fn merge(shared: &Shared, parts: Vec<Part>) -> StatusObject {
     let mut known: BTreeMap<u32, DriveStatus> = BTreeMap::new();
     let mut healing: BTreeMap<SlotId, HealStatus> = BTreeMap::new();
     let mut hints_held = 0;
+    let mut buffers = BufferMemory::default();
     let (mut connections, mut connections_total) = (0, 0);
     for part in parts {
         connections += part.counters.connections;
@@ -147,6 +153,8 @@ fn merge(shared: &Shared, parts: Vec<Part>) -> StatusObject {
         known.extend(part.drives);
         healing.extend(part.healing);
         hints_held += part.hints_held;
+        buffers.in_use += part.buffers.in_use;
+        buffers.kept += part.buffers.kept;
         for peer in part.peers {
             let best = peers.entry(peer.node).or_insert_with(|| peer.clone());
             if peer.connected && !best.connected {
@@ -188,6 +196,7 @@ fn merge(shared: &Shared, parts: Vec<Part>) -> StatusObject {
                     (Err(reason), _) => ("Failed", reason.clone()),
                     (Ok(_), Some(DriveState::Healthy)) => ("Healthy", String::new()),
                     (Ok(_), Some(DriveState::Suspect(reason))) => ("Suspect", reason.clone()),
+                    (Ok(_), Some(DriveState::Rebuilding(reason))) => ("Rebuilding", reason.clone()),
                     (Ok(_), Some(DriveState::Failed(reason))) => ("Failed", reason.clone()),
                     (Ok(_), None) => ("Failed", format!("core {} does not answer", drive.core)),
                 };
@@ -217,6 +226,7 @@ fn merge(shared: &Shared, parts: Vec<Part>) -> StatusObject {
             .map(|peer| PeerStatusObject {
                 node: peer.node,
                 connected: peer.connected,
+                encrypted: peer.encrypted,
                 reason: peer.reason,
                 round_trip_us: peer.round_trip_us as f64,
             })
@@ -225,6 +235,9 @@ fn merge(shared: &Shared, parts: Vec<Part>) -> StatusObject {
             .into_iter()
             .map(|(name, counters)| OperationObject { name, ..counters })
             .collect(),
+        memory: [("buffers", buffers.in_use.max(0) as u64), ("kept", buffers.kept)]
+            .map(counter_object)
+            .into(),
     }
 }
 
@@ -292,11 +305,14 @@ fn heal_counters(status: &HealStatus, hints_held: u64) -> Vec<CounterObject> {
         ("tombstones_collected_total", status.collected),
         ("hints_held", hints_held),
     ];
-    let object = |(name, value): (&str, u64)| CounterObject {
+    counters.map(counter_object).into()
+}
+
+fn counter_object((name, value): (&str, u64)) -> CounterObject {
+    CounterObject {
         name: name.to_owned(),
         value: value as f64,
-    };
-    counters.map(object).into()
+    }
 }
 
 fn drive_counters(status: &DriveStatus) -> Vec<CounterObject> {
@@ -316,6 +332,12 @@ fn drive_counters(status: &DriveStatus) -> Vec<CounterObject> {
         ("cache_hits", status.cache_hits),
         ("cache_misses", status.cache_misses),
         ("memory_waits", status.memory_waits),
+        (
+            "rebuild_segments_left",
+            status
+                .rebuild
+                .map_or(0, |rebuild| rebuild.segments.saturating_sub(rebuild.read_segments)),
+        ),
     ];
     let wear = status
         .storage

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use openlake_drive::{
     Adoption, Answer, Ballot, Coding, Drive, DriveOptions, Key, Kind, MountCheck, Record, Request, Shard, Space, WriteId,
 };
-use openlake_io::Runtime;
+use openlake_io::{Runtime, process_time};
 use std::path::Path;
 
 const BLOCK_SHIFT: u8 = 12;
@@ -64,7 +64,7 @@ async fn measure(runtime: &Runtime, drive: &Drive, blocks: u64, what: &str) {
     ) {
         store(runtime, drive, &key, write_id, length).await;
     }
-    let (start, before) = (runtime.now(), drive.status());
+    let (start, cpu, before) = (runtime.now(), process_time(), drive.status());
     for number in 0..READS {
         let first = (u64::from(number) * 7_919 % blocks) as u32;
         let answer = drive
@@ -77,10 +77,12 @@ async fn measure(runtime: &Runtime, drive: &Drive, blocks: u64, what: &str) {
             .await;
         assert!(matches!(&answer, Answer::Blocks(found) if found.blocks[0].is_some()), "{answer:?}");
     }
-    let (spent, after) = (runtime.now().since(start), drive.status());
+    let (spent, cpu, after) = (runtime.now().since(start), process_time() - cpu, drive.status());
+    let each = |spent: std::time::Duration| spent.as_secs_f64() * 1e6 / f64::from(READS);
     println!(
-        "{what}, {blocks} blocks: {:.0} us a block, {:.1} reads of {:.0} bytes in all",
-        spent.as_secs_f64() * 1e6 / f64::from(READS),
+        "{what}, {blocks} blocks: {:.0} us a block, {:.0} us of processor time, {:.1} reads of {:.0} bytes in all",
+        each(spent),
+        each(cpu),
         (after.reads - before.reads) as f64 / f64::from(READS),
         (after.read_bytes - before.read_bytes) as f64 / f64::from(READS)
     );

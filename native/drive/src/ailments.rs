@@ -100,7 +100,7 @@ impl Core {
         self.dirty_of_name(key.bucket, key.space, &key.name)
     }
     /// The same by the key's parts.
-    pub fn dirty_of_name(&self, bucket: u64, space: Space, name: &Bytes) -> Option<Ballot> {
+    pub fn dirty_of_name(&self, bucket: u64, space: Space, name: &[u8]) -> Option<Ballot> {
         let dirty = self.acceptor.get().dirty?;
         let below = |cursor: &Key| (bucket, space, name) < (cursor.bucket, cursor.space, &cursor.name);
         let healed = self.ailments.healed.borrow().as_ref().is_some_and(|(_, cursor)| below(cursor));

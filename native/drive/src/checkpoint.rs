@@ -132,11 +132,7 @@ impl Core {
             if self.index_damaged.get() && !state.told_damaged.replace(true) {
                 self.write_root(false).await.ok();
             }
-            // What a checkpoint waits for may never come once the drive is closed.
-            let closed = pin!(state.changed.until(|| self.closed.get().then_some(())));
-            let Either::Left((result, _)) = select(pin!(self.checkpoint()), closed).await else {
-                return;
-            };
+            let Some(result) = self.checkpoint_while_open().await else { return };
             if let Err(text) = result {
                 self.counters.errors.add(1);
                 self.counters.failed_checkpoints.add(1);
@@ -146,6 +142,14 @@ impl Core {
                 }
                 self.runtime.sleep(PAUSE).await;
             }
+        }
+    }
+    /// Makes one checkpoint; `None`: the drive was closed meanwhile, and what a checkpoint waits for may never come then.
+    pub async fn checkpoint_while_open(self: &Rc<Core>) -> Option<Result<(), String>> {
+        let closed = pin!(self.checkpoints.changed.until(|| self.closed.get().then_some(())));
+        match select(pin!(self.checkpoint()), closed).await {
+            Either::Left((result, _)) => Some(result),
+            Either::Right(_) => None,
         }
     }
     fn checkpoint_due(&self) -> bool {

@@ -14,6 +14,7 @@ use crate::index::Index;
 use crate::lease::Leases;
 use crate::log::Log;
 use crate::medium::Medium;
+use crate::rebuilding::Rebuilding;
 use crate::roots::Roots;
 use crate::sabotage::{Sabotage, is_planted};
 use crate::signal::Signal;
@@ -147,6 +148,8 @@ pub(crate) struct Core {
     pub ailments: Ailments,
     pub last_prepare_ms: Cell<u64>,
 
+    /// Whether the drive serves yet.
+    pub rebuilding: Rebuilding,
     pub health: RefCell<DriveState>,
     /// Takes no more requests, but still writes its last records.
     pub closing: Cell<bool>,
@@ -161,7 +164,15 @@ impl Core {
         }
         match &*self.health.borrow() {
             DriveState::Failed(text) => Some(text.clone()),
-            DriveState::Healthy | DriveState::Suspect(_) => None,
+            DriveState::Healthy | DriveState::Suspect(_) | DriveState::Rebuilding(_) => None,
+        }
+    }
+    /// How it is.
+    pub fn state(&self) -> DriveState {
+        match (&*self.health.borrow(), self.rebuilding.progress()) {
+            (DriveState::Failed(text), _) => DriveState::Failed(text.clone()),
+            (_, Some(_)) => DriveState::Rebuilding(self.rebuilding.reason().unwrap_or_default()),
+            (other, None) => other.clone(),
         }
     }
     /// The drive is read-only from now on.

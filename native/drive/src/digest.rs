@@ -19,9 +19,9 @@ impl Core {
                 Answer::Page { rows, covers, .. } => (rows, covers),
                 other => return other,
             };
-            for row in rows.iter().take_while(|row| to.as_ref().is_none_or(|to| row.name <= *to)) {
+            for row in rows.iter().take_while(|row| to.as_ref().is_none_or(|to| row.name <= &to[..])) {
                 if let Some(stable) = row.state.stable {
-                    digest = digest.wrapping_add(hash(&row.name, stable));
+                    digest = digest.wrapping_add(hash(row.name, stable));
                     keys += 1;
                 }
             }

@@ -2,9 +2,9 @@
 
 use crate::core::Core;
 use crate::fill::Filling;
-use crate::open::{Tuning, open};
+use crate::open::{Handover, Tuning, open};
 use crate::stage::StagePart;
-use crate::{Answer, Ballot, DriveMemory, HealProgress, Heir, Key, LatencySnapshot, Record, Request, Standing, WriteId};
+use crate::{Answer, Ballot, DriveMemory, HealProgress, Heir, Key, LatencySnapshot, RebuildProgress, Record, Request, Standing, WriteId};
 use openlake_io::{DurabilityClass, Runtime, StorageFacts};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -75,11 +75,25 @@ pub enum OpenError {
     Damaged(String),
 }
 
+impl OpenError {
+    /// What is the matter, without the kind of it.
+    pub fn text(&self) -> &str {
+        let (OpenError::Unavailable(text)
+        | OpenError::Blank(text)
+        | OpenError::Foreign(text)
+        | OpenError::Busy(text)
+        | OpenError::Damaged(text)) = self;
+        text
+    }
+}
+
 /// Healthy, or why not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DriveState {
     Healthy,
     Suspect(String),
+    /// It serves nothing yet: its index is being made anew beside the work of the others.
+    Rebuilding(String),
     Failed(String),
 }
 
@@ -112,6 +126,8 @@ pub struct DriveStatus {
     pub memory: DriveMemory,
     /// Requests that waited because too many rows were unwritten.
     pub memory_waits: u64,
+    /// How far the rebuild of the index is that keeps the drive from serving.
+    pub rebuild: Option<RebuildProgress>,
 }
 
 /// An open drive. A cheap handle; all clones are the same drive. When the last one goes, the drive's tasks end.
@@ -137,16 +153,34 @@ impl Drive {
     }
     /// The same with sizes that tests make small.
     pub async fn open_tuned(runtime: &Runtime, options: DriveOptions, tuning: Tuning) -> Result<Drive, OpenError> {
-        let core = open(runtime, options, tuning).await?;
-        Ok(Drive {
+        Ok(Drive::of(open(runtime, options, tuning, Handover::Whole).await?))
+    }
+    /// As [`Drive::open`], but without waiting where the index has to be rebuilt from the whole log: such a drive says who it is, and
+    /// fails every request until [`Drive::serving`].
+    pub async fn open_early(runtime: &Runtime, options: DriveOptions) -> Result<Drive, OpenError> {
+        Drive::open_early_tuned(runtime, options, Tuning::default()).await
+    }
+    /// The same with sizes that tests make small.
+    pub async fn open_early_tuned(runtime: &Runtime, options: DriveOptions, tuning: Tuning) -> Result<Drive, OpenError> {
+        Ok(Drive::of(open(runtime, options, tuning, Handover::Early).await?))
+    }
+    fn of(core: Rc<Core>) -> Drive {
+        Drive {
             handle: Rc::new(Handle { core }),
-        })
+        }
+    }
+    /// Waits until the drive serves; or why it never will.
+    pub async fn serving(&self) -> Result<(), OpenError> {
+        self.handle.core.rebuilding.over().await
     }
     /// Decides one request (atomically per key) and answers when the answer is durable where it must be.
     pub async fn handle(&self, request: Request) -> Answer {
         let core = &self.handle.core;
         if core.closed.get() || core.closing.get() {
             return Answer::Failed("the drive is closed".to_owned());
+        }
+        if let Some(text) = core.rebuilding.reason() {
+            return Answer::Failed(text);
         }
         if let Some(text) = &*core.superseded.borrow() {
             return Answer::Failed(text.clone());
@@ -226,6 +260,9 @@ impl Drive {
             Request::Succession { step } => core.succession(step).await,
         }
     }
+    fn refuse_unless_serving(&self) -> Result<(), String> {
+        self.handle.core.rebuilding.reason().map_or(Ok(()), Err)
+    }
     /// Its insides, for tests.
     #[cfg(test)]
     pub(crate) fn core(&self) -> &Rc<Core> {
@@ -241,7 +278,8 @@ impl Drive {
     }
     /// The node's boot number as persisted on this drive.
     pub fn boot(&self) -> u32 {
-        self.handle.core.acceptor.get().boot
+        let core = &self.handle.core;
+        core.rebuilding.boot().unwrap_or_else(|| core.acceptor.get().boot)
     }
     /// Keys whose newest record is unmarked for longer than `age`, at most `limit`: to be settled with the set.
     pub fn unsettled(&self, age: Duration, limit: usize) -> Vec<(Key, Ballot)> {
@@ -253,6 +291,7 @@ impl Drive {
     }
     /// Begins the service of a blank drive; in words, why not.
     pub async fn adopt(&self, floor: Ballot, generation: u32) -> Result<(), String> {
+        self.refuse_unless_serving()?;
         self.handle.core.adopt(floor, generation).await
     }
     /// Lets it answer nothing until it is admitted: it may have been replaced while it was away.
@@ -272,6 +311,7 @@ impl Drive {
     }
     /// Remembers what others know of them, durably. In words, why not.
     pub async fn learn_heirs(&self, round: Ballot, heirs: &[Heir]) -> Result<(), String> {
+        self.refuse_unless_serving()?;
         let learned = self.handle.core.learn_heirs(round, heirs).await;
         learned.map_err(|answer| format!("{answer:?}"))
     }
@@ -290,7 +330,10 @@ impl Drive {
     }
     /// Puts a complete version in its place; its bytes come with it, or were staged.
     pub async fn fill(&self, key: Key, record: Record, filling: Filling) -> Answer {
-        self.handle.core.fill(key, record, filling).await
+        match self.refuse_unless_serving() {
+            Err(text) => Answer::Failed(text),
+            Ok(()) => self.handle.core.fill(key, record, filling).await,
+        }
     }
     /// How whole the drive is.
     pub fn heal_progress(&self) -> HealProgress {
@@ -298,11 +341,13 @@ impl Drive {
     }
     /// All keys of a dirty drive below `cursor` were filled. In words, why that could not be noted.
     pub async fn note_healed(&self, cursor: Key) -> Result<(), String> {
+        self.refuse_unless_serving()?;
         let noted = self.handle.core.note_healed(cursor).await;
         noted.map_err(|answer| format!("{answer:?}"))
     }
     /// All keys of a dirty drive were filled.
     pub async fn end_healing(&self) -> Result<(), String> {
+        self.refuse_unless_serving()?;
         let ended = self.handle.core.end_healing().await;
         ended.map_err(|answer| format!("{answer:?}"))
     }
@@ -330,7 +375,7 @@ impl Drive {
         let counters = &core.counters;
         DriveStatus {
             identity: self.identity(),
-            state: core.health.borrow().clone(),
+            state: core.state(),
             durability_class: core.storage.durability_class(),
             storage: core.storage.clone(),
             boot: self.boot(),
@@ -353,10 +398,13 @@ impl Drive {
             flush_latency: counters.flush_latency.snapshot(),
             memory: core.memory(),
             memory_waits: counters.memory_waits.get(),
+            rebuild: core.rebuilding.progress(),
         }
     }
     /// Writes pending marks and a clean-shutdown root; the drive answers `Failed` afterwards.
     pub async fn close(&self) {
-        self.handle.core.close().await;
+        if !self.handle.core.end_rebuild().await {
+            self.handle.core.close().await;
+        }
     }
 }

@@ -86,14 +86,16 @@ impl Core {
             .map_err(Stopped::Run)?;
         let (mut passed, mut pace) = (0, Pace::new(self, Work::Merge));
         while let Some(key) = cursor.key() {
-            let value = cursor.value();
+            let value = cursor.value_in_place();
             // Below the oldest run there is nothing that a removed key would have to hide.
             let bytes = key.len() + value.len();
             if !(is_bottom && value.is_empty()) {
-                writer.push(key, &value);
+                writer.push(key, value);
                 writer.write_out().await.map_err(|_| Stopped::Written)?;
             }
-            cursor.advance(&self.medium).await.map_err(Stopped::Run)?;
+            if !cursor.advance_at_once().map_err(Stopped::Run)? {
+                cursor.advance(&self.medium).await.map_err(Stopped::Run)?;
+            }
             passed += 1;
             // Read and written.
             pace.after(bytes * 2).await;

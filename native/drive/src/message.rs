@@ -1,6 +1,6 @@
 //! Requests to a drive and its answers: the messages of protocol.md section 3, as values. `peer` puts them on the wire.
 
-use crate::{Ballot, Coding, Key, Kind, Record, Space, Standing, Step, WriteId};
+use crate::{Ballot, Coding, Key, Kind, Record, ScanRows, Space, Standing, Step, WriteId};
 use bytes::Bytes;
 
 /// What a `Read` wants besides the list of versions.
@@ -182,7 +182,7 @@ pub enum Answer {
         dirty: Option<Ballot>,
     },
     Page {
-        rows: Vec<ScanRow>,
+        rows: ScanRows,
         covers: Covers,
         dirty: bool,
     },

@@ -1,5 +1,5 @@
 //! Looking at a drive that no node has open: what is on it, whether it is sound, its index made anew. All of them take the drive's
-//! lock, so a running node is never disturbed; only [`rebuild_index`] changes anything.
+//! lock, so a running node is never disturbed; only [`rebuild_index`] and [`rebuild_at_start`] change anything.
 
 use crate::core::Core;
 use crate::format::{ROOT_BYTES, ROOT_SLOTS, Root, Superblock, SuperblockError};
@@ -147,7 +147,15 @@ pub async fn verify(runtime: &Runtime, path: &Path) -> Result<Verification, Open
 /// Forgets every checkpoint and makes the index anew from the log, as a start does that finds no checkpoint; the drive counts a boot.
 /// Errors as of [`Drive::open`].
 pub async fn rebuild_index(runtime: &Runtime, path: &Path) -> Result<Rebuilt, OpenError> {
-    let options = stored_options(runtime, path).await?;
+    rebuild_index_within(runtime, path, INDEX_BYTES).await
+}
+
+/// The same with so much memory for the index: with little, rows are written out on the way.
+pub async fn rebuild_index_within(runtime: &Runtime, path: &Path, index_bytes: u64) -> Result<Rebuilt, OpenError> {
+    let options = DriveOptions {
+        index_bytes,
+        ..stored_options(runtime, path).await?
+    };
     order_rebuild(runtime, path, &options).await?;
     let drive = Drive::open(runtime, options).await?;
     let status = drive.status();
@@ -157,6 +165,12 @@ pub async fn rebuild_index(runtime: &Runtime, path: &Path) -> Result<Rebuilt, Op
         keys: status.keys,
         boot: status.boot,
     })
+}
+
+/// Lets the next start rebuild the index, beside the work of its node. Errors as of [`Drive::open`].
+pub async fn rebuild_at_start(runtime: &Runtime, path: &Path) -> Result<(), OpenError> {
+    let options = stored_options(runtime, path).await?;
+    order_rebuild(runtime, path, &options).await
 }
 
 /// Writes a root that says that the index is not to be trusted.

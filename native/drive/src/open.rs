@@ -8,12 +8,13 @@ use crate::cleaner::Cleaner;
 use crate::core::Core;
 use crate::counters::Counters;
 use crate::flush_gate::FlushGate;
-use crate::format::{AcceptorState, DriveSeed, STATE_RECORD_BYTES, Superblock, SuperblockError};
+use crate::format::{AcceptorState, DriveSeed, Root, STATE_RECORD_BYTES, Superblock, SuperblockError};
 use crate::home::{Contents, Home, SUPERBLOCK_COPIES, opening};
 use crate::index::Index;
 use crate::log::{Head, Log};
 use crate::medium::Medium;
-use crate::recovery::{RecoveredDrive, known_state, recover_drive};
+use crate::rebuilding::Rebuilding;
+use crate::recovery::{RecoveredDrive, from_checkpoint, from_log, known_state, recover_drive};
 use crate::replay::{next_state, unsettled};
 use crate::roots::Roots;
 use crate::settle::SWEEP_LENGTH;
@@ -37,24 +38,72 @@ pub struct Tuning {
     pub log_bytes_between_checkpoints: Option<u64>,
 }
 
+/// When a drive is given out whose index has to be rebuilt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Handover {
+    /// When it serves.
+    Whole,
+    /// When it is known who it is; it serves later.
+    Early,
+}
+
 /// Opens or formats, recovers, and starts the drive's tasks.
-pub(crate) async fn open(runtime: &Runtime, options: DriveOptions, tuning: Tuning) -> Result<Rc<Core>, OpenError> {
-    let (core, recovered, known) = recovered(runtime, &options, tuning).await?;
+pub(crate) async fn open(runtime: &Runtime, options: DriveOptions, tuning: Tuning, handover: Handover) -> Result<Rc<Core>, OpenError> {
+    let (core, found) = located(runtime, &options, tuning).await?;
+    let damaged = |text: String| OpenError::Damaged(format!("{}: {text}", options.path.display()));
+    match from_checkpoint(&core, &found).await.map_err(damaged)? {
+        Ok(recovered) => serve(&core, &options, &recovered, known_state(&found)).await?,
+        Err(refused) if handover == Handover::Whole => rebuild_and_serve(&core, &options, &found, refused).await?,
+        Err(refused) => {
+            let boot = known_state(&found).boot.saturating_add(1).max(options.boot_at_least);
+            core.rebuilding.begin(boot);
+            let rebuilt = core.clone();
+            runtime.spawn(async move {
+                let result = rebuild_and_serve(&rebuilt, &options, &found, refused).await;
+                if let Err(error) = &result {
+                    rebuilt.fail(error.text().to_owned());
+                }
+                rebuilt.rebuilding.end(result);
+            });
+            core.rebuilding.begun().await?;
+        }
+    }
+    Ok(core)
+}
+
+async fn rebuild_and_serve(core: &Rc<Core>, options: &DriveOptions, found: &[Root], refused: Vec<String>) -> Result<(), OpenError> {
+    let recovered = from_log(core, found, refused).await;
+    let recovered = recovered.map_err(|text| OpenError::Damaged(format!("{}: {text}", options.path.display())))?;
+    let told = core.rebuilding.boot().unwrap_or_default();
+    let options = DriveOptions {
+        boot_at_least: options.boot_at_least.max(told),
+        ..options.clone()
+    };
+    serve(core, &options, &recovered, known_state(found)).await
+}
+
+/// What was recovered is in memory: the drive begins its next run. `known`: what the newest root knows of the acceptor.
+async fn serve(core: &Rc<Core>, options: &DriveOptions, recovered: &RecoveredDrive, known: AcceptorState) -> Result<(), OpenError> {
+    if core.closed.get() {
+        return Err(OpenError::Unavailable("the drive is closed".to_owned()));
+    }
+    let runtime = &core.runtime;
     // What was read may lie in the device's cache alone: a write that failed, or whose writer died before it was told. The log goes on
     // behind it, so it must not go away any more.
     core.medium.flush().await.map_err(|error| opening(&options.path, &error))?;
-    *core.health.borrow_mut() = judge(&recovered);
-    let acceptor = next_state(runtime, &recovered.log, known, &options, !recovered.log.damage.is_empty());
+    *core.health.borrow_mut() = judge(recovered);
+    let acceptor = next_state(runtime, &recovered.log, known, options, !recovered.log.damage.is_empty());
     core.acceptor.set(acceptor);
     core.durable_bound.set(acceptor.bound_clock);
     core.highest_promise.set(acceptor.drive_floor);
     let segment_bytes = core.medium.geometry().segment_bytes;
     *core.log.borrow_mut() = Log::new(core.seed, segment_bytes, recovered.log.head, acceptor);
-    *core.unsettled.borrow_mut() = unsettled(&core.index.borrow(), runtime);
-    start(&core, &options.path, &recovered).await?;
+    let waiting = unsettled(core).await;
+    *core.unsettled.borrow_mut() = waiting.map_err(OpenError::Unavailable)?;
+    start(core, &options.path, recovered).await?;
     core.restore_progress().await;
     core.restore_succession().await;
-    Ok(core)
+    Ok(())
 }
 
 /// Opens or formats and recovers; nothing is written to a drive that was formatted before, but for a lost superblock copy. Also what
@@ -64,6 +113,14 @@ pub(crate) async fn recovered(
     options: &DriveOptions,
     tuning: Tuning,
 ) -> Result<(Rc<Core>, RecoveredDrive, AcceptorState), OpenError> {
+    let (core, found) = located(runtime, options, tuning).await?;
+    let recovered = recover_drive(&core, &found).await;
+    let recovered = recovered.map_err(|text| OpenError::Damaged(format!("{}: {text}", options.path.display())))?;
+    Ok((core, recovered, known_state(&found)))
+}
+
+/// Opens or formats: a drive of which nothing is known yet but who it is, and its roots, newest first.
+async fn located(runtime: &Runtime, options: &DriveOptions, tuning: Tuning) -> Result<(Rc<Core>, Vec<Root>), OpenError> {
     let (mut home, contents) = Home::open(runtime, options).await?;
     if contents == Contents::Blank {
         home = blank::format(runtime, home, options, tuning).await?;
@@ -76,9 +133,7 @@ pub(crate) async fn recovered(
     let roots = medium.home().roots().map_err(failed)?;
     let (roots, found) = Roots::open(roots, superblock.salt).await;
     let core = unopened(runtime, options, &tuning, superblock, medium, roots, storage);
-    let recovered = recover_drive(&core, &found).await;
-    let recovered = recovered.map_err(|text| OpenError::Damaged(format!("{}: {text}", options.path.display())))?;
-    Ok((core, recovered, known_state(&found)))
+    Ok((core, found))
 }
 
 /// A drive of which nothing is known yet but where it lies.
@@ -143,6 +198,7 @@ fn unopened(
         highest_record: Cell::default(),
         ailments: Ailments::default(),
         last_prepare_ms: Cell::new(0),
+        rebuilding: Rebuilding::default(),
         health: RefCell::new(DriveState::Healthy),
         closing: Cell::new(false),
         closed: Cell::new(false),
@@ -205,7 +261,8 @@ async fn start(core: &Rc<Core>, path: &Path, recovered: &RecoveredDrive) -> Resu
     core.runtime.spawn(core.clone().run_prewrite());
     if recovered.rebuilt || !follows || !recovered.refused.is_empty() {
         // What was hard to find shall not have to be found again.
-        let made = core.checkpoint().await;
+        let made = core.checkpoint_while_open().await;
+        let made = made.unwrap_or_else(|| Err("the drive is closed".to_owned()));
         made.map_err(|text| OpenError::Unavailable(format!("{}: no checkpoint can be made: {text}", path.display())))?;
     } else {
         core.write_root(false).await.map_err(|error| opening(path, &error))?;

@@ -18,6 +18,8 @@ use std::rc::Rc;
 
 /// Reads of the runs.
 const READ_BYTES: usize = 256 << 10;
+/// Rows in memory looked at in one step.
+const STEP_ROWS: usize = 64;
 
 /// Gathers rows; knows nothing of space but what might be in use.
 struct Gatherer {
@@ -33,7 +35,11 @@ struct Gatherer {
 }
 
 impl Replay for Gatherer {
+    fn survey(&mut self, segments: usize, boot: u32) {
+        self.core.rebuilding.note_survey(segments, boot);
+    }
     fn enter(&mut self, segment: u32, generation: u64) {
+        self.core.rebuilding.note_segment();
         self.segments.insert(segment, (generation, 0));
     }
     async fn batch(&mut self, records: Vec<(LogRecord<'_>, Found)>) -> Result<(), String> {
@@ -54,6 +60,7 @@ impl Replay for Gatherer {
             load_rows(&self.core, records.iter().map(|(record, _)| record.key())).await?;
         }
         for (record, found) in records {
+            self.core.rebuild_step().await?;
             if self.spills {
                 load_row(&self.core, &record.key()).await?;
             }
@@ -146,9 +153,7 @@ async fn count(core: &Rc<Core>, gatherer: &Gatherer) -> Result<Vec<String>, Stri
 
 /// Shows every row, whether in memory or not, in no particular order; in words, what cannot be read. Nobody may change any meanwhile.
 pub(crate) async fn walk_rows(core: &Rc<Core>, mut visit: impl FnMut(&Key, &Row)) -> Result<(), String> {
-    for (key, row) in core.index.borrow().rows() {
-        visit(key, row);
-    }
+    walk_resident_rows(core, &mut visit).await?;
     let in_words = |error: RunError| error.to_string();
     let runs = core.index.borrow().runs();
     let mut cursor = MergeCursor::seek(&runs, &core.medium, &[], READ_BYTES).await.map_err(in_words)?;
@@ -162,8 +167,29 @@ pub(crate) async fn walk_rows(core: &Rc<Core>, mut visit: impl FnMut(&Key, &Row)
             visit(&key, &row);
         }
         cursor.advance(&core.medium).await.map_err(in_words)?;
+        core.rebuild_step().await?;
     }
     Ok(())
+}
+
+/// The same of the rows in memory, in order.
+pub(crate) async fn walk_resident_rows(core: &Rc<Core>, mut visit: impl FnMut(&Key, &Row)) -> Result<(), String> {
+    let mut last: Option<Key> = None;
+    loop {
+        {
+            let index = core.index.borrow();
+            let mut seen = None;
+            for (key, row) in index.rows_behind(last.as_ref()).take(STEP_ROWS) {
+                visit(key, row);
+                seen = Some(key.clone());
+            }
+            last = seen;
+        }
+        if last.is_none() {
+            return Ok(());
+        }
+        core.rebuild_step().await?;
+    }
 }
 
 /// Space that rows refer to.

@@ -32,14 +32,16 @@ pub(crate) struct RecoveredDrive {
 /// Recovers rows, space and checkpoints of a fresh `core`, whose log is not touched. `roots`: newest first, at least one. In words,
 /// why nothing could be recovered.
 pub(crate) async fn recover_drive(core: &Rc<Core>, roots: &[Root]) -> Result<RecoveredDrive, String> {
+    match from_checkpoint(core, roots).await? {
+        Ok(recovered) => Ok(recovered),
+        Err(refused) => from_log(core, roots, refused).await,
+    }
+}
+
+/// The same from the newest checkpoint that is whole. `Ok(Err)`: there is none, and why not of each; the log has to be read.
+pub(crate) async fn from_checkpoint(core: &Rc<Core>, roots: &[Root]) -> Result<Result<RecoveredDrive, Vec<String>>, String> {
     let mut refused = Vec::new();
-    let Some(newest) = roots.first() else {
-        return Err("no root is readable".to_owned());
-    };
-    let ends_early = |log: &Recovered| {
-        let last = log.head.sequence;
-        (last < newest.last_sequence).then(|| format!("the log ends with batch {last}, but batch {} was durable", newest.last_sequence))
-    };
+    let newest = newest_of(roots)?;
     // Behind an older checkpoint segments of the log may be used again, which looks like damage; the log as a whole tells what is.
     let overwritten = |log: &Recovered, tried: usize| log.damage.first().filter(|_| tried > 1).cloned();
     let mut tried: Vec<&Option<ManifestPlace>> = Vec::new();
@@ -57,10 +59,10 @@ pub(crate) async fn recover_drive(core: &Rc<Core>, roots: &[Root]) -> Result<Rec
             tried.push(&root.manifest);
             core.forget_recovered();
             match from_root(core, root).await {
-                Ok(log) => match ends_early(&log).or_else(|| overwritten(&log, tried.len())) {
+                Ok(log) => match ends_early(&log, newest).or_else(|| overwritten(&log, tried.len())) {
                     None => {
                         let rebuilt = false;
-                        return Ok(RecoveredDrive { log, refused, rebuilt });
+                        return Ok(Ok(RecoveredDrive { log, refused, rebuilt }));
                     }
                     Some(text) => refused.push(text),
                 },
@@ -68,17 +70,32 @@ pub(crate) async fn recover_drive(core: &Rc<Core>, roots: &[Root]) -> Result<Rec
             }
         }
     }
+    Ok(Err(refused))
+}
+
+/// The same from all that the log ever said. `refused`: why not from a checkpoint.
+pub(crate) async fn from_log(core: &Rc<Core>, roots: &[Root], refused: Vec<String>) -> Result<RecoveredDrive, String> {
+    let newest = newest_of(roots)?;
     core.forget_recovered();
     let mut log = rebuild(core, newest.state).await?;
     if log.segments == 0 && newest.last_sequence > 0 {
         return Err(format!("the log is gone; batch {} had been written", newest.last_sequence));
     }
-    log.damage.extend(ends_early(&log));
+    log.damage.extend(ends_early(&log, newest));
     Ok(RecoveredDrive {
         log,
         refused,
         rebuilt: true,
     })
+}
+
+fn newest_of(roots: &[Root]) -> Result<&Root, String> {
+    roots.first().ok_or_else(|| "no root is readable".to_owned())
+}
+
+fn ends_early(log: &Recovered, newest: &Root) -> Option<String> {
+    let last = log.head.sequence;
+    (last < newest.last_sequence).then(|| format!("the log ends with batch {last}, but batch {} was durable", newest.last_sequence))
 }
 
 impl Core {

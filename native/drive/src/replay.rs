@@ -5,6 +5,7 @@ use crate::entry::Entry;
 use crate::format::{AcceptorState, LogRecord, MarkKind, RecordType, StoredMark, StoredRecord, mark_bytes};
 use crate::index::{Index, shared_extents};
 use crate::log::{Found, Recovered, Replay};
+use crate::rebuild::walk_resident_rows;
 use crate::row::{CLOCK_LIMIT_MS, Row};
 use crate::sabotage::{Sabotage, is_planted};
 use crate::space::{Extent, ExtentRegistry, ExtentSet, Ledger, Place};
@@ -236,16 +237,17 @@ pub(crate) fn next_state(
     }
 }
 
-/// Records that nobody said to be complete; their age begins anew.
-pub(crate) fn unsettled(index: &Index, runtime: &Runtime) -> VecDeque<Weak<Entry>> {
-    let now = runtime.now();
+/// Records that nobody said to be complete; their age begins anew. In words, why the drive is not to start any more.
+pub(crate) async fn unsettled(core: &Rc<Core>) -> Result<VecDeque<Weak<Entry>>, String> {
+    let now = core.runtime.now();
     let mut queue = VecDeque::new();
-    for (_, row) in index.rows() {
+    walk_resident_rows(core, |_, row| {
         for entry in row.entries().iter().filter(|entry| Some(entry.head.ballot) > row.stable()) {
             entry.since.set(now);
             entry.queued.set(true);
             queue.push_back(Rc::downgrade(entry));
         }
-    }
-    queue
+    })
+    .await?;
+    Ok(queue)
 }

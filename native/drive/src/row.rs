@@ -3,7 +3,7 @@
 use crate::entry::Entry;
 use crate::sabotage::{Sabotage, is_planted};
 use crate::space::Place;
-use crate::{Ballot, KeyState, WriteId};
+use crate::{Ballot, KeyState, WriteId, told};
 use std::ops::RangeInclusive;
 use std::rc::Rc;
 
@@ -240,6 +240,16 @@ impl Row {
             dirty,
             floor: self.floor.max(drive_floor),
         }
+    }
+}
+
+impl Row {
+    /// Appends what an answer says of the key, durable records alone.
+    pub fn put_state(&self, bytes: &mut Vec<u8>, drive_floor: Ballot, dirty: Option<Ballot>) {
+        let told = || self.entries.iter().rev().filter(|entry| entry.is_durable());
+        told::put_count(bytes, told().count());
+        told().for_each(|entry| told::put_head(bytes, &entry.head));
+        told::put_state_end(bytes, self.stable, dirty, self.floor.max(drive_floor));
     }
 }
 

@@ -5,21 +5,19 @@
 //! it is laid over. If a checkpoint's run was installed meanwhile, what was read may be old, and the piece is read again.
 
 use crate::core::Core;
-use crate::index::{MergeCursor, RunError, decode_state, encode_key, name_in};
+use crate::index::{Piece, RunError, encode_key, name_in, put_stored_state, range_end};
 use crate::row::Row;
-use crate::{Answer, Covers, Key, ScanRow, Space};
+use crate::scan_rows::RowPacker;
+use crate::{Answer, Covers, Key, Space};
 use bytes::Bytes;
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::{hint, iter};
 
 /// An answer holds about this much at most; the asker goes on where it ends.
 const ANSWER_LIMIT_BYTES: usize = 1 << 20;
-/// What a record's head costs in an answer beside its metadata.
-const HEAD_BYTES: usize = 160;
-/// Most bytes of one read of a run.
-const READ_LIMIT_BYTES: usize = 128 << 10;
-/// Rows are read and laid over in pieces of at most so many.
+/// What a row is likely to take in an answer.
+const ROW_BYTES: usize = 208;
+/// Rows are read and laid over in pieces of at most so many; those of one piece are told as they are at one instant.
 const PIECE_ROWS: usize = 1024;
 /// Rows in memory that are looked up together.
 const ROWS_AHEAD: usize = 32;
@@ -28,36 +26,45 @@ const ROWS_AHEAD: usize = 32;
 struct Span {
     bucket: u64,
     space: Space,
-    prefix: Bytes,
-    limit: usize,
+    /// Where its keys end, as the runs sort them.
+    to: Vec<u8>,
 }
 
-/// Rows that the runs have in a piece of the range.
-struct Piece {
-    names: Bytes,
-    /// Where each name lies in `names`, and the row's bytes.
-    rows: Vec<(Range<usize>, Bytes)>,
-    /// The first name behind the piece; `None`: it reaches to the end of the range.
-    end: Option<Bytes>,
+impl Span {
+    /// The name in a key of the span; `None` behind the space.
+    fn name_in<'key>(&self, key: &'key [u8]) -> Option<&'key [u8]> {
+        name_in(key, self.bucket, self.space)
+    }
 }
 
 /// The answer so far.
-#[derive(Default)]
 struct Page {
-    rows: Vec<ScanRow>,
-    bytes: usize,
+    rows: RowPacker,
+    limit: usize,
     full: bool,
 }
 
 impl Page {
-    fn push(&mut self, row: ScanRow, limit: usize) {
-        if self.rows.len() >= limit || self.bytes >= ANSWER_LIMIT_BYTES {
-            self.full = true;
-            return;
+    fn new(limit: usize) -> Page {
+        Page {
+            rows: RowPacker::with_capacity(limit.min(PIECE_ROWS) * ROW_BYTES),
+            limit,
+            full: false,
         }
-        let heads = row.state.records.iter().map(|head| HEAD_BYTES + head.metadata.len());
-        self.bytes += row.name.len() + heads.sum::<usize>();
-        self.rows.push(row);
+    }
+    /// Adds a row, if there is still room for it; `put` appends its state, or says that there is none.
+    fn push(&mut self, name: &[u8], put: impl FnOnce(&mut Vec<u8>) -> Option<bool>) -> Option<()> {
+        let bytes = self.rows.bytes();
+        self.rows.begin(name);
+        let is_there = put(self.rows.state())?;
+        let full = self.rows.len() >= self.limit || bytes >= ANSWER_LIMIT_BYTES;
+        if is_there && !full {
+            self.rows.end();
+        } else {
+            self.rows.undo();
+            self.full |= is_there;
+        }
+        Some(())
     }
 }
 
@@ -79,125 +86,91 @@ fn looked_up_ahead<'row>(mut rows: impl Iterator<Item = (&'row Key, &'row Row)>)
 impl Core {
     /// Rows with a durable record, names from `from` on that start with `prefix`, in order.
     pub async fn scan(&self, bucket: u64, space: Space, prefix: Bytes, from: Bytes, limit: u32) -> Answer {
-        let mut from = from.max(prefix.clone());
-        let limit = limit.max(1) as usize;
         let span = Span {
             bucket,
             space,
-            prefix,
-            limit,
+            to: range_end(bucket, space, &prefix),
         };
-        let mut page = Page::default();
+        let mut from = from.max(prefix);
+        let mut page = Page::new(limit.max(1) as usize);
         loop {
-            let generation = self.index.borrow().generation();
-            let piece = match self.read_piece(&span, &from, limit - page.rows.len().min(limit) + 1).await {
+            let (runs, generation) = {
+                let index = self.index.borrow();
+                (index.runs(), index.generation())
+            };
+            let start = encode_key(&Key {
+                bucket,
+                space,
+                name: from.clone(),
+            });
+            // One more, to see whether there is one.
+            let wanted = (page.limit.saturating_sub(page.rows.len()) + 1).min(PIECE_ROWS);
+            let piece = match Piece::read(&runs, &self.medium, &start, &span.to, wanted).await {
                 Ok(piece) => piece,
                 Err(error) => return self.index_failed(&error),
             };
             if self.index.borrow().generation() != generation {
                 continue;
             }
-            if let Err(error) = self.lay_over(&span, &from, &piece, &mut page) {
+            let end = piece.end.as_deref().unwrap_or(&span.to);
+            let end = span.name_in(end).map(Bytes::copy_from_slice);
+            if let Err(error) = self.lay_over(&span, (&from, end.as_ref()), &piece, &mut page) {
                 return self.index_failed(&error);
             }
-            match piece.end {
-                Some(end) if !page.full => from = end,
-                _ => break,
+            match end.filter(|_| piece.end.is_some() && !page.full) {
+                Some(end) => from = end,
+                None => break,
             }
         }
-        let covers = match page.rows.last().filter(|_| page.full) {
-            Some(last) => Covers::UpTo(last.name.clone()),
-            None => Covers::End,
+        let covers = if page.full {
+            Covers::UpTo(Bytes::copy_from_slice(page.rows.last_name()))
+        } else {
+            Covers::End
         };
-        let dirty = self.is_dirty_in(
-            bucket,
-            space,
-            match &covers {
-                Covers::End => None,
-                Covers::UpTo(name) => Some(name),
-            },
-        );
+        let to = match &covers {
+            Covers::End => None,
+            Covers::UpTo(name) => Some(name),
+        };
+        let dirty = self.is_dirty_in(bucket, space, to);
         Answer::Page {
-            rows: page.rows,
+            rows: page.rows.finish(),
             covers,
             dirty,
         }
     }
 
-    /// Rows of the runs from `from` on, about `wanted`.
-    async fn read_piece(&self, span: &Span, from: &Bytes, wanted: usize) -> Result<Piece, RunError> {
-        let runs = self.index.borrow().runs();
-        let start = encode_key(&Key {
-            bucket: span.bucket,
-            space: span.space,
-            name: from.clone(),
-        });
-        let mut cursor = MergeCursor::seek(&runs, &self.medium, &start, READ_LIMIT_BYTES).await?;
-        let (mut names, mut rows, mut bytes) = (Vec::new(), Vec::new(), 0);
-        let mut end = None;
-        while let Some(name) = cursor.key().and_then(|key| name_in(key, span.bucket, span.space)) {
-            if !name.starts_with(&span.prefix) {
-                break;
-            }
-            if rows.len() >= wanted.min(PIECE_ROWS) || bytes >= ANSWER_LIMIT_BYTES {
-                end = Some(Bytes::copy_from_slice(name));
-                break;
-            }
-            let start = names.len();
-            names.extend_from_slice(name);
-            let value = cursor.value();
-            bytes += value.len();
-            rows.push((start..names.len(), value));
-            cursor.advance(&self.medium).await?;
-        }
-        Ok(Piece {
-            names: names.into(),
-            rows,
-            end,
-        })
-    }
-
-    /// Adds the piece to the page, with what memory says of its range over it.
-    fn lay_over(&self, span: &Span, from: &Bytes, piece: &Piece, page: &mut Page) -> Result<(), RunError> {
-        let acceptor = self.acceptor.get();
+    /// Adds the piece, which reaches from a name to another, to the page, with what memory says of its range over it.
+    fn lay_over(&self, span: &Span, (from, end): (&Bytes, Option<&Bytes>), piece: &Piece, page: &mut Page) -> Result<(), RunError> {
+        let (bucket, space) = (span.bucket, span.space);
+        let drive_floor = self.acceptor.get().drive_floor;
         let index = self.index.borrow();
-        let before_end = |name: &Bytes| piece.end.as_ref().is_none_or(|end| name < end);
-        let resident = index
-            .range(span.bucket, span.space, from)
-            .take_while(|(key, _)| key.name.starts_with(&span.prefix) && before_end(&key.name));
-        let mut resident = looked_up_ahead(resident).peekable();
-        let mut stored = piece.rows.iter().peekable();
+        let changed = index.changed_range((bucket, space), from, end);
+        let mut changed = looked_up_ahead(changed).peekable();
+        let stored = piece.rows().filter_map(|(key, value)| Some((span.name_in(key)?, value)));
+        let mut stored = stored.peekable();
         while !page.full {
-            let name_of = |range: &Range<usize>| piece.names.get(range.clone()).unwrap_or_default();
-            let next_stored = stored.peek().map(|(range, _)| name_of(range));
-            let next_resident = resident.peek().map(|(key, _)| &key.name[..]);
-            let use_resident = match (next_stored, next_resident) {
+            let use_changed = match (stored.peek(), changed.peek()) {
                 (None, None) => break,
-                (Some(stored), Some(resident)) => resident <= stored,
+                (Some((stored, _)), Some((changed, _))) => changed.name[..] <= **stored,
                 (None, Some(_)) => true,
                 (Some(_), None) => false,
             };
-            if use_resident {
-                if next_stored == next_resident {
-                    stored.next();
-                }
-                let Some((key, row)) = resident.next() else { break };
+            if use_changed {
+                let Some((key, row)) = changed.next() else { break };
+                stored.next_if(|(name, _)| *name == &key.name[..]);
                 if row.newest().is_some() {
-                    let state = row.state(acceptor.drive_floor, self.dirty_of(key), false);
-                    let name = key.name.clone();
-                    page.push(ScanRow { name, state }, span.limit);
+                    let dirty = self.dirty_of(key);
+                    page.push(&key.name, |state| {
+                        row.put_state(state, drive_floor, dirty);
+                        Some(true)
+                    });
                 }
                 continue;
             }
-            let Some((range, value)) = stored.next() else { break };
-            let name = piece.names.slice(range.clone());
-            let dirty = self.dirty_of_name(span.bucket, span.space, &name);
-            let state = decode_state(value, acceptor.drive_floor, dirty);
-            match state {
-                Some(Some(state)) => page.push(ScanRow { name, state }, span.limit),
-                Some(None) => {}
-                None => return Err(RunError::Damaged(format!("the row of '{}' makes no sense", name.escape_ascii()))),
-            }
+            let Some((name, value)) = stored.next() else { break };
+            let dirty = self.dirty_of_name(bucket, space, name);
+            let pushed = page.push(name, |state| put_stored_state(state, value, drive_floor, dirty));
+            pushed.ok_or_else(|| RunError::Damaged(format!("the row of '{}' makes no sense", name.escape_ascii())))?;
         }
         Ok(())
     }

@@ -51,6 +51,7 @@ impl AlignedBuffer {
         } else {
             bytes.as_ptr().addr().wrapping_neg() % ALIGNMENT_BYTES
         };
+        recycling::note(bytes.len() as i64);
         AlignedBuffer {
             bytes,
             start,
@@ -114,6 +115,7 @@ impl AlignedBuffer {
 
 impl Drop for AlignedBuffer {
     fn drop(&mut self) {
+        recycling::note(-(self.bytes.len() as i64));
         recycling::give(std::mem::take(&mut self.bytes));
     }
 }

@@ -26,6 +26,7 @@ pub use detached::DetachedSocket;
 pub use file::{Durability, File, FileInfo, OpenOptions};
 pub use limits::raise_open_files;
 pub use processor::{available_cores, pin_to_core, process_time, spawn_thread};
+pub use recycling::{BufferMemory, buffer_memory, keep_at_most};
 pub use runtime::{Elapsed, EngineKind, Instant, RemoteHandle, Runtime};
 pub use sim::{DeviceFaults, DurabilityClass, SimOptions, SimWorld};
 pub use socket::{Listener, Socket};

@@ -79,8 +79,13 @@ async fn tend(mut healer: Healer) {
     loop {
         healer.core.runtime.sleep(healer.options.pause).await;
         let status = healer.drive.status();
-        if matches!(status.state, DriveState::Failed(_)) {
-            healer.told(|status| status.reason = "the drive failed".to_owned());
+        let unfit = match status.state {
+            DriveState::Failed(_) => Some("the drive failed".to_owned()),
+            DriveState::Rebuilding(reason) => Some(reason),
+            DriveState::Healthy | DriveState::Suspect(_) => None,
+        };
+        if let Some(reason) = unfit {
+            healer.told(|status| status.reason = reason);
             continue;
         }
         let result = healer.step().await;

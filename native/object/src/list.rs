@@ -104,10 +104,11 @@ pub(crate) async fn walk(core: &Rc<Core>, bucket: BucketView, listing: &Listing<
         let share = (missing / cursors.len().max(1) * 5 / 4 + LEAST_ROWS)
             .min(missing.max(LEAST_ROWS))
             .min(MOST_ROWS);
-        let hungry = cursors
+        let hungry: Vec<_> = cursors
             .iter_mut()
             .filter(|cursor| cursor.is_hungry())
-            .map(|cursor| cursor.fill(share));
+            .map(|cursor| cursor.fill(share))
+            .collect();
         for result in futures_util::future::join_all(hungry).await {
             match result {
                 Ok(()) => {}

@@ -4,7 +4,8 @@
 //! may be looked at. Equal answers alone prove nothing; a version that cannot be decoded is never skipped for that reason.
 
 use crate::quorum::Quorum;
-use openlake_drive::{Ballot, Head, KeyState};
+use openlake_drive::told::HeadView;
+use openlake_drive::{Ballot, Head, KeyState, RowView};
 use std::borrow::Borrow;
 
 /// Slots as bits: bit s is slot s.
@@ -99,6 +100,32 @@ pub fn scan<State: Borrow<KeyState>>(quorum: Quorum, answers: &[(u8, State)]) ->
     } else {
         Finding::Absent
     }
+}
+
+/// The outcome at first sight, as most keys of a list allow it: every answer shows at most one version, and one of those that show the newest
+/// knows it to be complete. So it is complete, and this is its head as the last of them shows it, with that row and its place in `answers`.
+/// `None`: [`scan`] has to tell.
+pub fn newest_known<'page>(quorum: Quorum, answers: &[(u8, Option<RowView<'page>>)]) -> Option<(usize, RowView<'page>, HeadView<'page>)> {
+    if quorum.slots().saturating_sub(answers.len()) >= quorum.write() {
+        return None;
+    }
+    let mut newest: Option<(Ballot, usize, RowView<'page>, HeadView<'page>)> = None;
+    let mut marked = false;
+    for (number, (_, row)) in answers.iter().enumerate() {
+        let Some(row) = row else { continue };
+        if row.state.dirty.is_some() || row.state.count() > 1 {
+            return None;
+        }
+        let Some(head) = row.state.newest() else { continue };
+        let ballot = head.ballot();
+        let before = newest.map_or(Ballot::ZERO, |(ballot, ..)| ballot);
+        if newest.is_none() || ballot >= before {
+            marked = (marked && ballot == before) || row.state.stable == Some(ballot);
+            newest = Some((ballot, number, *row, head));
+        }
+    }
+    let (_, number, row, head) = newest.filter(|_| marked)?;
+    Some((number, row, head))
 }
 
 /// The newest ballot in the answers below `below`.

@@ -5,20 +5,19 @@
 
 use crate::StoreError;
 use crate::operation::Operation;
-use crate::scan::{Finding, SlotMask, bit, scan};
+use crate::scan::{Finding, SlotMask, bit, newest_known, scan};
 use crate::settle::settle;
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::FutureExt;
 use futures_util::StreamExt;
 use futures_util::future::{Either, LocalBoxFuture, select};
 use futures_util::stream::{self, FuturesUnordered};
-use openlake_drive::{Answer, Covers, Head, Key, KeyState, Kind, Request, ScanRow};
+use openlake_drive::{Answer, Covers, Head, Key, KeyState, Kind, Request, RowView, ScanRows};
 use openlake_peer::CallError;
 use std::collections::{BTreeMap, VecDeque};
 use std::iter::Peekable;
 use std::pin::pin;
 use std::rc::Rc;
-use std::vec;
 
 /// Keys settled at the same time.
 const SETTLE_PARALLEL: usize = 8;
@@ -53,40 +52,38 @@ pub(crate) struct SetCursor {
 /// One drive's page.
 struct Page {
     slot: u8,
-    rows: Vec<ScanRow>,
+    rows: ScanRows,
     covers: Covers,
 }
 
+/// What a drive says of a key; none of them: nothing.
+type Told<'page> = (u8, Option<RowView<'page>>);
+
 /// The rows of several drives' pages, key by key in order.
-struct MergedRows {
-    pages: Vec<(u8, Peekable<vec::IntoIter<ScanRow>>)>,
+struct MergedRows<'pages, Rows: Iterator<Item = RowView<'pages>>> {
+    pages: Vec<(u8, Peekable<Rows>)>,
 }
 
-impl MergedRows {
-    fn new(pages: Vec<Page>) -> MergedRows {
-        let sorted = |mut page: Page| {
-            // Drives answer in order; this only makes sure of it.
-            if !page.rows.is_sorted_by(|one, other| one.name < other.name) {
-                page.rows.sort_by(|one, other| one.name.cmp(&other.name));
-                page.rows.dedup_by(|one, other| one.name == other.name);
-            }
-            (page.slot, page.rows.into_iter().peekable())
-        };
-        MergedRows {
-            pages: pages.into_iter().map(sorted).collect(),
-        }
-    }
-    /// The smallest name left, and what every drive says of it in `answers`; one without a row of it says "nothing".
-    fn next(&mut self, answers: &mut Vec<(u8, KeyState)>) -> Option<Bytes> {
-        let names = self.pages.iter_mut().filter_map(|(_, rows)| rows.peek().map(|row| &row.name));
-        let name = names.min()?.clone();
+impl<'pages, Rows: Iterator<Item = RowView<'pages>>> MergedRows<'pages, Rows> {
+    /// The smallest name left, and what every drive says of it in `answers`, in the order of the pages.
+    fn next(&mut self, answers: &mut Vec<Told<'pages>>) -> Option<&'pages [u8]> {
+        let names = self.pages.iter_mut().filter_map(|(_, rows)| rows.peek().map(|row| row.name));
+        let name = names.min()?;
         answers.clear();
         for (slot, rows) in &mut self.pages {
-            let row = rows.next_if(|row| row.name == name);
-            answers.push((*slot, row.map(|row| row.state).unwrap_or_default()));
+            answers.push((*slot, rows.next_if(|row| row.name == name)));
         }
         Some(name)
     }
+}
+
+/// The same as values of their own.
+fn to_states(answers: &[Told<'_>]) -> Vec<(u8, KeyState)> {
+    let state = |row: &RowView<'_>| row.state.to_state(Bytes::copy_from_slice);
+    answers
+        .iter()
+        .map(|(slot, row)| (*slot, row.as_ref().map(state).unwrap_or_default()))
+        .collect()
 }
 
 type Reply = LocalBoxFuture<'static, (u8, Result<Answer, CallError>)>;
@@ -162,21 +159,33 @@ impl SetCursor {
                 .unavailable("list: a drive covers less than nothing of what it was asked for"));
         }
         let asked: Vec<u8> = pages.iter().map(|page| page.slot).collect();
-        let mut rows = MergedRows::new(pages);
-        let mut answers: Vec<(u8, KeyState)> = Vec::with_capacity(asked.len());
+        let mut rows = MergedRows {
+            pages: pages.iter().map(|page| (page.slot, page.rows.iter().peekable())).collect(),
+        };
+        let mut answers: Vec<Told<'_>> = Vec::with_capacity(asked.len());
         let mut open: BTreeMap<Bytes, Vec<(u8, KeyState)>> = BTreeMap::new();
         let mut judged: Vec<(Bytes, Head)> = Vec::with_capacity(limit);
         while let Some(name) = rows.next(&mut answers) {
-            if cover.as_ref().is_some_and(|cover| name > *cover) {
+            if cover.as_ref().is_some_and(|cover| name > &cover[..]) {
                 break;
             }
-            if name < self.from || !name.starts_with(&self.prefix) {
+            if name < &self.from[..] || !name.starts_with(&self.prefix) {
                 continue;
             }
-            match scan(self.operation.quorum, &answers) {
+            if let Some((page, row, head)) = newest_known(self.operation.quorum, &answers) {
+                if head.kind() == Kind::Data
+                    && let Some(Page { rows, .. }) = pages.get(page)
+                {
+                    judged.push((rows.share(row.name), head.to_head(rows.share(head.metadata()))));
+                }
+                continue;
+            }
+            let states = to_states(&answers);
+            let name = Bytes::copy_from_slice(name);
+            match scan(self.operation.quorum, &states) {
                 Finding::Complete(found) if found.head.kind == Kind::Data => judged.push((name, found.head)),
                 Finding::Complete(_) | Finding::Absent => {}
-                Finding::Possible(_) | Finding::TooFew => drop(open.insert(name, std::mem::take(&mut answers))),
+                Finding::Possible(_) | Finding::TooFew => drop(open.insert(name, states)),
             }
         }
         if !open.is_empty() {
@@ -188,7 +197,11 @@ impl SetCursor {
             self.ready.extend(judged.into_iter().take_while(|(judged, _)| judged < name));
             return Ok(());
         }
-        self.ready.extend(judged);
+        if self.ready.is_empty() {
+            self.ready = judged.into();
+        } else {
+            self.ready.extend(judged);
+        }
         match cover {
             None => self.ended = true,
             Some(cover) => self.from = after(&cover),
@@ -279,9 +292,9 @@ impl SetCursor {
                 Covers::End => last.clone(),
                 Covers::UpTo(name) => name,
             };
-            for row in rows {
-                if let Some(answers) = open.get_mut(&row.name) {
-                    answers.push((slot, row.state));
+            for row in rows.iter() {
+                if let Some(answers) = open.get_mut(row.name) {
+                    answers.push((slot, row.state.to_state(Bytes::copy_from_slice)));
                 }
             }
             if !dirty {

@@ -1,13 +1,18 @@
-//! CPU per remote request: two nodes on one thread, so that the time per request is the CPU of both ends together.
+//! CPU per remote request, without and with TLS: both ends in one process, whose CPU time is measured, so that a busy machine matters little.
 //!
 //! `cargo bench -p openlake-peer --bench round_trip`
 
+#[path = "../tests/mesh/authority.rs"]
+#[allow(dead_code)]
+mod authority;
+
+use authority::{Authority, ready};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use openlake_drive::{Answer, Ballot, Key, KeyState, Request, Space, Want, WriteId};
-use openlake_io::{EngineKind, Runtime};
+use openlake_io::{EngineKind, Runtime, process_time};
 use openlake_peer::{
-    Answering, Clock, ClusterLayout, Fences, LocalDrive, Mesh, MeshOptions, NodeAddress, SetLayout, SlotId, SlotPlace, SlotServer,
+    Answering, Clock, ClusterLayout, Fences, LocalDrive, Mesh, MeshOptions, NodeAddress, PeerTls, SetLayout, SlotId, SlotPlace, SlotServer,
 };
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -57,7 +62,7 @@ fn layout(addresses: &[SocketAddr]) -> Arc<ClusterLayout> {
     })
 }
 
-fn node(runtime: &Runtime, id: u32) -> Mesh {
+fn node(runtime: &Runtime, id: u32, tls: Option<PeerTls>) -> Mesh {
     let options = MeshOptions {
         cluster: [0; 16],
         node: id,
@@ -65,6 +70,7 @@ fn node(runtime: &Runtime, id: u32) -> Mesh {
         versions: openlake_peer::Versions::SPOKEN,
         budget_bytes: openlake_peer::DEFAULT_BUDGET_BYTES,
         secrets: vec![b"secret".to_vec()],
+        tls,
         layout: layout(&[]),
         clock: Arc::new(Clock::default()),
         fences: Arc::new(Fences::default()),
@@ -81,12 +87,17 @@ fn node(runtime: &Runtime, id: u32) -> Mesh {
 fn main() {
     for kind in [EngineKind::Poll, EngineKind::Uring] {
         let Ok(runtime) = Runtime::new(kind) else { continue };
-        runtime.run(measure(&runtime, kind));
+        let tls = ready(&Authority::new().certify(&["127.0.0.1"]));
+        // In turns, so that both see the same machine.
+        for _ in 0..2 {
+            runtime.run(measure(&runtime, &format!("{kind:?}"), None));
+            runtime.run(measure(&runtime, &format!("{kind:?} with TLS"), tls.clone()));
+        }
     }
 }
 
-async fn measure(runtime: &Runtime, kind: EngineKind) {
-    let meshes = [node(runtime, 1), node(runtime, 2)];
+async fn measure(runtime: &Runtime, kind: &str, tls: Option<PeerTls>) {
+    let meshes = [1, 2].map(|id| node(runtime, id, tls.clone()));
     let addresses: Vec<SocketAddr> = meshes.iter().filter_map(Mesh::local_address).collect();
     meshes
         .iter()
@@ -103,13 +114,13 @@ async fn measure(runtime: &Runtime, kind: EngineKind) {
     for (name, target) in [("local", 0), ("remote", 1)] {
         for together in [1, 16, 128] {
             let rounds = 64_000 / together;
-            let start = runtime.now();
+            let start = process_time();
             for _ in 0..rounds {
                 let calls = (0..together).map(|_| meshes[0].call(slot(target), None, read.clone(), Duration::from_secs(5)));
                 assert!(join_all(calls).await.iter().all(Result::is_ok));
             }
-            let each = (runtime.now().0 - start.0) as f64 / (rounds * together) as f64 / 1000.0;
-            println!("{kind:?}: {name} read, {together} at a time: {each:.2} us each");
+            let each = (process_time() - start).as_secs_f64() * 1e6 / (rounds * together) as f64;
+            println!("{kind}: {name} read, {together} at a time: {each:.2} us each");
         }
     }
     let bytes = Bytes::from(vec![7; 1 << 20]);
@@ -121,12 +132,12 @@ async fn measure(runtime: &Runtime, kind: EngineKind) {
         offset: 0,
         bytes,
     };
-    let start = runtime.now();
+    let start = process_time();
     for _ in 0..100 {
         let calls = (0..4).map(|_| meshes[0].call(slot(1), None, stage.clone(), Duration::from_secs(5)));
         assert!(join_all(calls).await.iter().all(Result::is_ok));
     }
-    let each = (runtime.now().0 - start.0) as f64 / 400.0 / 1000.0;
-    println!("{kind:?}: stage of 1 MiB, 4 at a time: {each:.1} us each");
+    let each = (process_time() - start).as_secs_f64() * 1e6 / 400.0;
+    println!("{kind}: stage of 1 MiB, 4 at a time: {each:.1} us each");
     meshes.iter().for_each(Mesh::shutdown);
 }

@@ -43,6 +43,8 @@ pub enum NodeAnswer {
 pub struct PeerStatus {
     pub node: u32,
     pub connected: bool,
+    /// The connection runs over TLS.
+    pub encrypted: bool,
     /// Why not, or the last refusal.
     pub reason: String,
     pub round_trip_us: u64,

@@ -9,8 +9,9 @@
 //!   linked                                <-  ready  credit
 //! ```
 //! Instead of the next message either side may send `refused` with a reason that names both, and close. A proof is
-//! HMAC-SHA-256(secret, label, 1, hello, welcome without its proof); the label differs by side, so that no proof can be
-//! reflected. It covers both nonces, node ids, boot numbers, the cluster id and the layouts.
+//! HMAC-SHA-256(secret, label, 1, hello, welcome without its proof, TLS session); the label differs by side, so that no proof can be
+//! reflected. It covers both nonces, node ids, boot numbers, the cluster id and the layouts, and with TLS the session and both
+//! certificates, so that no proof can be passed on into another session.
 
 mod judge;
 mod message;
@@ -19,15 +20,19 @@ mod proof;
 mod tests;
 mod versions;
 
+pub use judge::describe_stranger;
 pub use message::{Confirm, Hello, Ready, Refused, Welcome};
 pub use proof::{key_id, prove};
 pub use versions::Versions;
 
+use crate::NodeAddress;
 use crate::codec::{Wire, Writer, decode_all};
-use crate::frame::{FrameError, FrameKind, HANDSHAKE_VERSION, HEADER_BYTES, Header};
+use crate::frame::{FrameError, FrameKind, HANDSHAKE_VERSION, HEADER_BYTES, Header, MAX_STRANGER_BYTES};
 use crate::incoming::{Incoming, ReceiveError, Received};
+use crate::stream::Stream;
+use crate::tls::{Channel, PeerTls};
 use bytes::Bytes;
-use openlake_io::{Runtime, Socket};
+use openlake_io::Runtime;
 use proof::Side;
 
 /// Longest reason shown of those that a peer sends, in characters.
@@ -47,8 +52,10 @@ pub struct Credentials {
     pub versions: Versions,
     /// The first signs as initiator, each is accepted as responder.
     pub secrets: Vec<Vec<u8>>,
-    /// Ids of all nodes of the layout.
-    pub nodes: Vec<u32>,
+    /// Links are made and taken by it; none: without TLS.
+    pub tls: Option<PeerTls>,
+    /// All nodes of the layout.
+    pub nodes: Vec<NodeAddress>,
 }
 
 /// Who the other side has proven to be, and how.
@@ -72,6 +79,17 @@ pub struct Refusal {
     pub reason: String,
     /// It is the other side that refused.
     pub is_theirs: bool,
+}
+
+impl Refusal {
+    /// Someone only looked whether the port is open: no news.
+    pub fn of_nobody() -> Refusal {
+        Refusal {
+            node: None,
+            reason: String::new(),
+            is_theirs: true,
+        }
+    }
 }
 
 /// Why a message of the handshake did not come.
@@ -98,12 +116,13 @@ impl NoMessage {
 /// Connects as initiator: links to node `wanted` by `secret`, or says why not. The caller bounds the time.
 pub async fn initiate(
     runtime: &Runtime,
-    socket: &Socket,
+    stream: &Stream,
     incoming: &mut Incoming,
     me: &Credentials,
     secret: &[u8],
     wanted: u32,
 ) -> Result<Peer, Refusal> {
+    let binding = stream.channel().map(Channel::binding);
     let mut nonce = [0; 32];
     runtime.fill_random(&mut nonce);
     let hello = Hello {
@@ -118,17 +137,17 @@ pub async fn initiate(
         versions: me.versions,
         later: Vec::new(),
     };
-    send(socket, FrameKind::Hello, &hello)
+    send(stream, FrameKind::Hello, &hello)
         .await
         .map_err(|error| refusal(wanted, error))?;
     let welcome: Welcome = expect(incoming, FrameKind::Welcome).await.map_err(|error| error.from(wanted))?;
-    if let Err(reason) = judge::welcome(me, &hello, &welcome, secret) {
+    if let Err(reason) = judge::welcome(me, &hello, &welcome, secret, binding) {
         // Best effort: it lets the other side's operator see the reason too.
-        let _ = send(socket, FrameKind::Refused, &Refused { reason: reason.clone() }).await;
+        let _ = send(stream, FrameKind::Refused, &Refused { reason: reason.clone() }).await;
         return Err(refusal(wanted, reason));
     }
-    let proof = prove(secret, Side::Initiator, &hello, &welcome);
-    send(socket, FrameKind::Confirm, &Confirm { proof })
+    let proof = prove(secret, Side::Initiator, &hello, &welcome, binding);
+    send(stream, FrameKind::Confirm, &Confirm { proof })
         .await
         .map_err(|error| refusal(wanted, error))?;
     let ready = expect::<Ready>(incoming, FrameKind::Ready)
@@ -156,7 +175,7 @@ pub struct KnownBoots {
 /// Answers an initiator, who gets `credit` to begin with. `known` says what is known of a node right now. The caller bounds the time.
 pub async fn respond(
     runtime: &Runtime,
-    socket: &Socket,
+    stream: &Stream,
     incoming: &mut Incoming,
     me: &Credentials,
     credit: u64,
@@ -166,20 +185,16 @@ pub async fn respond(
         Ok(hello) => hello,
         Err(NoMessage::Refused(error) | NoMessage::Failed(error)) => {
             if error == CLOSED_SILENTLY {
-                return Err(Refusal {
-                    node: None,
-                    reason: String::new(),
-                    is_theirs: true,
-                });
+                return Err(Refusal::of_nobody());
             }
             let reason = format!("node {} refuses a connection: {error}", me.node);
-            return Err(refuse(socket, None, reason).await);
+            return Err(refuse(stream, None, reason).await);
         }
     };
     let node = Some(hello.from);
-    let (secret, version) = match judge::hello(me, &hello) {
+    let (secret, version) = match judge::hello(me, &hello, stream.channel()) {
         Ok(accepted) => accepted,
-        Err(reason) => return Err(refuse(socket, node, reason).await),
+        Err(reason) => return Err(refuse(stream, node, reason).await),
     };
     let mut nonce = [0; 32];
     runtime.fill_random(&mut nonce);
@@ -193,14 +208,15 @@ pub async fn respond(
         version,
         proof: [0; 32],
     };
-    welcome.proof = prove(secret, Side::Responder, &hello, &welcome);
+    let binding = stream.channel().map(Channel::binding);
+    welcome.proof = prove(secret, Side::Responder, &hello, &welcome, binding);
     let failed = |reason| refusal(hello.from, reason);
-    send(socket, FrameKind::Welcome, &welcome).await.map_err(failed)?;
+    send(stream, FrameKind::Welcome, &welcome).await.map_err(failed)?;
     let confirm: Confirm = expect(incoming, FrameKind::Confirm).await.map_err(|error| error.from(hello.from))?;
-    if let Err(reason) = judge::confirm(me, &hello, &welcome, &confirm, secret, known(hello.from)) {
-        return Err(refuse(socket, node, reason).await);
+    if let Err(reason) = judge::confirm(me, &hello, &welcome, &confirm, secret, binding, known(hello.from)) {
+        return Err(refuse(stream, node, reason).await);
     }
-    send(socket, FrameKind::Ready, &Ready { credit }).await.map_err(failed)?;
+    send(stream, FrameKind::Ready, &Ready { credit }).await.map_err(failed)?;
     incoming.trust(version);
     Ok(Peer {
         node: hello.from,
@@ -219,8 +235,23 @@ fn refusal(node: u32, reason: String) -> Refusal {
     }
 }
 
-async fn refuse(socket: &Socket, node: Option<u32>, reason: String) -> Refusal {
-    let _ = send(socket, FrameKind::Refused, &Refused { reason: reason.clone() }).await;
+/// Refuses someone of whom nothing is known yet; returns the reason.
+pub async fn refuse_stranger(stream: &Stream, me: &Credentials, why: &str) -> String {
+    let reason = judge::describe_stranger(me, why);
+    refuse(stream, None, reason).await.reason
+}
+
+/// What a side that was spoken to in TLS said in frames: a refusal, most likely.
+pub async fn said_instead(runtime: &Runtime, stream: &Stream) -> String {
+    let mut incoming = Incoming::new(runtime, stream, MAX_STRANGER_BYTES, MAX_STRANGER_BYTES);
+    match expect::<Welcome>(&mut incoming, FrameKind::Welcome).await {
+        Err(NoMessage::Refused(reason)) => reason,
+        _ => "the other side does not speak TLS, or is no OpenLake peer".to_owned(),
+    }
+}
+
+async fn refuse(stream: &Stream, node: Option<u32>, reason: String) -> Refusal {
+    let _ = send(stream, FrameKind::Refused, &Refused { reason: reason.clone() }).await;
     Refusal {
         node,
         reason,
@@ -228,13 +259,13 @@ async fn refuse(socket: &Socket, node: Option<u32>, reason: String) -> Refusal {
     }
 }
 
-async fn send(socket: &Socket, kind: FrameKind, message: &impl Wire) -> Result<(), String> {
+async fn send(stream: &Stream, kind: FrameKind, message: &impl Wire) -> Result<(), String> {
     let (mut head, mut bulk) = (Vec::new(), Vec::new());
     message.encode(&mut Writer::new(&mut head, &mut bulk));
     let mut frame = Vec::with_capacity(HEADER_BYTES + head.len());
     frame.extend_from_slice(&Header::encode(HANDSHAKE_VERSION, kind, 0, &head, std::iter::empty()));
     frame.append(&mut head);
-    socket
+    stream
         .send(vec![Bytes::from(frame)])
         .await
         .map_err(|error| format!("connection broke during the handshake: {error}"))
@@ -247,7 +278,7 @@ async fn expect<T: Wire>(incoming: &mut Incoming, kind: FrameKind) -> Result<T, 
         Ok(Some(received)) => received,
         Ok(None) => return Err(Failed(CLOSED_SILENTLY.to_owned())),
         Err(ReceiveError::Frame(error @ FrameError::Version { .. })) => return Err(Failed(error.to_string())),
-        Err(error) => return Err(Failed(format!("handshake failed: {error}"))),
+        Err(error) => return Err(Failed(format!("the handshake failed: {error}"))),
     };
     let Received { header, bulk, .. } = &received;
     if header.kind == FrameKind::Refused {

@@ -7,6 +7,7 @@ use crate::handshake::{Credentials, Versions};
 use crate::local::{Address, LocalDrive, register, unregister};
 use crate::notify::Notify;
 use crate::skew::Skew;
+use crate::tls::PeerTls;
 use crate::{Clock, ClusterLayout, Fences, MAX_SKEW_MS, NodeAnswer, NodeRequest, PeerEvent, SlotId};
 use openlake_drive::{Answer, Ballot, Request};
 use openlake_io::Runtime;
@@ -39,12 +40,15 @@ pub struct Home {
     /// Open sessions, which share it.
     pub sessions: Cell<usize>,
     pub secrets: RefCell<Vec<Vec<u8>>>,
+    pub tls: RefCell<Option<PeerTls>>,
     pub layout: RefCell<Arc<ClusterLayout>>,
     pub drives: RefCell<HashMap<SlotId, LocalDrive>>,
     pub skew: RefCell<Skew>,
     pub closed: Cell<bool>,
     /// Why this node refused someone who claimed an id, last time.
     pub refusals: RefCell<BTreeMap<u32, String>>,
+    /// The same of someone who did not come as far as claiming one.
+    pub stranger_refusal: RefCell<String>,
     /// Boot numbers of the nodes that answer at their addresses right now.
     pub linked_boots: RefCell<HashMap<u32, u32>>,
     pub touched: RefCell<Vec<TouchedListener>>,
@@ -65,8 +69,16 @@ impl Home {
             layout_hash: layout.hash,
             versions: self.versions,
             secrets: self.secrets.borrow().clone(),
-            nodes: layout.nodes.iter().map(|node| node.id).collect(),
+            tls: self.tls.borrow().clone(),
+            nodes: layout.nodes.clone(),
         }
+    }
+
+    /// The node at an address, where the layout has just one there.
+    pub fn node_at(&self, address: IpAddr) -> Option<u32> {
+        let layout = self.layout.borrow();
+        let mut there = layout.nodes.iter().filter(|node| node.address.ip() == address);
+        there.next().filter(|_| there.next().is_none()).map(|node| node.id)
     }
 
     /// Bytes of bulk that one session may have under way: its part of the budget. Every peer of the layout is counted from the start, so
@@ -187,6 +199,9 @@ impl Home {
     pub fn refused(&self, node: Option<u32>, reason: String) {
         // A probe that only looks whether the port is open.
         if reason.is_empty() {
+            return;
+        }
+        if node.is_none() && self.stranger_refusal.replace(reason.clone()) == reason {
             return;
         }
         if let Some(node) = node {

@@ -4,8 +4,9 @@
 //! kept, or written to a drive, without a copy and without keeping anything else alive.
 
 use crate::frame::{FrameError, HANDSHAKE_VERSION, HEADER_BYTES, Header, MAX_BULK_BYTES, MAX_HEAD_BYTES};
+use crate::stream::Stream;
 use bytes::Bytes;
-use openlake_io::{AlignedBuffer, Runtime, Socket};
+use openlake_io::{AlignedBuffer, Runtime};
 use std::cell::Cell;
 use std::fmt;
 use std::ops::Range;
@@ -27,6 +28,8 @@ impl fmt::Display for ReceiveError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ReceiveError::Frame(error) => error.fmt(formatter),
+            // TLS says itself who ended it, and why.
+            ReceiveError::Broken(error) if error.kind() == std::io::ErrorKind::InvalidData => error.fmt(formatter),
             ReceiveError::Broken(error) => write!(formatter, "connection broke: {error}"),
         }
     }
@@ -51,10 +54,10 @@ pub struct Received {
     head: Range<usize>,
 }
 
-/// Reads frames from a socket.
+/// Reads frames from a stream.
 pub struct Incoming {
     runtime: Runtime,
-    socket: Socket,
+    stream: Stream,
     buffer: AlignedBuffer,
     /// Bytes of `buffer` that earlier frames used up.
     start: usize,
@@ -66,13 +69,13 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// Reads from `socket` frames of a handshake; those above the limits are refused.
-    pub fn new(runtime: &Runtime, socket: &Socket, max_head_bytes: usize, max_bulk_bytes: usize) -> Incoming {
+    /// Reads from `stream` frames of a handshake; those above the limits are refused.
+    pub fn new(runtime: &Runtime, stream: &Stream, max_head_bytes: usize, max_bulk_bytes: usize) -> Incoming {
         let buffer = AlignedBuffer::with_capacity(BUFFER_BYTES);
         let heard = Rc::new(Cell::new(runtime.now().0));
         Incoming {
             runtime: runtime.clone(),
-            socket: socket.clone(),
+            stream: stream.clone(),
             buffer,
             start: 0,
             version: HANDSHAKE_VERSION,
@@ -128,7 +131,7 @@ impl Incoming {
         while self.unread() < needed {
             self.make_room(needed);
             let buffer = std::mem::replace(&mut self.buffer, AlignedBuffer::with_capacity(0));
-            let (buffer, count) = self.socket.receive(buffer).await?;
+            let (buffer, count) = self.stream.receive(buffer).await?;
             self.buffer = buffer;
             self.heard.set(self.runtime.now().0);
             if count == 0 {
@@ -166,7 +169,7 @@ impl Incoming {
         bulk.append(&self.buffer.as_slice()[self.start..self.start + here]);
         self.start += here;
         while bulk.len() < length {
-            let (buffer, count) = self.socket.receive(bulk).await?;
+            let (buffer, count) = self.stream.receive(bulk).await?;
             bulk = buffer;
             self.heard.set(self.runtime.now().0);
             if count == 0 {

@@ -1,7 +1,7 @@
 //! How a coordinator reaches the slots of an erasure set, wherever they are: drives of this core, of another core, of another node.
 //!
-//! Links are TCP with mutual authentication by a shared secret; one framed binary protocol; a message is sent at most once per link
-//! and never replayed. Whatever goes wrong on the way is "no answer", never a refusal.
+//! Links are TCP, over TLS where that is configured, with mutual authentication by a shared secret; one framed binary protocol; a message is
+//! sent at most once per link and never replayed. Whatever goes wrong on the way is "no answer", never a refusal.
 
 #![forbid(unsafe_code)]
 
@@ -28,6 +28,8 @@ mod page;
 mod pending;
 mod serve;
 mod skew;
+mod stream;
+mod tls;
 
 pub use call::{CallError, NodeAnswer, NodeRequest, PeerStatus};
 pub use clock::{Clock, MAX_SKEW_MS};
@@ -38,3 +40,4 @@ pub use handshake::Versions;
 pub use layout::{ClusterLayout, NodeAddress, SetLayout, SlotId, SlotPlace};
 pub use local::{Answering, LocalDrive, SlotServer};
 pub use mesh::{Mesh, MeshOptions};
+pub use tls::{PeerTls, TlsOptions};

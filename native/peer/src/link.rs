@@ -2,7 +2,7 @@
 //!
 //! A request is handed to a connection once. When the connection breaks it ends as `Lost`; nothing is ever sent again on another
 //! one. While there is no connection, or the peer is silent, requests fail at once as `Unreachable`. A connection that was made by an
-//! older secret is replaced while it works: new requests take the new one, and the old one ends when its last answer came.
+//! older secret or certificate is replaced while it works: new requests take the new one, and the old one ends when its last answer came.
 
 mod connection;
 mod watch;
@@ -16,10 +16,11 @@ use crate::lane::{Lanes, bulk_bytes};
 use crate::notify::Notify;
 use crate::outgoing::Outgoing;
 use crate::pending::{AnyAnswer, Pending};
-use crate::{CallError, SlotId};
+use crate::stream::Stream;
+use crate::{CallError, PeerTls, SlotId};
 pub use connection::HANDSHAKE_TIMEOUT;
 use openlake_drive::Request;
-use openlake_io::{Instant, Socket};
+use openlake_io::Instant;
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -43,11 +44,12 @@ pub struct Asking {
 struct Line {
     /// The boot number of the process at the other end.
     boot: u32,
-    /// Names the secret that it was made by.
+    /// Names the secret that it was made by, and the certificates, if it runs over TLS.
     key_id: [u8; 8],
+    tls_id: Option<[u8; 8]>,
     outgoing: Outgoing,
     pending: Rc<Pending>,
-    socket: Socket,
+    stream: Stream,
     /// When bytes last came.
     heard: Rc<Cell<u64>>,
     pinged: Cell<Option<Instant>>,
@@ -58,6 +60,7 @@ struct Line {
 /// A link as seen from outside.
 pub struct LinkState {
     pub connected: bool,
+    pub encrypted: bool,
     pub reason: String,
     pub round_trip_us: u64,
     pub frames: u64,
@@ -119,7 +122,7 @@ impl Link {
         self.reason.replace(reason.to_owned());
         if let Some(line) = self.line.take() {
             line.outgoing.close();
-            line.socket.shutdown();
+            line.stream.shutdown();
             line.pending.end_all();
         }
         self.stop.notify();
@@ -127,7 +130,7 @@ impl Link {
         self.change.notify();
     }
 
-    /// Replaces the connection if it was made by another secret than the one that signs now.
+    /// Replaces the connection if it was made by another secret than the one that signs now, or by other certificates, or without.
     pub fn renew(&self) {
         if self.is_outdated() {
             self.turn.notify();
@@ -136,10 +139,11 @@ impl Link {
 
     fn is_outdated(&self) -> bool {
         let secrets = self.home.secrets.borrow();
+        let tls_id = self.home.tls.borrow().as_ref().map(PeerTls::id);
         let line = self.line.borrow();
         line.as_ref()
             .zip(secrets.first())
-            .is_some_and(|(line, secret)| line.key_id != key_id(secret))
+            .is_some_and(|(line, secret)| line.key_id != key_id(secret) || line.tls_id != tls_id)
     }
 
     /// State for status and metrics.
@@ -149,6 +153,7 @@ impl Link {
         let (old_frames, old_sends) = self.counted.get();
         LinkState {
             connected: self.is_up(),
+            encrypted: line.as_ref().is_some_and(|line| line.tls_id.is_some()),
             reason: self.reason.borrow().clone(),
             round_trip_us: self.estimate.get().mean_us(),
             frames: old_frames + frames,

@@ -8,7 +8,7 @@ use crate::link::Link;
 use crate::local::LocalDrive;
 use crate::notify::Notify;
 use crate::serve::Sessions;
-use crate::{Clock, ClusterLayout, Fences, PeerEvent, PeerStatus, SlotId, Versions};
+use crate::{Clock, ClusterLayout, Fences, PeerEvent, PeerStatus, PeerTls, SlotId, Versions};
 use openlake_drive::Ballot;
 use openlake_io::Runtime;
 use std::cell::{Cell, RefCell};
@@ -34,6 +34,8 @@ pub struct MeshOptions {
     pub budget_bytes: u64,
     /// One or two secrets: the first signs, either is accepted.
     pub secrets: Vec<Vec<u8>>,
+    /// Links are made and taken by it; none: without TLS.
+    pub tls: Option<PeerTls>,
     pub layout: Arc<ClusterLayout>,
     pub clock: Arc<Clock>,
     pub fences: Arc<Fences>,
@@ -71,11 +73,13 @@ impl Mesh {
             budget_bytes: options.budget_bytes,
             sessions: Cell::default(),
             secrets: RefCell::new(options.secrets),
+            tls: RefCell::new(options.tls),
             layout: RefCell::new(options.layout),
             drives: RefCell::default(),
             skew: RefCell::default(),
             closed: Cell::new(false),
             refusals: RefCell::default(),
+            stranger_refusal: RefCell::default(),
             linked_boots: RefCell::default(),
             touched: RefCell::default(),
             events: RefCell::default(),
@@ -134,6 +138,7 @@ impl Mesh {
                 node: *node,
                 connected: state.connected,
                 reason,
+                encrypted: state.encrypted,
                 round_trip_us: state.round_trip_us,
                 frames,
                 sends,
@@ -144,6 +149,7 @@ impl Mesh {
             PeerStatus {
                 node: *node,
                 connected: false,
+                encrypted: false,
                 reason,
                 round_trip_us: 0,
                 frames: 0,
@@ -164,8 +170,22 @@ impl Mesh {
         // Those who are still refused will be refused again.
         self.home.refusals.borrow_mut().clear();
         self.sessions
-            .close(|peer| !known.contains(&peer.node) || !accepted.contains(&peer.key_id));
+            .close(|session| !known.contains(&session.peer.node) || !accepted.contains(&session.peer.key_id));
         self.relink("the layout changed its address");
+        self.links.borrow().values().for_each(|link| link.renew());
+    }
+
+    /// Live change of TLS. Links that were made in another way than this are replaced, without losing a request, as far as their peers
+    /// take the new way; until then the old connection goes on. Sessions that would be refused now end at once.
+    pub fn set_tls(&self, tls: Option<PeerTls>) {
+        if let Some(tls) = &tls {
+            self.sessions.close(|session| match session.stream.channel() {
+                Some(channel) => !tls.still_believes(channel),
+                None => tls.is_required(),
+            });
+        }
+        self.home.tls.replace(tls);
+        self.home.refusals.borrow_mut().clear();
         self.links.borrow().values().for_each(|link| link.renew());
     }
 

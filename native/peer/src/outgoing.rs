@@ -8,8 +8,9 @@ use crate::codec::{Wire, Writer};
 use crate::credit::{Allowance, Credit};
 use crate::frame::{FrameError, FrameKind, HEADER_BYTES, Header, MAX_BULK_BYTES, MAX_HEAD_BYTES};
 use crate::notify::Notify;
+use crate::stream::Stream;
 use bytes::Bytes;
-use openlake_io::{Runtime, Socket};
+use openlake_io::Runtime;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
@@ -151,7 +152,7 @@ impl Outgoing {
     }
 
     /// Sends what is queued until `close`, or until the connection breaks.
-    pub async fn run(&self, runtime: &Runtime, socket: &Socket) -> io::Result<()> {
+    pub async fn run(&self, runtime: &Runtime, stream: &Stream) -> io::Result<()> {
         loop {
             let work = self.work.wait();
             let (parts, bytes) = self.take();
@@ -165,7 +166,7 @@ impl Outgoing {
                 continue;
             }
             self.sends.set(self.sends.get() + 1);
-            socket.send(parts).await?;
+            stream.send(parts).await?;
             self.unsent_bytes.set(self.unsent_bytes.get() - bytes);
             self.room.notify();
         }

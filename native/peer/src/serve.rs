@@ -4,7 +4,7 @@ use crate::PeerEvent;
 use crate::codec::{AnswerEnvelope, NodeEnvelope, RequestEnvelope, decode_all};
 use crate::credit::{Allowance, Grants};
 use crate::frame::{FrameError, FrameKind, MAX_STRANGER_BYTES};
-use crate::handshake::{KnownBoots, Peer, respond};
+use crate::handshake::{Credentials, KnownBoots, Peer, Refusal, respond};
 use crate::home::Home;
 use crate::incoming::{Incoming, Received};
 use crate::link::HANDSHAKE_TIMEOUT;
@@ -12,6 +12,7 @@ use crate::local::{self, Reply};
 use crate::notify::Notify;
 use crate::outgoing::Outgoing;
 use crate::page;
+use crate::stream::Stream;
 use openlake_drive::{Answer, Request};
 use openlake_io::{Instant, Listener, Socket};
 use std::cell::{Cell, RefCell};
@@ -44,9 +45,9 @@ pub struct Sessions {
     pub stop: Notify,
 }
 
-struct Session {
-    peer: Peer,
-    socket: Socket,
+pub struct Session {
+    pub peer: Peer,
+    pub stream: Stream,
     outgoing: Outgoing,
     grants: Grants,
     home: Rc<Home>,
@@ -86,11 +87,11 @@ impl Sessions {
         }
     }
 
-    /// Ends the sessions of some peers.
-    pub fn close(&self, which: impl Fn(&Peer) -> bool) {
-        for session in self.open.borrow().values().filter(|session| which(&session.peer)) {
+    /// Ends some sessions.
+    pub fn close(&self, which: impl Fn(&Session) -> bool) {
+        for session in self.open.borrow().values().filter(|session| which(session)) {
             session.outgoing.close();
-            session.socket.shutdown();
+            session.stream.shutdown();
         }
     }
 
@@ -100,7 +101,7 @@ impl Sessions {
             if stalled || session.waiting.get() {
                 session.heard.set(now.0);
             } else if Duration::from_nanos(now.0.saturating_sub(session.heard.get())) > VANISHED_AFTER {
-                session.socket.shutdown();
+                session.stream.shutdown();
             }
         }
     }
@@ -114,19 +115,38 @@ impl Sessions {
             .max()
     }
 
-    async fn serve(self: Rc<Self>, home: Rc<Home>, socket: Socket, address: SocketAddr) {
-        let mut incoming = Incoming::new(&home.runtime, &socket, MAX_STRANGER_BYTES, MAX_STRANGER_BYTES);
-        let me = home.credentials();
+    /// TLS, if there is to be any, and the handshake.
+    async fn greet(&self, home: &Rc<Home>, socket: Socket, address: SocketAddr) -> Result<(Stream, Incoming, Peer), Refusal> {
+        let me: Credentials = home.credentials();
         let known = |node| KnownBoots {
             newest_session: self.newest_boot(node),
             at_address: home.linked_boots.borrow().get(&node).copied(),
         };
-        let credit = home.window_bytes();
-        let handshake = respond(&home.runtime, &socket, &mut incoming, &me, credit, known);
+        let stream = match Stream::accept(&home.runtime, socket, &me).await {
+            Ok(Some(stream)) => stream,
+            Ok(None) => return Err(Refusal::of_nobody()),
+            // Who it is has not been said yet; whoever is at that address by the layout, most likely.
+            Err(reason) => {
+                let (node, address) = (home.node_at(address.ip()), address.ip());
+                let there = node.map(|node| format!(", where the layout has node {node}")).unwrap_or_default();
+                return Err(Refusal {
+                    node,
+                    reason: format!("{reason} (from {address}{there})"),
+                    is_theirs: false,
+                });
+            }
+        };
+        let mut incoming = Incoming::new(&home.runtime, &stream, MAX_STRANGER_BYTES, MAX_STRANGER_BYTES);
+        let peer = respond(&home.runtime, &stream, &mut incoming, &me, home.window_bytes(), known).await?;
+        Ok((stream, incoming, peer))
+    }
+
+    async fn serve(self: Rc<Self>, home: Rc<Home>, socket: Socket, address: SocketAddr) {
+        let handshake = self.greet(&home, socket, address);
         let result = home.runtime.timeout(HANDSHAKE_TIMEOUT, handshake).await;
         self.strangers.set(self.strangers.get() - 1);
-        let peer = match result {
-            Ok(Ok(peer)) => peer,
+        let (stream, mut incoming, peer) = match result {
+            Ok(Ok(greeted)) => greeted,
             Ok(Err(refusal)) => return home.refused(refusal.node, refusal.reason),
             Err(_) => return home.refused(None, format!("{address} did not finish its handshake within {HANDSHAKE_TIMEOUT:?}")),
         };
@@ -138,7 +158,7 @@ impl Sessions {
         let room = Rc::new(Notify::default());
         let session = Rc::new(Session {
             peer,
-            socket,
+            stream,
             outgoing: Outgoing::new(peer.version, Allowance::unbounded(), room.clone()),
             grants: Grants::new(peer.credit),
             home: home.clone(),
@@ -148,15 +168,15 @@ impl Sessions {
             room,
         });
         // What an earlier life of the node still has under way is nobody's any more.
-        self.close(|other| other.node == peer.node && other.boot < peer.boot);
+        self.close(|other| other.peer.node == peer.node && other.peer.boot < peer.boot);
         self.last.set(self.last.get() + 1);
         let id = self.last.get();
         self.open.borrow_mut().insert(id, session.clone());
         home.sessions.set(self.open.borrow().len());
         let (runtime, sending) = (home.runtime.clone(), session.clone());
         home.runtime.spawn(async move {
-            if sending.outgoing.run(&runtime, &sending.socket).await.is_err() {
-                sending.socket.shutdown();
+            if sending.outgoing.run(&runtime, &sending.stream).await.is_err() {
+                sending.stream.shutdown();
                 sending.room.notify();
             }
         });
@@ -169,7 +189,7 @@ impl Sessions {
         self.open.borrow_mut().remove(&id);
         home.sessions.set(self.open.borrow().len());
         session.outgoing.close();
-        session.socket.shutdown();
+        session.stream.shutdown();
     }
 }
 
@@ -283,7 +303,7 @@ impl Session {
         let mut message = (envelope, reply.answer);
         while let Err(error) = self.outgoing.push(FrameKind::Answer, id, &message) {
             message.1 = match (message.1, error) {
-                (Answer::Page { rows, dirty, .. }, FrameError::Size { .. }) if rows.len() > 1 => page::first_half(rows, dirty),
+                (Answer::Page { rows, dirty, .. }, FrameError::Size { .. }) if rows.len() > 1 => page::first_half(&rows, dirty),
                 (_, error) => Answer::Failed(format!("the answer does not fit in a frame: {error}")),
             };
         }

@@ -17,6 +17,7 @@ Simulates whole clusters, one seed after the other, and checks what they promise
   --sweep N         run every seed of --drive once for each of its first N writes
   --plant BUG       plant a known bug, e.g. NoWriteBack, to see it found
   --theme THEME     about this, instead of what each seed draws: Mixed, Rivals, Restless, Replacing, Uploads, PowerCuts
+  --tls             links between nodes run over TLS
   --repeat          run each seed twice and compare the hashes of their events
   --keep-going      do not stop at the first seed that fails
   --verbose         print every event";
@@ -32,6 +33,7 @@ pub struct Arguments {
     pub shape: Option<Shape>,
     pub plant: Option<Sabotage>,
     pub theme: Option<Theme>,
+    pub tls: bool,
     pub repeat: bool,
     pub keep_going: bool,
     pub verbose: bool,
@@ -52,6 +54,7 @@ pub fn parse() -> Result<Arguments, String> {
         shape: None,
         plant: None,
         theme: None,
+        tls: false,
         repeat: false,
         keep_going: false,
         verbose: false,
@@ -72,6 +75,7 @@ pub fn parse() -> Result<Arguments, String> {
             "--shape" => parsed.shape = Some(parse_shape(&arguments.next().unwrap_or_default())?),
             "--plant" => parsed.plant = Some(parse_bug(&arguments.next().unwrap_or_default())?),
             "--theme" => parsed.theme = Some(parse_theme(&arguments.next().unwrap_or_default())?),
+            "--tls" => parsed.tls = true,
             "--repeat" => parsed.repeat = true,
             "--keep-going" => parsed.keep_going = true,
             "--verbose" => parsed.verbose = true,

@@ -22,7 +22,11 @@ impl Case {
         if !arguments.drive {
             let theme = arguments.theme.unwrap_or_else(|| Theme::of_seed(seed));
             let plan = Plan::of_theme(theme, seed, arguments.shape);
-            return vec![Case::Cluster(Box::new(Plan { sabotage, ..plan }))];
+            return vec![Case::Cluster(Box::new(Plan {
+                sabotage,
+                encrypted: arguments.tls,
+                ..plan
+            }))];
         }
         let plan = DrivePlan {
             sabotage,
@@ -63,7 +67,7 @@ impl Case {
     pub fn replay(&self, shape: Option<&str>) -> String {
         let shape = shape.map(|shape| format!(" --shape {shape}")).unwrap_or_default();
         let drive = match self {
-            Case::Cluster(plan) => format!(" --theme {:?}", plan.theme),
+            Case::Cluster(plan) => format!(" --theme {:?}{}", plan.theme, if plan.encrypted { " --tls" } else { "" }),
             Case::Drive(plan) => {
                 let cut = plan.cut_after_writes.map(|writes| format!(" --cut-after {writes}"));
                 format!(" --drive{}", cut.unwrap_or_default())

@@ -2,21 +2,21 @@
 
 mod drives;
 
+use crate::certificates::shared_certificate;
 use crate::history::History;
 use crate::node::{self, NodeOptions, Serving, drive_path};
+use crate::places::{address, endpoint, layout};
 use crate::plan::Shape;
 use openlake_drive::Drive;
 use openlake_io::{Instant, Runtime, SimOptions, SimWorld};
 use openlake_object::{HealOptions, NodeState};
-use openlake_peer::{ClusterLayout, NodeAddress, SetLayout, SlotId, SlotPlace};
+use openlake_peer::{ClusterLayout, SlotId, TlsOptions};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-const PEER_PORT: u16 = 9001;
 /// How long a coordinator tries; also bounds how long a node needs to see that others are gone.
 const DEADLINE: Duration = Duration::from_secs(3);
 
@@ -37,7 +37,7 @@ struct Machine {
 
 /// A whole cluster and its world.
 pub struct Cluster {
-    world: SimWorld,
+    pub(crate) world: SimWorld,
     shape: Shape,
     cores: usize,
     layout: Arc<ClusterLayout>,
@@ -46,40 +46,8 @@ pub struct Cluster {
     bootstrap: bool,
     disks_err: bool,
     healing: HealOptions,
+    tls: Option<TlsOptions>,
     listener: ServingListener,
-}
-
-fn address(node: usize) -> IpAddr {
-    IpAddr::V4(Ipv4Addr::new(10, 0, 0, node as u8 + 1))
-}
-
-fn layout(shape: Shape) -> ClusterLayout {
-    let place = |set: usize, slot: usize| {
-        let earlier = (0..set * shape.slots() + slot)
-            .filter(|&position| position % shape.nodes == shape.node_of(set, slot))
-            .count();
-        SlotPlace {
-            node: shape.node_of(set, slot) as u32,
-            drive: earlier as u32,
-        }
-    };
-    let sets = (0..shape.sets).map(|set| SetLayout {
-        id: set as u32,
-        data: shape.data,
-        parity: shape.parity,
-        weight: 1,
-        slots: (0..shape.slots()).map(|slot| place(set, slot)).collect(),
-    });
-    let nodes = (0..shape.nodes).map(|node| NodeAddress {
-        id: node as u32,
-        address: SocketAddr::new(address(node), PEER_PORT),
-    });
-    ClusterLayout {
-        epoch: 1,
-        hash: [7; 16],
-        sets: sets.collect(),
-        nodes: nodes.collect(),
-    }
 }
 
 impl Drop for Cluster {
@@ -107,6 +75,7 @@ impl Cluster {
             bootstrap: true,
             disks_err: false,
             healing: node::usual_healing(),
+            tls: None,
             listener: Rc::new(|_, _, _| ()),
         }
     }
@@ -127,13 +96,17 @@ impl Cluster {
     pub fn history(&self) -> &History {
         &self.history
     }
-    fn event(&self, text: &str) {
+    pub(crate) fn event(&self, text: &str) {
         self.history.event(self.now(), text);
     }
 
     /// From now on blank drives are refused, as once the cluster was bootstrapped.
     pub fn end_bootstrap(&mut self) {
         self.bootstrap = false;
+    }
+    /// From now on nodes start with a certificate, and take no links without TLS.
+    pub fn encrypt(&mut self) {
+        self.tls = Some(shared_certificate());
     }
     /// How nodes that start from now on heal.
     pub fn set_healing(&mut self, healing: HealOptions) {
@@ -152,7 +125,7 @@ impl Cluster {
         let options = NodeOptions {
             cluster: [3; 16],
             node: node as u32,
-            listen: SocketAddr::new(address(node), PEER_PORT),
+            listen: endpoint(node),
             layout: self.layout.clone(),
             slots: self.slots_of(node),
             cores: self.cores,
@@ -163,6 +136,7 @@ impl Cluster {
             drives: self.machines[node].drives.clone(),
             state: self.machines[node].state.clone(),
             healing: self.healing.clone(),
+            tls: self.tls.clone(),
         };
         let runtime = self.world.start_node(node as u32, address(node));
         for slot in &options.slots {
@@ -241,7 +215,7 @@ impl Cluster {
         machine.serving.take();
         // What is still under way of the process holds on to the old list.
         machine.drives = Rc::default();
-        machine.runtime = None;
+        (machine.runtime, machine.state) = (None, Rc::default());
     }
     /// Lets a node stand still.
     pub fn pause(&mut self, node: usize) {
@@ -270,7 +244,7 @@ impl Cluster {
         self.event(&format!("connections break with a chance of {chance}"));
         self.world.change_options(|options| options.reset_chance = chance);
     }
-    fn slots_of(&self, node: usize) -> Vec<SlotId> {
+    pub(crate) fn slots_of(&self, node: usize) -> Vec<SlotId> {
         let mut slots = Vec::new();
         for set in &self.layout.sets {
             let own = set.slots.iter().enumerate().filter(|(_, place)| place.node as usize == node);

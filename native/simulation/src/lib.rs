@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bucket;
+mod certificates;
 pub mod checkers;
 pub mod client;
 pub mod cluster;
@@ -15,9 +16,11 @@ pub mod faults;
 pub mod history;
 pub mod linearizability;
 pub mod listing;
+mod lost_index;
 pub mod multipart;
 pub mod mutants;
 pub mod node;
+mod places;
 pub mod plan;
 pub mod random;
 pub mod redundancy;

@@ -6,7 +6,9 @@ use crate::history::History;
 use openlake_drive::{Adoption, Drive, DriveOptions, MountCheck};
 use openlake_io::Runtime;
 use openlake_object::{HealOptions, LocalSlot, NodeState, Store, StoreOptions};
-use openlake_peer::{Clock, ClusterLayout, DEFAULT_BUDGET_BYTES, Fences, LocalDrive, Mesh, MeshOptions, SlotId, Versions};
+use openlake_peer::{
+    Clock, ClusterLayout, DEFAULT_BUDGET_BYTES, Fences, LocalDrive, Mesh, MeshOptions, PeerTls, SlotId, TlsOptions, Versions,
+};
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -36,6 +38,8 @@ pub struct NodeOptions {
     /// Filled with what tells how far joining has come.
     pub state: Rc<RefCell<Option<Arc<NodeState>>>>,
     pub healing: HealOptions,
+    /// Links run over TLS by it; none: without.
+    pub tls: Option<TlsOptions>,
 }
 
 /// What serves once a node has joined. Ends with the node's process.
@@ -84,6 +88,11 @@ pub async fn start(runtime: Runtime, options: NodeOptions, history: History) -> 
         drive: Some(Rc::new(drive.clone())),
         owner: runtime.remote(),
     };
+    let tls = options.tls.as_ref().map(PeerTls::new).transpose();
+    let tls = tls.unwrap_or_else(|error| {
+        history.problem(runtime.now(), format!("node {} cannot use its certificate: {error}", options.node));
+        None
+    });
     let mesh = Mesh::start(
         &runtime,
         MeshOptions {
@@ -93,6 +102,7 @@ pub async fn start(runtime: Runtime, options: NodeOptions, history: History) -> 
             versions: Versions::SPOKEN,
             budget_bytes: DEFAULT_BUDGET_BYTES,
             secrets: vec![b"the secret of a simulated cluster".to_vec()],
+            tls,
             layout: options.layout.clone(),
             clock: clock.clone(),
             fences: fences.clone(),
@@ -196,5 +206,5 @@ async fn open(runtime: &Runtime, options: &NodeOptions, slot: SlotId, boot_at_le
         index_bytes: 256 << 10,
         boot_at_least,
     };
-    Drive::open(runtime, drive).await.map_err(|error| format!("{error:?}"))
+    Drive::open_early(runtime, drive).await.map_err(|error| format!("{error:?}"))
 }

@@ -218,6 +218,8 @@ pub struct Plan {
     pub world: SimOptions,
     /// How often a disk operation fails while there is load.
     pub disk_error_chance: f64,
+    /// Links between nodes run over TLS.
+    pub encrypted: bool,
     /// A bug to be found.
     pub sabotage: Option<Sabotage>,
 }
@@ -264,6 +266,7 @@ impl Plan {
             faults: with_wipes(FaultPlan::random(&mut random, shape.nodes, shape.writable_away()), seed, shape),
             world: world(&mut random),
             disk_error_chance: if random.percent(15) { 0.000_2 } else { 0.0 },
+            encrypted: false,
             sabotage: None,
         }
     }

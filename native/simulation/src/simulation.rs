@@ -39,6 +39,9 @@ pub fn run(plan: &Plan, verbose: bool) -> Report {
     let history = History::new(verbose);
     let mut random = Random::new(plan.seed ^ 0x5eed);
     let mut cluster = Cluster::new(random.bits(), (plan.shape, plan.cores), plan.world.clone(), history.clone());
+    if plan.encrypted {
+        cluster.encrypt();
+    }
     let run = Run {
         plan,
         history: history.clone(),

@@ -70,6 +70,31 @@ fn four_nodes_three_sets() {
 }
 
 #[test]
+fn links_over_tls() {
+    let shape = Shape {
+        data: 2,
+        parity: 2,
+        nodes: 4,
+        sets: 1,
+    };
+    for seed in 501..507 {
+        let plan = || Plan {
+            encrypted: true,
+            ..Plan::from_seed(seed, Some(shape))
+        };
+        let report = run(&plan(), false);
+        assert!(
+            report.problems.is_empty(),
+            "{}\nreplay: npm run simulate -- --tls --seed {seed} --seeds 1 --shape 2+2@4 --verbose",
+            report.problems.join("\n")
+        );
+        if seed == 501 {
+            assert_eq!(run(&plan(), false).hash, report.hash, "seed {seed} does not replay");
+        }
+    }
+}
+
+#[test]
 fn drives_replaced_all_the_time() {
     for seed in 401..405 {
         let shape = Shape {

@@ -38,6 +38,7 @@ export function addHealthRoutes(server: TypedServer, state: NodeState): void {
     const samples = [
       sample('info', info, 1),
       sample('ready', {}, ready ? 1 : 0),
+      sample('memoryLimit', {}, state.config().io.memory_bytes),
       ...processSamples(),
       ...state.samples(),
       ...(status === undefined ? [] : engineSamples(status)),

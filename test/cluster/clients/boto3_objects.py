@@ -1,4 +1,4 @@
-"""Writes or reads a fixed family of objects with boto3 at its defaults and compares SHA-256 digests.
+"""Writes or reads a fixed family of objects with boto3 at its defaults and compares every byte.
 
     boto3_objects.py write BUCKET PREFIX [--endpoint URL] [--only NAME ...]    creates the bucket if missing, stores every object
     boto3_objects.py read BUCKET PREFIX [--endpoint URL] [--only NAME ...]     reads every object back, whole and by range
@@ -18,7 +18,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 
 MIB = 1024 * 1024
-SIZES = {"empty": 0, "one": 1, "small": 4096, "block": MIB + 1, "multipart": 200 * MIB}
+SIZES = {"empty": 0, "one": 1, "small": 4096, "block": MIB + 1, "multipart": 20 * MIB + 1, "large": 200 * MIB}
 
 
 def body(name: str, size: int) -> bytes:
@@ -46,7 +46,7 @@ def read(s3, bucket: str, prefix: str, names) -> None:
         expected = body(prefix + name, size)
         reply = s3.get_object(Bucket=bucket, Key=prefix + name)
         found = reply["Body"].read()
-        if hashlib.sha256(found).digest() != hashlib.sha256(expected).digest():
+        if found != expected:
             sys.exit(f"{prefix}{name}: {len(found)} bytes came back that differ from the {size} stored")
         if reply["Metadata"] != {"name": name} or reply["ContentType"] != "application/x-test":
             sys.exit(f"{prefix}{name}: metadata {reply['Metadata']}, type {reply['ContentType']}")

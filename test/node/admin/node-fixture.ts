@@ -37,11 +37,20 @@ export function healthyStatus(): EngineStatus {
           { name: 'used_bytes', value: 100 },
           { name: 'reads', value: 7 },
           { name: 'read_bytes', value: 28_672 },
+          { name: 'memory_limit_index_bytes', value: 64_000 },
+          { name: 'memory_rows_bytes', value: 500 },
+          { name: 'memory_filters_bytes', value: 60 },
+          { name: 'memory_cache_bytes', value: 7000 },
+          { name: 'memory_log_bytes', value: 8 },
         ],
       },
     ],
-    peers: [1, 2, 3].map((node) => ({ node, connected: true, reason: '', roundTripUs: 150 })),
+    peers: [1, 2, 3].map((node) => ({ node, connected: true, encrypted: false, reason: '', roundTripUs: 150 })),
     operations: [{ name: 'GetObject', requests: 4, errors: 1, requestBytes: 0, responseBytes: 4096, microseconds: 2_000_000 }],
+    memory: [
+      { name: 'buffers', value: 4096 },
+      { name: 'kept', value: 8192 },
+    ],
   };
 }
 

@@ -80,6 +80,7 @@ for (const [connected, ownState, expected, voting] of [
   [[1, 2, 3], 'Suspect', 'Healthy', 4],
   [[1, 2], 'Healthy', 'Degraded', 3],
   [[1, 2, 3], 'Failed', 'Degraded', 3],
+  [[1, 2, 3], 'Rebuilding', 'Degraded', 3],
   [[1], 'Healthy', 'ReadOnly', 2],
   [[], 'Healthy', 'Offline', 1],
   [[], 'Failed', 'Offline', 0],
@@ -88,7 +89,11 @@ for (const [connected, ownState, expected, voting] of [
     const status = healthyStatus();
     const seen = {
       ...status,
-      drives: status.drives.map((drive) => ({ ...drive, state: ownState, reason: ownState === 'Failed' ? 'broken' : '' })),
+      drives: status.drives.map((drive) => ({
+        ...drive,
+        state: ownState,
+        reason: ['Failed', 'Rebuilding'].includes(ownState) ? 'broken' : '',
+      })),
       peers: status.peers.map((peer) =>
         (connected as readonly number[]).includes(peer.node) ? peer : { ...peer, connected: false, reason: 'refused' },
       ),
@@ -214,4 +219,18 @@ test('an unknown route is 404 and names itself without its query', async () => {
   const server = await createAdminServer(nodeState());
   const reply = await server.inject('/nothing?secret=1');
   assert.deepEqual([reply.statusCode, reply.json()], [404, { error: 'There is no GET /nothing' }]);
+});
+
+test('metrics name every part of the memory, beside the budget', async () => {
+  const { body } = await (await createAdminServer(nodeState())).inject('/metrics');
+  const lines = body.split('\n');
+  for (const line of [
+    'openlake_memory_bytes{part="buffers"} 4096',
+    'openlake_memory_bytes{part="kept"} 8192',
+    'openlake_memory_bytes{part="index"} 560',
+    'openlake_memory_bytes{part="cache"} 7000',
+    'openlake_memory_bytes{part="drives"} 8',
+    `openlake_memory_limit_bytes ${nodeState().config().io.memory_bytes}`,
+  ])
+    assert.ok(lines.includes(line), line);
 });

@@ -47,9 +47,14 @@ test('the page and the schema name the same defaults', () => {
   }
 });
 
+/** With every table that there is. */
+function wholeSample(): NodeConfig {
+  return { ...sampleConfig(), peer_tls: { mode: 'require', certificate_file: '/tls.crt', key_file: '/tls.key', ca_file: '/ca.crt' } };
+}
+
 /** A sample that differs in one key, whatever sense it makes. */
 function changed(key: string): NodeConfig {
-  const config = structuredClone(sampleConfig()) as unknown as Record<string, unknown>;
+  const config = structuredClone(wholeSample()) as unknown as Record<string, unknown>;
   const [table = '', field = ''] = key.split('.');
   const target = config[table] as Record<string, unknown> | Record<string, unknown>[];
   const entry = Array.isArray(target) ? target[0] : target;
@@ -59,7 +64,7 @@ function changed(key: string): NodeConfig {
 
 test('the page says how each key changes as reload decides it', () => {
   for (const { key, change } of rows) {
-    const { live, restart, refused } = compareConfigs(sampleConfig(), changed(key));
+    const { live, restart, refused } = compareConfigs(wholeSample(), changed(key));
     assert.equal(live.length + restart.length + refused.length, 1, key);
     assert.equal(live.length === 1 ? 'live' : restart.length === 1 ? 'restart' : 'never', change, key);
   }

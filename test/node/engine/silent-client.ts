@@ -7,6 +7,8 @@ export type SilentOrder = {
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
   readonly delayMs: number;
   readonly operation: 'list' | 'get';
+  /** Two numbers: 1 once the silence begins, and how many requests have ended, for a main thread that waits without turning its loop. */
+  readonly shared: SharedArrayBuffer;
 };
 export type SilentResult = { readonly status: number; readonly retryAfter: string | undefined; readonly elapsedMs: number };
 
@@ -18,6 +20,10 @@ const client = new S3Client({
   credentials: order.credentials,
   maxAttempts: 1,
 });
+const shared = new Int32Array(order.shared);
+// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker's port has no origin
+parentPort?.postMessage('ready');
+Atomics.wait(shared, 0, 0);
 await new Promise((resolve) => {
   setTimeout(resolve, order.delayMs);
 });
@@ -39,3 +45,5 @@ try {
 }
 // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker's port has no origin
 parentPort?.postMessage({ status, retryAfter, elapsedMs: performance.now() - startMs } satisfies SilentResult);
+Atomics.add(shared, 1, 1);
+Atomics.notify(shared, 1);

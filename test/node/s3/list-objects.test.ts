@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { decodeToken, encodeToken } from '../../../node/s3/continuation-token.ts';
+import { listContents } from '../../../node/s3/listing.ts';
 import { compareBytes, listNames, storedObject } from './memory-primitives.ts';
 import { controlRequest, documentOf, emptyBucket, memoryRouter } from './s3-fixture.ts';
 
@@ -125,6 +126,24 @@ test('tokens decode to the place they were made of', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 1025 }), (place) => {
       assert.deepEqual(decodeToken(encodeToken(Buffer.from(place))), Buffer.from(place));
+    }),
+  );
+});
+
+test('times of a list are those of a date, to the millisecond', () => {
+  // Near each other as in a list, over days, and as far as a clock of 48 bits reaches.
+  const near = fc.record({ start: fc.nat(2 ** 41), steps: fc.array(fc.nat(100_000_000), { maxLength: 20 }) });
+  const far = fc.array(fc.nat(2 ** 48 - 1), { maxLength: 5 });
+  fc.assert(
+    fc.property(near, far, ({ start, steps }, others) => {
+      const times = [...steps.map((step) => start + step), ...others];
+      const rows = times.map((lastModifiedMs, index) => ({ key: `key ${index}`, size: 1, etag: '', lastModifiedMs }));
+      const text = listContents({ rows, prefixes: [], next: undefined }, { encode: (name) => name });
+      const seen = [...text.matchAll(/<LastModified>(.*?)<\/LastModified>/g)].map(([, time]) => time);
+      assert.deepEqual(
+        seen,
+        times.map((time) => new Date(time).toISOString()),
+      );
     }),
   );
 });

@@ -129,7 +129,7 @@ async fn check_list(drive: &Drive, newest: &BTreeMap<u64, Head>, expected: impl 
         let Answer::Page { rows, covers, .. } = drive.handle(scan).await else {
             return faults.push("a scan gave no page".to_owned());
         };
-        for row in rows {
+        for row in rows.to_rows() {
             let number = number_of(&row.name).unwrap_or(u64::MAX);
             if let Some(head) = row.state.records.into_iter().next().filter(|_| expected(number)) {
                 listed.insert(number, head);

@@ -5,9 +5,11 @@
 //!                                    so long, or (`full`) until it is full, and prints "B key version kind" before and "A key version kind" after each write
 //! torture check PATH < LINES         opens the drive and compares it with the lines of all runs so far; with `lagging` behind PATH
 //!                                    the last lines may have been lost, and newer versions than were seen are fine
+//! torture brim PATH                 fills the drive, deletes half, writes again, and compares all that with what the drive holds
 //! ```
 //! RUN numbers rise from run to run; versions of a key rise within a run and from run to run. Contents follow from key and version.
 
+mod brim;
 mod check;
 mod content;
 mod write;
@@ -25,9 +27,10 @@ fn main() -> ExitCode {
         ["write", path, run] => write::write(path, number(run), Until::Killed),
         ["write", path, run, "full"] => write::write(path, number(run), Until::Full),
         ["write", path, run, seconds] => write::write(path, number(run), Until::Seconds(number(seconds))),
+        ["brim", path] => brim::brim(path),
         ["check", path] => check::check(path, false),
         ["check", path, "lagging"] => check::check(path, true),
-        _ => Err("expected: write PATH RUN [SECONDS or full], or check PATH with the printed lines as input".to_owned()),
+        _ => Err("expected: write PATH RUN [SECONDS or full], brim PATH, or check PATH with the printed lines as input".to_owned()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -31,6 +31,14 @@ pub enum Until {
     Full,
 }
 
+/// One version of a key.
+#[derive(Clone, Copy)]
+pub struct Version {
+    pub number: u64,
+    pub version: u64,
+    pub delete: bool,
+}
+
 struct Writer<'writer> {
     drive: &'writer Drive,
     runtime: &'writer Runtime,
@@ -147,55 +155,61 @@ impl Writer<'_> {
         self.run * VERSIONS_PER_RUN + self.counter.get()
     }
     async fn publish(&self, number: u64, version: u64, delete: bool) -> Answer {
-        let mut write_id = WriteId::default();
-        write_id.0[..8].copy_from_slice(&version.to_le_bytes());
-        write_id.0[8..].copy_from_slice(&number.to_le_bytes());
-        let bytes = if delete { Bytes::new() } else { payload(number, version) };
-        let length = bytes.len() as u64;
-        let shard = match bytes.len() {
-            0 => Shard::None,
-            1..=INLINE_LIMIT_BYTES => Shard::Inline(bytes),
-            _ => {
-                let stage = Request::Stage {
-                    key: key(number),
-                    write_id,
-                    block_shift: BLOCK_SHIFT,
-                    shard_length: length,
-                    offset: 0,
-                    bytes,
-                };
-                match self.drive.handle(stage).await {
-                    Answer::Staged { .. } => Shard::Staged { length },
-                    other => return other,
-                }
-            }
-        };
-        let ballot = Ballot {
-            clock: (self.runtime.wall_ms() << 16) + (self.counter.get() & 0xffff),
-            node: 1,
-            boot: self.drive.boot(),
-        };
-        let record = Record {
-            ballot,
-            write_id,
-            origin: ballot,
-            base: None,
-            kind: if delete { Kind::Tombstone } else { Kind::Data },
-            unconditional: true,
-            size: length,
-            etag: [0; 16],
-            etag_parts: 0,
-            // Tells the checker which version this is.
-            metadata: Bytes::copy_from_slice(&version.to_le_bytes()),
-            coding: coding(),
-            slot: 0,
-            payload_size: length,
-            shard,
-        };
-        let answer = self.drive.handle(Request::Publish { key: key(number), record }).await;
-        if answer == Answer::Ack {
-            self.drive.handle(Request::Stable { key: key(number), ballot }).await;
-        }
-        answer
+        let version = Version { number, version, delete };
+        publish(self.runtime, self.drive, version).await
     }
+}
+
+/// Writes a version, and says that it is complete once it is acknowledged.
+pub async fn publish(runtime: &Runtime, drive: &Drive, Version { number, version, delete }: Version) -> Answer {
+    let mut write_id = WriteId::default();
+    write_id.0[..8].copy_from_slice(&version.to_le_bytes());
+    write_id.0[8..].copy_from_slice(&number.to_le_bytes());
+    let bytes = if delete { Bytes::new() } else { payload(number, version) };
+    let length = bytes.len() as u64;
+    let shard = match bytes.len() {
+        0 => Shard::None,
+        1..=INLINE_LIMIT_BYTES => Shard::Inline(bytes),
+        _ => {
+            let stage = Request::Stage {
+                key: key(number),
+                write_id,
+                block_shift: BLOCK_SHIFT,
+                shard_length: length,
+                offset: 0,
+                bytes,
+            };
+            match drive.handle(stage).await {
+                Answer::Staged { .. } => Shard::Staged { length },
+                other => return other,
+            }
+        }
+    };
+    let ballot = Ballot {
+        clock: (runtime.wall_ms() << 16) + (version & 0xffff),
+        node: 1,
+        boot: drive.boot(),
+    };
+    let record = Record {
+        ballot,
+        write_id,
+        origin: ballot,
+        base: None,
+        kind: if delete { Kind::Tombstone } else { Kind::Data },
+        unconditional: true,
+        size: length,
+        etag: [0; 16],
+        etag_parts: 0,
+        // Tells the checker which version this is.
+        metadata: Bytes::copy_from_slice(&version.to_le_bytes()),
+        coding: coding(),
+        slot: 0,
+        payload_size: length,
+        shard,
+    };
+    let answer = drive.handle(Request::Publish { key: key(number), record }).await;
+    if answer == Answer::Ack {
+        drive.handle(Request::Stable { key: key(number), ballot }).await;
+    }
+    answer
 }

@@ -133,6 +133,10 @@ impl BlockPosition {
     pub fn key(&self) -> &[u8] {
         &self.key
     }
+    /// Its value, where it lies.
+    pub fn value_in<'block>(&self, block: &'block Block) -> &'block [u8] {
+        block.bytes.get(self.value.clone()).unwrap_or_default()
+    }
     /// Its value.
     pub fn value(&self, block: &Block) -> Bytes {
         let end = self.value.end.min(block.bytes.len());
@@ -170,6 +174,10 @@ impl Block {
             next: HEADER_BYTES,
             ..BlockPosition::default()
         }
+    }
+    /// Whether the walk stands at the last entry, or behind it.
+    pub fn is_last(&self, position: &BlockPosition) -> bool {
+        position.next >= self.used
     }
     /// Goes to the next entry. `Some(false)`: there is none; `None`: the block makes no sense.
     pub fn advance(&self, position: &mut BlockPosition) -> Option<bool> {
@@ -226,5 +234,8 @@ impl Block {
 
 /// Bytes that two keys begin with alike.
 pub(crate) fn common_prefix(one: &[u8], other: &[u8]) -> usize {
-    one.iter().zip(other).take_while(|(one, other)| one == other).count()
+    let (words, other_words) = (one.as_chunks::<8>().0, other.as_chunks::<8>().0);
+    let alike = words.iter().zip(other_words).take_while(|(one, other)| one == other).count() * 8;
+    let rest = one.iter().zip(other).skip(alike);
+    alike + rest.take_while(|(one, other)| one == other).count()
 }

@@ -54,7 +54,7 @@ impl Index {
             .order
             .range((start.as_ref().map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded));
         let around = start.iter().flat_map(|hand| self.order.range(..=hand));
-        for key in behind.chain(around).take(STEP_ROWS) {
+        for (key, _) in behind.chain(around).take(STEP_ROWS) {
             self.looked_in_vain += 1;
             self.hand = Some(key.clone());
             let Some(slot) = self.rows.get(key) else { continue };

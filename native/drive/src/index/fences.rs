@@ -61,7 +61,8 @@ impl Fences {
         }
         low.checked_sub(1)
     }
-    fn fence(&self, number: usize) -> &[u8] {
+    /// Where a block begins.
+    pub fn fence(&self, number: usize) -> &[u8] {
         let end = self.ends.get(number).copied().unwrap_or(0) as usize;
         let start = number.checked_sub(1).and_then(|before| self.ends.get(before).copied()).unwrap_or(0) as usize;
         self.bytes.get(start..end).unwrap_or_default()

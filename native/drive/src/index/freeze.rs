@@ -56,16 +56,21 @@ impl Index {
     /// Looks at up to `limit` rows and adds the frozen ones to the run, in key order. False: that was all.
     pub fn encode_frozen(&mut self, walk: &mut FrozenRows, limit: usize, run: &mut RunWriter) -> bool {
         let start = walk.after.take().map_or(Bound::Unbounded, Bound::Excluded);
-        let mut seen = 0;
-        for key in self.order.range((start, Bound::Unbounded)).take(limit) {
+        let (mut seen, mut last) = (0, None);
+        for (key, epoch) in self.order.range((start, Bound::Unbounded)).take(limit) {
             seen += 1;
-            walk.after = Some(key.clone());
-            let Some(slot) = self.rows.get_mut(key) else { continue };
-            let kept = self.images.remove(key);
-            let frozen = standing(slot.epoch, self.frozen, self.installed) == Standing::Frozen;
-            if kept.is_none() && !frozen {
+            last = Some(key);
+            // Most rows in memory are clean; these cost no look at the table. One that changed again has an image.
+            let standing = standing(*epoch, self.frozen, self.installed);
+            let kept = if standing == Standing::Clean {
+                continue;
+            } else {
+                self.images.remove(key)
+            };
+            if kept.is_none() && standing != Standing::Frozen {
                 continue;
             }
+            let Some(slot) = self.rows.get_mut(key) else { continue };
             let image = kept.flatten().unwrap_or_else(|| slot.image());
             slot.encoded = walk.freeze;
             run.push(&encode_key(key), &image.value);
@@ -74,6 +79,7 @@ impl Index {
                 slot.marked = image.unsettled;
             }
         }
+        walk.after = last.cloned();
         seen == limit
     }
     /// The frozen rows' run, if there were any, is named by a durable root: they are clean.

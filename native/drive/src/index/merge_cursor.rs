@@ -33,6 +33,30 @@ impl MergeCursor {
     pub fn value(&self) -> Bytes {
         self.front().map_or_else(Bytes::new, RunCursor::value)
     }
+    /// The same, where it lies.
+    pub fn value_in_place(&self) -> &[u8] {
+        self.front().map_or(&[], RunCursor::value_in_place)
+    }
+    /// Goes to the next key where that is simple, as it mostly is: no other run has the key stood at, and the run stood in has another in
+    /// the same block. `Ok(false)`: nothing was done, [`MergeCursor::advance`] has to.
+    pub fn advance_at_once(&mut self) -> Result<bool, RunError> {
+        let Some(first) = self.order.last().copied() else {
+            return Ok(false);
+        };
+        let second = self.order.iter().nth_back(1).copied();
+        if second.is_some_and(|second| self.key_of(second) == self.key_of(first)) {
+            return Ok(false);
+        }
+        let Some(cursor) = self.sources.get_mut(first).filter(|cursor| cursor.has_more_here()) else {
+            return Ok(false);
+        };
+        cursor.advance()?;
+        if second.is_some_and(|second| (self.key_of(second), second) < (self.key_of(first), first)) {
+            self.order.pop();
+            self.insert(first);
+        }
+        Ok(true)
+    }
     /// Goes to the next key.
     pub async fn advance(&mut self, medium: &Medium) -> Result<(), RunError> {
         let Some(first) = self.order.pop() else { return Ok(()) };

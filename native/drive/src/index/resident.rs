@@ -1,8 +1,9 @@
 //! The rows in memory, and the list of runs that hold all others.
 //!
-//! A hash table answers for single keys, which is what nearly all requests ask; an ordered set of the keys serves scans, checkpoints
+//! A hash table answers for single keys, which is what nearly all requests ask; an ordered map of the keys serves scans, checkpoints
 //! and eviction. A change stamps its row with the current epoch; a freeze ends the epoch, and installing the frozen rows' run makes
-//! everything up to it clean. So no step touches more rows than it changes.
+//! everything up to it clean. So no step touches more rows than it changes. The map repeats the stamps, so that a walk in order goes
+//! to those rows alone that the runs lack.
 
 use super::block::Block;
 use super::run::Run;
@@ -11,7 +12,7 @@ use crate::cache::Cache;
 use crate::row::Row;
 use crate::{Key, Space as NameSpace};
 use bytes::Bytes;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::rc::Rc;
 
@@ -24,7 +25,8 @@ pub(crate) type BlockName = (u64, usize);
 /// The index of one drive.
 pub(crate) struct Index {
     pub(super) rows: HashMap<Key, Slot>,
-    pub(super) order: BTreeSet<Key>,
+    /// Every key of `rows`, with the epoch of its last change.
+    pub(super) order: BTreeMap<Key, u64>,
     /// Stamped on what changes now.
     pub(super) epoch: u64,
     /// Everything stamped up to here is in the runs.
@@ -68,7 +70,7 @@ impl Index {
     pub fn new(limit_bytes: u64) -> Index {
         Index {
             rows: HashMap::new(),
-            order: BTreeSet::new(),
+            order: BTreeMap::new(),
             epoch: 1,
             installed: 0,
             frozen: None,
@@ -114,6 +116,7 @@ impl Index {
             self.frozen,
             self.installed,
             &mut self.images,
+            &mut self.order,
             &mut self.dirty_rows,
             &mut self.dirty_bytes,
         );
@@ -124,9 +127,8 @@ impl Index {
     /// [`Index::own_key`].
     pub fn get_or_insert(&mut self, key: Key) -> &mut Row {
         self.weigh();
-        let (order, keys, epoch) = (&mut self.order, &mut self.keys, self.epoch);
-        let slot = self.rows.entry(key.clone()).or_insert_with_key(|key| {
-            order.insert(key.clone());
+        let (keys, epoch) = (&mut self.keys, self.epoch);
+        let slot = self.rows.entry(key.clone()).or_insert_with(|| {
             *keys += 1;
             Slot::new(Row::default(), 0)
         });
@@ -137,6 +139,7 @@ impl Index {
             self.frozen,
             self.installed,
             &mut self.images,
+            &mut self.order,
             &mut self.dirty_rows,
             &mut self.dirty_bytes,
         );
@@ -154,7 +157,7 @@ impl Index {
         // The run that wrote the row wrote its marker.
         slot.marked = slot.is_unsettled();
         self.resident_bytes += slot.bytes;
-        self.order.insert(key.clone());
+        self.order.insert(key.clone(), slot.epoch);
         self.rows.insert(key, slot);
     }
     /// As [`Index::insert_clean`], and others go if memory is short; this one stays until the caller lets others work.
@@ -205,28 +208,37 @@ impl Index {
     pub(super) fn forget_key(&mut self) {
         self.keys = self.keys.saturating_sub(1);
     }
-    /// Rows in memory of one space of a bucket from a name (inclusive) on, in order; those of removed keys too.
-    pub fn range(&self, bucket: u64, space: NameSpace, from: &Bytes) -> impl Iterator<Item = (&Key, &Row)> {
-        let start = Key {
+    /// Rows of one space of a bucket that the runs do not have as they are now, from a name (inclusive) to another (exclusive; `None`:
+    /// the end), in order; those of removed keys too. Clean rows cost a look at the map, and no other memory.
+    pub fn changed_range(&self, (bucket, space): (u64, NameSpace), from: &Bytes, to: Option<&Bytes>) -> impl Iterator<Item = (&Key, &Row)> {
+        let key = |name: &Bytes| Key {
             bucket,
             space,
-            name: from.clone(),
+            name: name.clone(),
         };
-        let keys = self.order.range((Bound::Included(start), Bound::Unbounded));
-        let same = move |key: &&Key| key.bucket == bucket && key.space == space;
+        let end = to.map_or(Bound::Unbounded, |to| Bound::Excluded(key(to.max(from))));
+        let keys = self.order.range((Bound::Included(key(from)), end));
+        let same = move |(key, _): &(&Key, &u64)| key.bucket == bucket && key.space == space;
         keys.take_while(same)
-            .filter_map(|key| self.rows.get(key).map(|slot| (key, &slot.row)))
+            .filter(|(_, epoch)| standing(**epoch, self.frozen, self.installed) != Standing::Clean)
+            .filter_map(|(key, _)| self.rows.get(key).map(|slot| (key, &slot.row)))
     }
     /// Bucket and space of the first row in memory from a key on; perhaps of a removed key.
     pub fn first_space(&self, from: &Key) -> Option<(u64, NameSpace)> {
         self.order
             .range((Bound::Included(from), Bound::Unbounded))
             .next()
-            .map(|key| (key.bucket, key.space))
+            .map(|(key, _)| (key.bucket, key.space))
     }
     /// Every row in memory, in order: that of a hash table differs from run to run, and a simulation must not.
     pub fn rows(&self) -> impl Iterator<Item = (&Key, &Row)> {
-        self.order.iter().filter_map(|key| self.rows.get(key).map(|slot| (key, &slot.row)))
+        self.order.keys().filter_map(|key| self.rows.get(key).map(|slot| (key, &slot.row)))
+    }
+    /// The same behind a key.
+    pub fn rows_behind(&self, last: Option<&Key>) -> impl Iterator<Item = (&Key, &Row)> {
+        let from = last.map_or(Bound::Unbounded, Bound::Excluded);
+        let keys = self.order.range::<Key, _>((from, Bound::Unbounded));
+        keys.filter_map(|(key, _)| self.rows.get(key).map(|slot| (key, &slot.row)))
     }
     /// The runs, newest first.
     pub fn runs(&self) -> Rc<Vec<Rc<Run>>> {
@@ -301,6 +313,7 @@ fn stamp(
     frozen: Option<u64>,
     installed: u64,
     images: &mut HashMap<Key, Option<Image>>,
+    order: &mut BTreeMap<Key, u64>,
     dirty_rows: &mut u64,
     dirty_bytes: &mut usize,
 ) {
@@ -318,5 +331,8 @@ fn stamp(
         *dirty_rows += 1;
         *dirty_bytes += slot.bytes;
     }
-    slot.epoch = epoch;
+    if slot.epoch != epoch {
+        slot.epoch = epoch;
+        order.insert(key.clone(), epoch);
+    }
 }

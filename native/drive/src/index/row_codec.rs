@@ -20,8 +20,7 @@ use super::version_codec::{
 use crate::entry::Entry;
 use crate::row::Row;
 use crate::space::{Extent, ExtentRegistry, ExtentSet, Place};
-use crate::{Ballot, Key, KeyState, WriteId};
-use bytes::Bytes;
+use crate::{Ballot, Key, WriteId, told};
 use std::rc::Rc;
 
 const STABLE: u8 = 1;
@@ -76,10 +75,9 @@ pub(crate) fn decode_row(key: &Key, value: &[u8], registry: &Rc<ExtentRegistry>)
     if value.is_empty() {
         return Some(None);
     }
-    let own = |bytes: &[u8]| Bytes::copy_from_slice(bytes);
-    let stored = take_row(value, own)?;
-    let mut entries: Vec<Rc<Entry>> = Vec::with_capacity(stored.versions.len());
-    for version in &stored.versions {
+    let stored = take_row(value)?;
+    let mut entries: Vec<Rc<Entry>> = Vec::with_capacity(1 + stored.later.len());
+    for version in stored.versions() {
         let before = entries.last().and_then(|entry| entry.extents.clone());
         let extents = match (version.flags & BULK != 0, version.flags & SAME_EXTENTS != 0) {
             (false, _) => None,
@@ -115,26 +113,28 @@ pub(crate) fn shared_extents(entries: &[Rc<Entry>], write_id: WriteId, extents: 
     sets.find(|set| set.to_vec() == extents).cloned()
 }
 
-/// What an answer says of a row, straight from its bytes; metadata shares their memory. `None` and `Some(None)` as in
-/// [`decode_row`].
-pub(crate) fn decode_state(value: &Bytes, drive_floor: Ballot, dirty: Option<Ballot>) -> Option<Option<KeyState>> {
+/// Appends what an answer says of a row, straight from its bytes. `None`: the bytes are no row. `Some(false)`: nothing, as the key was
+/// removed, or only the trace of a collected tombstone is left.
+pub(crate) fn put_stored_state(target: &mut Vec<u8>, value: &[u8], drive_floor: Ballot, dirty: Option<Ballot>) -> Option<bool> {
     if value.is_empty() {
-        return Some(None);
+        return Some(false);
     }
-    let stored = take_row(value, |bytes| value.slice_ref(bytes))?;
-    if stored.versions.is_empty() {
-        return Some(None);
+    let stored = take_row(value)?;
+    if stored.first.is_none() {
+        return Some(false);
     }
-    Some(Some(KeyState {
-        records: stored.versions.into_iter().rev().map(|version| version.head).collect(),
-        stable: stored.stable,
-        dirty,
-        floor: stored.floor.max(drive_floor),
-    }))
+    told::put_count(target, 1 + stored.later.len());
+    for version in stored.later.iter().rev().chain(&stored.first) {
+        told::put_head_with(target, &version.head, version.metadata);
+    }
+    told::put_state_end(target, stored.stable, dirty, stored.floor.max(drive_floor));
+    Some(true)
 }
 
-struct StoredRow {
-    versions: Vec<StoredVersion>,
+struct StoredRow<'value> {
+    /// The oldest version; nearly always the only one, so that reading a row needs no memory.
+    first: Option<StoredVersion<'value>>,
+    later: Vec<StoredVersion<'value>>,
     stable: Option<Ballot>,
     floor: Ballot,
     mark: Option<Place>,
@@ -143,30 +143,39 @@ struct StoredRow {
     collected: u64,
 }
 
-fn take_row(value: &[u8], metadata: impl Fn(&[u8]) -> Bytes) -> Option<StoredRow> {
+impl<'value> StoredRow<'value> {
+    /// Oldest first.
+    fn versions(&self) -> impl Iterator<Item = &StoredVersion<'value>> {
+        self.first.iter().chain(&self.later)
+    }
+}
+
+fn take_row(value: &[u8]) -> Option<StoredRow<'_>> {
     let mut rest = value;
     let [flags] = take_array(&mut rest)?;
     let count = take_varint(&mut rest)?;
-    let mut versions: Vec<StoredVersion> = Vec::with_capacity(count.min(8) as usize);
-    for _ in 0..count {
-        let version = take_version(&mut rest, versions.last(), &metadata)?;
-        versions.push(version);
+    let first = if count > 0 { Some(take_version(&mut rest, None)?) } else { None };
+    let mut later: Vec<StoredVersion<'_>> = Vec::new();
+    for _ in 1..count {
+        let before = later.last().or(first.as_ref());
+        let version = take_version(&mut rest, before)?;
+        if before.is_some_and(|before| before.head.ballot >= version.head.ballot) {
+            return None;
+        }
+        later.push(version);
     }
-    if versions.is_empty() && flags & TRACE == 0 {
+    if first.is_none() && flags & TRACE == 0 {
         return None;
     }
-    let ballot = |version: Option<&StoredVersion>| version.map_or(Ballot::ZERO, |version| version.head.ballot);
-    let (first, last) = (ballot(versions.first()), ballot(versions.last()));
-    if !versions.is_sorted_by(|earlier, later| earlier.head.ballot < later.head.ballot) {
-        return None;
-    }
+    let ballot = |version: Option<&StoredVersion<'_>>| version.map_or(Ballot::ZERO, |version| version.head.ballot);
+    let (lowest, highest) = (ballot(first.as_ref()), ballot(later.last().or(first.as_ref())));
     let stable = match (flags & STABLE != 0, flags & STABLE_IS_FIRST != 0) {
         (false, _) => None,
-        (true, true) => Some(first),
+        (true, true) => Some(lowest),
         (true, false) => Some(take_ballot(&mut rest)?),
     };
     let floor = if flags & FLOOR_IS_LAST != 0 {
-        last
+        highest
     } else {
         take_ballot(&mut rest)?
     };
@@ -174,7 +183,8 @@ fn take_row(value: &[u8], metadata: impl Fn(&[u8]) -> Bytes) -> Option<StoredRow
     let oldest = take_varint(&mut rest)?;
     let collected = if flags & TRACE != 0 { take_varint(&mut rest)? } else { 0 };
     rest.is_empty().then_some(StoredRow {
-        versions,
+        first,
+        later,
         stable,
         floor,
         mark,

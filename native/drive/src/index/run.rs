@@ -5,12 +5,14 @@ use super::fences::Fences;
 use super::filter::{Filter, KeyHash};
 use super::run_encoder::EncodedRun;
 use super::run_footer::RunFooter;
+use super::run_key::special_range_start;
 use crate::blob::Blob;
 use crate::format::PAGE_BYTES;
 use crate::medium::Medium;
 use bytes::Bytes;
 use std::fmt;
 use std::io;
+use std::ops::Range;
 
 /// A block is given up after so many reads: an index is long to rebuild.
 const ATTEMPTS: u32 = 3;
@@ -48,6 +50,8 @@ pub(crate) struct Run {
     entries: u64,
     fences: Fences,
     filter: Filter,
+    /// The highest key that is not special (empty: there is none), where it is known.
+    last_plain: Option<Vec<u8>>,
 }
 
 impl Run {
@@ -64,6 +68,7 @@ impl Run {
             entries: encoded.footer.entries,
             fences: encoded.fences,
             filter: encoded.filter,
+            last_plain: Some(encoded.last_plain),
         }
     }
     /// Reads footer, fences and filter of a run.
@@ -84,14 +89,34 @@ impl Run {
             .then(|| Filter::decode(&bytes))
             .flatten()
             .ok_or_else(|| damaged("the filter"))?;
-        Ok(Run {
+        let mut run = Run {
             blob,
             level,
             seed,
             entries: footer.entries,
             fences,
             filter,
-        })
+            last_plain: None,
+        };
+        run.last_plain = run.find_last_plain(medium).await;
+        Ok(run)
+    }
+    async fn find_last_plain(&self, medium: &Medium) -> Option<Vec<u8>> {
+        let special = special_range_start();
+        let mut number = self.fences.find(&special);
+        while let Some(block) = number {
+            let read = self.read_span(medium, block..block + 1).await.ok()?;
+            let (block_read, mut last) = (read.first()?, None);
+            let mut position = block_read.start();
+            while block_read.advance(&mut position)? && position.key() < &special[..] {
+                last = Some(position.key().to_vec());
+            }
+            if last.is_some() {
+                return last;
+            }
+            number = block.checked_sub(1);
+        }
+        Some(Vec::new())
     }
     /// Its random number.
     pub fn id(&self) -> u64 {
@@ -103,7 +128,7 @@ impl Run {
     }
     /// Bytes of filter and fences.
     pub fn memory_bytes(&self) -> usize {
-        self.filter_bytes() + self.fences_bytes()
+        self.filter_bytes() + self.fences_bytes() + self.last_plain.as_ref().map_or(0, Vec::capacity)
     }
     /// Bytes of the filter.
     pub fn filter_bytes(&self) -> usize {
@@ -128,20 +153,42 @@ impl Run {
     pub fn block_from(&self, key: &[u8]) -> usize {
         self.fences.find(key).unwrap_or(0)
     }
+    /// The block that may hold a key, filter or not; `None`: it lies before all.
+    pub fn block_of(&self, key: &[u8]) -> Option<usize> {
+        self.fences.find(key)
+    }
+    /// Whether all keys that are not special are below `key`, which is not special either.
+    pub fn ends_before(&self, key: &[u8]) -> bool {
+        self.last_plain.as_deref().is_some_and(|last| last < key)
+    }
+    /// Where a block begins; `None` behind the last.
+    pub fn fence(&self, block: usize) -> Option<&[u8]> {
+        (block < self.fences.len()).then(|| self.fences.fence(block))
+    }
+    /// Bytes of a block.
+    pub fn block_bytes(&self, block: usize) -> usize {
+        self.fences.block(block).map_or(0, |(_, length)| length)
+    }
     /// Reads blocks from `first` on with one read: as many as `limit_bytes` holds, at least one; none behind the last.
     pub async fn read_blocks(&self, medium: &Medium, first: usize, limit_bytes: usize) -> Result<Vec<Block>, RunError> {
-        let Some((start, _)) = self.fences.block(first) else {
-            return Ok(Vec::new());
-        };
-        let mut spans = Vec::new();
-        let mut bytes = 0;
-        while let Some((offset, length)) = self.fences.block(first + spans.len()) {
-            if !spans.is_empty() && bytes + length > limit_bytes {
+        let (mut end, mut bytes) = (first, 0);
+        while let Some((_, length)) = self.fences.block(end) {
+            if end > first && bytes + length > limit_bytes {
                 break;
             }
-            spans.push((offset, length));
             bytes += length;
+            end += 1;
         }
+        self.read_span(medium, first..end).await
+    }
+    /// Reads blocks with one read; those that there are.
+    pub async fn read_span(&self, medium: &Medium, blocks: Range<usize>) -> Result<Vec<Block>, RunError> {
+        let first = blocks.start;
+        let spans: Vec<(u64, usize)> = blocks.map_while(|number| self.fences.block(number)).collect();
+        let Some((start, _)) = spans.first().copied() else {
+            return Ok(Vec::new());
+        };
+        let bytes = spans.iter().map(|(_, length)| length).sum();
         let mut attempt = 1;
         loop {
             let blocks = match self.blob.read_at(medium, start, bytes).await {

@@ -53,6 +53,16 @@ impl RunCursor {
         let block = self.blocks.front().filter(|_| self.at_entry);
         block.map_or_else(Bytes::new, |block| self.position.value(block))
     }
+    /// The same, where it lies.
+    pub fn value_in_place(&self) -> &[u8] {
+        let block = self.blocks.front().filter(|_| self.at_entry);
+        block.map_or(&[], |block| self.position.value_in(block))
+    }
+    /// Whether the block stood in has another entry.
+    pub fn has_more_here(&self) -> bool {
+        let block = self.blocks.front().filter(|_| self.at_entry);
+        block.is_some_and(|block| !block.is_last(&self.position))
+    }
     /// Goes to the next entry. `Ok(false)`: [`RunCursor::enter_next`] has to read first.
     pub fn advance(&mut self) -> Result<bool, RunError> {
         let Some(block) = self.blocks.front() else {

@@ -4,6 +4,7 @@ use super::block::{BlockBuilder, RunSeed, common_prefix};
 use super::fences::Fences;
 use super::filter::{Filter, KeyHash};
 use super::run_footer::RunFooter;
+use super::run_key::is_special;
 use crate::format::{PAGE_BYTES, round_to_page};
 
 /// A run under construction.
@@ -14,7 +15,12 @@ pub(crate) struct RunEncoder {
     fence: Vec<u8>,
     fences: Fences,
     filter: Filter,
+    /// Of the keys that the filter has not taken in yet. Each of them misses the processor's cache, and many misses at once cost little more
+    /// than one.
+    hashes: Vec<KeyHash>,
     entries: u64,
+    /// The last key before the special ones, once one of these came.
+    last_plain: Option<Vec<u8>>,
     data_bytes: u64,
     /// Finished and not taken yet.
     bytes: Vec<u8>,
@@ -25,6 +31,8 @@ pub(crate) struct EncodedRun {
     pub footer: RunFooter,
     pub fences: Fences,
     pub filter: Filter,
+    /// The highest key that is not special; empty: there is none.
+    pub last_plain: Vec<u8>,
 }
 
 impl RunEncoder {
@@ -36,7 +44,9 @@ impl RunEncoder {
             fence: Vec::new(),
             fences: Fences::default(),
             filter: Filter::with_room_for(expected_entries),
+            hashes: Vec::new(),
             entries: 0,
+            last_plain: None,
             data_bytes: 0,
             bytes: Vec::new(),
         }
@@ -44,6 +54,9 @@ impl RunEncoder {
     /// Adds an entry; its key is above all before. An empty value says that the key was removed.
     pub fn push(&mut self, key: &[u8], value: &[u8]) {
         debug_assert!(self.entries == 0 || self.block.last_key() < key, "keys of a run rise");
+        if self.last_plain.is_none() && is_special(key) {
+            self.last_plain = Some(self.block.last_key().to_vec());
+        }
         if !self.block.fits(key, value) {
             self.finish_block();
         }
@@ -57,11 +70,12 @@ impl RunEncoder {
             self.fence.extend_from_slice(key.get(..needed).unwrap_or(key));
         }
         self.block.push(key, value);
-        self.filter.add(KeyHash::of(key));
+        self.hashes.push(KeyHash::of(key));
         self.entries += 1;
     }
     fn finish_block(&mut self) {
         let length = self.block.finish(self.seed, self.data_bytes, &mut self.bytes);
+        self.hashes.drain(..).for_each(|hash| self.filter.add(hash));
         self.fences.push(&self.fence, length);
         self.data_bytes += length as u64;
     }
@@ -79,6 +93,7 @@ impl RunEncoder {
     }
     /// Ends the run: its last bytes, and what it is.
     pub fn finish(mut self) -> (Vec<u8>, EncodedRun) {
+        let last_plain = self.last_plain.take().unwrap_or_else(|| self.block.last_key().to_vec());
         if !self.block.is_empty() {
             self.finish_block();
         }
@@ -105,6 +120,12 @@ impl RunEncoder {
         bytes.extend_from_slice(&footer.encode(self.seed.salt));
         debug_assert!(bytes.len().is_multiple_of(PAGE_BYTES));
         let (fences, filter) = (self.fences, self.filter);
-        (bytes, EncodedRun { footer, fences, filter })
+        let encoded = EncodedRun {
+            footer,
+            fences,
+            filter,
+            last_plain,
+        };
+        (bytes, encoded)
     }
 }

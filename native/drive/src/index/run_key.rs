@@ -65,6 +65,25 @@ pub(crate) fn name_in(bytes: &[u8], bucket: u64, space: Space) -> Option<&[u8]> 
     bytes.strip_prefix(&bucket.to_be_bytes())?.strip_prefix(&[space as u8])
 }
 
+/// Whether a key is no object's; it lies behind all that are.
+pub(crate) fn is_special(bytes: &[u8]) -> bool {
+    bytes.starts_with(&SPECIAL)
+}
+
+/// Where the keys of this bucket and space that begin with `prefix` end.
+pub(crate) fn range_end(bucket: u64, space: Space, prefix: &[u8]) -> Vec<u8> {
+    let mut end = Vec::with_capacity(9 + prefix.len());
+    end.extend_from_slice(&bucket.to_be_bytes());
+    end.push(space as u8);
+    end.extend_from_slice(prefix);
+    // The space's byte is none of the highest, so this ends there at the latest.
+    while end.pop_if(|last| *last == u8::MAX).is_some() {}
+    if let Some(last) = end.last_mut() {
+        *last += 1;
+    }
+    end
+}
+
 /// Where the special keys begin.
 pub(crate) fn special_range_start() -> Vec<u8> {
     SPECIAL.to_vec()

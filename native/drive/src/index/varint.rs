@@ -15,6 +15,15 @@ pub(crate) fn put_varint(bytes: &mut Vec<u8>, value: u64) {
 
 /// Takes a number off the front of `bytes`; `None` when it is cut off, too long, or longer than it had to be.
 pub(crate) fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
+    // Most numbers have one byte.
+    if let [only @ 0..0x80, rest @ ..] = *bytes {
+        *bytes = rest;
+        return Some(u64::from(*only));
+    }
+    take_long_varint(bytes)
+}
+
+fn take_long_varint(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0_u64;
     for (at, byte) in bytes.iter().take(LONGEST_BYTES).enumerate() {
         let bits = u64::from(byte & 0x7f);

@@ -121,9 +121,11 @@ pub(super) fn put_version(bytes: &mut Vec<u8>, entry: &Entry, before: Option<&Rc
 }
 
 /// A version read from bytes.
-pub(super) struct StoredVersion {
+pub(super) struct StoredVersion<'value> {
     pub flags: u16,
+    /// Without its metadata, which stays where it lies.
     pub head: Head,
+    pub metadata: &'value [u8],
     place: Place,
     total: u32,
     tail_offset: u32,
@@ -132,17 +134,21 @@ pub(super) struct StoredVersion {
     pub extents: Vec<Extent>,
 }
 
-impl StoredVersion {
-    /// The version as a row in memory has it; `extents` are those of its shard.
+impl StoredVersion<'_> {
+    /// The version as a row in memory has it; `extents` are those of its shard. Nothing is pinned of the value that it was read from.
     pub fn to_entry(&self, key: &Key, extents: Option<Rc<ExtentSet>>) -> Entry {
-        let mut entry = Entry::restored(key.clone(), self.head.clone(), self.shard_length, extents, self.place);
+        let head = Head {
+            metadata: Bytes::copy_from_slice(self.metadata),
+            ..self.head.clone()
+        };
+        let mut entry = Entry::restored(key.clone(), head, self.shard_length, extents, self.place);
         (entry.total, entry.tail_offset, entry.payload) = (self.total, self.tail_offset, self.payload);
         entry
     }
 }
 
-/// Takes a version off the front of `rest`; `None` when the bytes are none. `metadata` makes what is kept of the metadata.
-pub(super) fn take_version(rest: &mut &[u8], before: Option<&StoredVersion>, metadata: impl Fn(&[u8]) -> Bytes) -> Option<StoredVersion> {
+/// Takes a version off the front of `rest`; `None` when the bytes are none.
+pub(super) fn take_version<'value>(rest: &mut &'value [u8], before: Option<&StoredVersion<'_>>) -> Option<StoredVersion<'value>> {
     let flags = u16::from_le_bytes(take_array(rest)?);
     let has = |flag: u16| flags & flag != 0;
     let ballot = take_ballot(rest)?;
@@ -160,7 +166,7 @@ pub(super) fn take_version(rest: &mut &[u8], before: Option<&StoredVersion>, met
     let (size, etag_parts) = (take_varint(rest)?, u16::try_from(take_varint(rest)?).ok()?);
     let etag = if has(NO_ETAG) { [0; 16] } else { take_array(rest)? };
     let length = usize::try_from(take_varint(rest)?).ok()?;
-    let metadata = metadata(take_bytes(rest, length)?);
+    let metadata = take_bytes(rest, length)?;
     let [data, parity, block_shift, slot] = take_array(rest)?;
     let payload_size = if has(PAYLOAD_IS_SIZE) { size } else { take_varint(rest)? };
     let place = take_place(rest)?;
@@ -200,7 +206,7 @@ pub(super) fn take_version(rest: &mut &[u8], before: Option<&StoredVersion>, met
         size,
         etag,
         etag_parts,
-        metadata,
+        metadata: Bytes::new(),
         coding,
         slot,
         payload_size,
@@ -209,6 +215,7 @@ pub(super) fn take_version(rest: &mut &[u8], before: Option<&StoredVersion>, met
     Some(StoredVersion {
         flags,
         head,
+        metadata,
         place,
         total,
         tail_offset,

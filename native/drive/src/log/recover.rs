@@ -29,6 +29,8 @@ pub(crate) enum LogStart {
 
 /// Takes in what the log says, in log order.
 pub(crate) trait Replay {
+    /// Of a log that is read as a whole: how many segments it has, and the highest boot number that they name.
+    fn survey(&mut self, _segments: usize, _boot: u32) {}
     /// The log goes on in this segment.
     fn enter(&mut self, segment: u32, generation: u64);
     /// The records of one batch. An error ends the reading: what the records belong to cannot be found.

@@ -92,6 +92,8 @@ pub(crate) async fn salvage<R: Replay>(
     let mut damage = Vec::new();
     let mut generations: Vec<u64> = opened.keys().chain(headless.keys()).copied().collect();
     generations.sort_unstable();
+    let boot = opened.values().map(|first| first.open.state.boot).max().unwrap_or(0);
+    walk.replay.survey(generations.len(), boot);
     for generation in generations {
         let successor = opened.get(&(generation + 1)).and_then(|first| first.open.predecessor);
         let segment = match (opened.get(&generation), headless.get(&generation)) {

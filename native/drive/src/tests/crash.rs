@@ -284,7 +284,7 @@ async fn scan(drive: &Drive, model: &RefCell<Model>, dice: &Dice) {
         let Answer::Page { rows, covers, .. } = drive.handle(request).await else {
             return;
         };
-        for row in rows {
+        for row in rows.to_rows() {
             let name = String::from_utf8_lossy(&row.name).into_owned();
             model.borrow().check_state(&name, &row.state);
             expected.remove(&name);

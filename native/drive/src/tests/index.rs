@@ -18,6 +18,7 @@ async fn scan(drive: &Drive, prefix: &str, from: &str, limit: u32) -> (Vec<(Stri
     let Answer::Page { rows, covers, .. } = drive.handle(request).await else {
         panic!("no page")
     };
+    let rows = rows.to_rows();
     let found = rows
         .iter()
         .map(|row| (String::from_utf8_lossy(&row.name).into_owned(), row.state.records[0].size));

@@ -1,6 +1,7 @@
 //! The tests prove themselves: with a known bug planted, the simulated crashes must find it. Only with the feature `sabotage`.
 
 use super::crash::{Way, run_case};
+use super::rebuilds::compare_spilled_with_held;
 use crate::sabotage::{Sabotage, plant};
 use std::panic::catch_unwind;
 
@@ -46,4 +47,11 @@ fn a_root_before_its_run_is_found() {
 #[test]
 fn bulk_published_before_its_flush_is_found() {
     assert!(found_by(Sabotage::PublishBeforeFlush, false).is_some());
+}
+
+#[test]
+fn a_rebuild_that_does_not_find_what_it_wrote_out_is_found() {
+    let failed = catch_unwind(|| compare_spilled_with_held(|| plant(Some(Sabotage::BlindFilter)))).is_err();
+    plant(None);
+    assert!(failed);
 }

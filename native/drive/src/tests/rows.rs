@@ -1,9 +1,10 @@
 //! Rows as values of runs: written and read back whole, and no bytes mislead the decoder.
 
 use crate::entry::Entry;
-use crate::index::{decode_row, decode_state, encode_row};
+use crate::index::{decode_row, encode_row, put_stored_state};
 use crate::row::Row;
 use crate::space::{Extent, ExtentRegistry, ExtentSet, Place};
+use crate::told::put_state;
 use crate::{Ballot, Coding, Head, Key, Kind, Space, WriteId};
 use bytes::Bytes;
 use openlake_io::Instant;
@@ -182,8 +183,11 @@ proptest! {
             return Ok(());
         };
         assert_same(&row, &read);
-        let state = decode_state(&bytes.clone().into(), Ballot::ZERO, None).expect("a row");
-        prop_assert_eq!(state, Some(row.state(Ballot::ZERO, None, false)));
+        let (mut told, mut of_row, mut of_state) = (Vec::new(), Vec::new(), Vec::new());
+        prop_assert_eq!(put_stored_state(&mut told, &bytes, Ballot::ZERO, None), Some(true));
+        row.put_state(&mut of_row, Ballot::ZERO, None);
+        put_state(&mut of_state, &row.state(Ballot::ZERO, None, false));
+        prop_assert_eq!((&told, &told), (&of_row, &of_state));
         // A row that leaves memory keeps its space; versions dropped from one that was read give it back.
         registry.take_returned();
         drop(read);

@@ -3,7 +3,7 @@
 use super::harness::*;
 use crate::blob::Blob;
 use crate::core::Core;
-use crate::index::{Block, Filter, KeyHash, MergeCursor, Run, RunWriter};
+use crate::index::{Block, Filter, KeyHash, MergeCursor, Piece, Run, RunWriter, special_range_start};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
@@ -62,7 +62,9 @@ async fn collect(core: &Core, runs: &[Rc<Run>], from: &[u8], step: usize) -> Vec
     let mut found = Vec::new();
     while let Some(key) = cursor.key() {
         found.push((key.to_vec(), cursor.value().to_vec()));
-        cursor.advance(&core.medium).await.expect("readable runs");
+        if !cursor.advance_at_once().expect("sound runs") {
+            cursor.advance(&core.medium).await.expect("readable runs");
+        }
     }
     found
 }
@@ -124,6 +126,57 @@ fn of_several_runs_the_newest_value_wins() {
             .collect();
         for step in [1, 64 << 10] {
             assert_eq!(collect(core, &runs, &from, step).await, expected);
+        }
+    });
+}
+
+/// The range in pieces, each of about `wanted` rows.
+async fn in_pieces(core: &Core, runs: &[Rc<Run>], (from, to): (&[u8], &[u8]), wanted: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let (mut from, mut found) = (from.to_vec(), Vec::new());
+    loop {
+        let piece = Piece::read(runs, &core.medium, &from, to, wanted).await.expect("readable runs");
+        let rows = piece.rows().map(|(key, value)| (key.to_vec(), value.to_vec()));
+        found.extend(rows);
+        match piece.end {
+            Some(end) => {
+                assert!(end > from && end[..] < *to, "a piece from {from:?} to {end:?}");
+                from = end;
+            }
+            None => return found,
+        }
+    }
+}
+
+#[test]
+fn pieces_put_together_are_the_whole_range() {
+    with_core("pieces", 24, async |core, runner| {
+        let mut maps = sample(runner, proptest::collection::vec(maps(), 0..5));
+        let special = special_range_start();
+        // As checkpoints write them: markers and bitmaps behind all keys.
+        for (number, map) in maps.iter_mut().enumerate() {
+            map.retain(|key, _| *key < special);
+            for byte in 0..number as u8 {
+                map.insert([&special[..], &[1, byte]].concat(), vec![byte; 500]);
+            }
+        }
+        let (one, other) = sample(runner, (keys(), keys()));
+        let (from, to) = (one.clone().min(other.clone()), one.max(other).min(special.clone()));
+        let (mut merged, mut runs) = (Map::new(), Vec::new());
+        for map in &maps {
+            let run = write(core, map).await;
+            let last = map.range(..special.clone()).next_back().map(|(key, _)| key);
+            for key in map.keys().chain([&from, &to]).filter(|key| **key < special) {
+                assert_eq!(run.ends_before(key), last.is_none_or(|last| last < key), "{key:?} of {map:?}");
+            }
+            runs.insert(0, run);
+            merged.extend(map.clone());
+        }
+        for (from, to) in [(&from, &to), (&Vec::new(), &special)] {
+            let expected = merged.range(from.clone()..to.clone());
+            let expected: Vec<_> = expected.map(|(key, value)| (key.clone(), value.clone())).collect();
+            for wanted in [1, 7, 1000] {
+                assert_eq!(in_pieces(core, &runs, (from, to), wanted).await, expected, "{wanted} rows each");
+            }
         }
     });
 }

@@ -63,8 +63,8 @@ impl Healer {
         };
         match self.drive.handle(request).await {
             Answer::Page { rows, covers, .. } => Ok(match covers {
-                Covers::End => (rows, None),
-                Covers::UpTo(name) => (rows, Some(name)),
+                Covers::End => (rows.to_rows(), None),
+                Covers::UpTo(name) => (rows.to_rows(), Some(name)),
             }),
             other => Err(format!("the drive itself answers {other:?}")),
         }

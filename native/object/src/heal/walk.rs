@@ -8,7 +8,7 @@ use crate::scan::{Finding, scan};
 use crate::set_cursor::after;
 use bytes::Bytes;
 use futures_util::future::join_all;
-use openlake_drive::{Answer, Ballot, Covers, Key, KeyState, Request, ScanRow, Space};
+use openlake_drive::{Answer, Ballot, Covers, Key, KeyState, Request, ScanRows, Space};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -27,7 +27,7 @@ pub(crate) struct Window {
 
 struct Page {
     slot: u8,
-    rows: Vec<ScanRow>,
+    rows: ScanRows,
     covers: Covers,
     dirty: bool,
 }
@@ -85,7 +85,7 @@ impl Healer {
         let mut keys: BTreeMap<Bytes, Vec<(u8, KeyState)>> = BTreeMap::new();
         let silent: Vec<u8> = pages.iter().filter(|page| !page.dirty).map(|page| page.slot).collect();
         for page in pages {
-            for row in page.rows {
+            for row in page.rows.iter().map(|row| row.to_row()) {
                 if to.as_ref().is_none_or(|to| row.name <= *to) {
                     keys.entry(row.name).or_default().push((page.slot, row.state));
                 }

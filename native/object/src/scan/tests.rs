@@ -4,7 +4,7 @@
 //! has dropped what lies below. From that the truth is known: which versions are complete, and which can still become so.
 
 use super::*;
-use openlake_drive::{Coding, Kind, WriteId};
+use openlake_drive::{Coding, Kind, ScanRow, ScanRows, WriteId};
 use proptest::prelude::*;
 
 const CODINGS: [(u8, u8); 8] = [(1, 0), (1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (4, 2), (3, 3)];
@@ -105,12 +105,51 @@ fn subsets(world: &World) -> impl Iterator<Item = Vec<(u8, KeyState)>> {
     })
 }
 
+/// The answers as rows of pages.
+fn pages(answers: &[(u8, KeyState)]) -> Vec<(u8, ScanRows)> {
+    let page = |state: &KeyState| {
+        let row = ScanRow {
+            name: bytes::Bytes::from_static(b"key"),
+            state: state.clone(),
+        };
+        // A drive that has nothing of a key has no row of it.
+        Some(row)
+            .filter(|row| row.state.dirty.is_some() || !row.state.records.is_empty())
+            .into_iter()
+            .collect()
+    };
+    answers.iter().map(|(slot, state)| (*slot, page(state))).collect()
+}
+
 fn look(quorum: Quorum, answers: &[(u8, KeyState)]) -> Finding {
     scan(quorum, &answers.iter().map(|(slot, state)| (*slot, state)).collect::<Vec<_>>())
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn what_is_told_at_first_sight_is_what_a_scan_finds(world in worlds(), dirty in 0_usize..6) {
+        for mut answers in subsets(&world) {
+            if let Some((_, state)) = answers.get_mut(dirty) {
+                state.dirty = Some(ballot(dirty));
+            }
+            let pages = pages(&answers);
+            let rows: Vec<_> = pages.iter().map(|(slot, rows)| (*slot, rows.iter().next())).collect();
+            let seen = newest_known(world.quorum, &rows).map(|(_, _, head)| head.to_head(bytes::Bytes::new()));
+            let found = match look(world.quorum, &answers) {
+                Finding::Complete(found) => Some(found.head),
+                _ => None,
+            };
+            let single = answers.iter().all(|(_, state)| state.records.len() <= 1 && state.dirty.is_none());
+            let newest = answers.iter().flat_map(|(_, state)| &state.records).map(|head| head.ballot).max();
+            let marked = newest.is_some() && answers.iter().any(|(_, state)| state.stable == newest);
+            if single && marked && found.is_some() {
+                prop_assert_eq!(&seen, &found);
+            }
+            prop_assert!(seen.is_none() || seen == found, "{:?} at first sight, {:?} by a scan", seen, found);
+        }
+    }
 
     #[test]
     fn never_looks_past_a_complete_version_nor_takes_a_fragment_for_one(world in worlds()) {

@@ -284,7 +284,7 @@ impl Acceptor {
             if rows.len() == limit {
                 let covers = rows.last().map_or(Covers::End, |row: &ScanRow| Covers::UpTo(row.name.clone()));
                 return Answer::Page {
-                    rows,
+                    rows: rows.into_iter().collect(),
                     covers,
                     dirty: self.dirty.is_some(),
                 };
@@ -295,7 +295,7 @@ impl Acceptor {
             });
         }
         Answer::Page {
-            rows,
+            rows: rows.into_iter().collect(),
             covers: Covers::End,
             dirty: self.dirty.is_some(),
         }

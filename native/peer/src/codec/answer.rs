@@ -25,19 +25,17 @@
 
 use super::record::{decode_spot, encode_spot};
 use super::{Cursor, DecodeError, Wire, Writer};
-use openlake_drive::{Answer, Covers, ScanRow};
+use openlake_drive::{Answer, Covers, ScanRows};
 
-impl Wire for ScanRow {
-    const MIN_BYTES: usize = 26;
+impl Wire for ScanRows {
+    const MIN_BYTES: usize = 4;
     fn encode(&self, writer: &mut Writer<'_>) {
-        writer.bytes(&self.name);
-        self.state.encode(writer);
+        writer.u32(self.len() as u32);
+        writer.raw(self.bytes());
     }
-    fn decode(cursor: &mut Cursor<'_>) -> Result<ScanRow, DecodeError> {
-        Ok(ScanRow {
-            name: cursor.bytes()?,
-            state: Wire::decode(cursor)?,
-        })
+    fn decode(cursor: &mut Cursor<'_>) -> Result<ScanRows, DecodeError> {
+        let count = cursor.u32()? as usize;
+        cursor.take_by("row of a scan", |head| ScanRows::take(count, head))
     }
 }
 

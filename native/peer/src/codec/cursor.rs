@@ -11,6 +11,8 @@ pub enum DecodeError {
     Short { needed: usize, left: usize },
     /// A field holds a value that this version does not know.
     Unknown { field: &'static str, value: u64 },
+    /// The bytes of a field make no sense, or end within it.
+    Malformed { field: &'static str },
     /// Bytes are left behind the last field.
     Trailing { left: usize },
 }
@@ -20,6 +22,7 @@ impl fmt::Display for DecodeError {
         match self {
             DecodeError::Short { needed, left } => write!(formatter, "message ends early: a field of {needed} bytes, {left} bytes left"),
             DecodeError::Unknown { field, value } => write!(formatter, "unknown value {value} of {field}"),
+            DecodeError::Malformed { field } => write!(formatter, "the bytes of a {field} make no sense"),
             DecodeError::Trailing { left } => write!(formatter, "{left} bytes behind the last field"),
         }
     }
@@ -54,6 +57,11 @@ impl<'a> Cursor<'a> {
                 left: self.head.len(),
             }),
         }
+    }
+
+    /// What `take` takes off the front of the head.
+    pub fn take_by<T>(&mut self, field: &'static str, take: impl FnOnce(&mut &'a [u8]) -> Option<T>) -> Result<T, DecodeError> {
+        take(&mut self.head).ok_or(DecodeError::Malformed { field })
     }
 
     /// The next `N` bytes of the head.

@@ -16,14 +16,14 @@ const MANIFEST: u8 = 2;
 const TOMBSTONE: u8 = 1;
 const UNCONDITIONAL: u8 = 2;
 
-/// Flags of a version, as records and heads share them.
-pub fn encode_flags(writer: &mut Writer<'_>, kind: Kind, unconditional: bool) {
+/// Flags of a version.
+fn encode_flags(writer: &mut Writer<'_>, kind: Kind, unconditional: bool) {
     let tombstone = if kind == Kind::Tombstone { TOMBSTONE } else { 0 };
     writer.u8(tombstone | if unconditional { UNCONDITIONAL } else { 0 });
 }
 
 /// The inverse of [`encode_flags`].
-pub fn decode_flags(cursor: &mut Cursor<'_>) -> Result<(Kind, bool), DecodeError> {
+fn decode_flags(cursor: &mut Cursor<'_>) -> Result<(Kind, bool), DecodeError> {
     let flags = known_flags(cursor.u8()?, "version flags")?;
     let kind = if flags & TOMBSTONE != 0 { Kind::Tombstone } else { Kind::Data };
     Ok((kind, flags & UNCONDITIONAL != 0))

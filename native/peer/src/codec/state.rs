@@ -10,67 +10,29 @@
 //! ```
 //! A block's checksum is that of its bytes and is checked by whoever decodes the object, so the frame's checksum leaves bulk blocks out.
 
-use super::record::{decode_flags, encode_flags};
 use super::{Cursor, DecodeError, Wire, Writer};
-use openlake_drive::{Block, Head, Heir, KeyState, ShardBytes, Standing, WriteId};
+use bytes::Bytes;
+use openlake_drive::told::{HEAD_MIN_BYTES, STATE_MIN_BYTES, put_head, put_state, take_head, take_state};
+use openlake_drive::{Block, Head, Heir, KeyState, ShardBytes, Standing};
 
 impl Wire for Head {
-    const MIN_BYTES: usize = 94;
+    const MIN_BYTES: usize = HEAD_MIN_BYTES;
     fn encode(&self, writer: &mut Writer<'_>) {
-        self.ballot.encode(writer);
-        self.write_id.encode(writer);
-        self.origin.encode(writer);
-        self.base.encode(writer);
-        encode_flags(writer, self.kind, self.unconditional);
-        writer.u64(self.size);
-        writer.raw(&self.etag);
-        writer.u16(self.etag_parts);
-        writer.bytes(&self.metadata);
-        self.coding.encode(writer);
-        writer.u8(self.slot);
-        writer.u64(self.payload_size);
-        writer.u8(u8::from(self.inline));
+        writer.put(|head| put_head(head, self));
     }
     fn decode(cursor: &mut Cursor<'_>) -> Result<Head, DecodeError> {
-        let ballot = Wire::decode(cursor)?;
-        let write_id = WriteId::decode(cursor)?;
-        let origin = Wire::decode(cursor)?;
-        let base = Wire::decode(cursor)?;
-        let (kind, unconditional) = decode_flags(cursor)?;
-        Ok(Head {
-            ballot,
-            write_id,
-            origin,
-            base,
-            kind,
-            unconditional,
-            size: cursor.u64()?,
-            etag: cursor.array()?,
-            etag_parts: cursor.u16()?,
-            metadata: cursor.bytes()?,
-            coding: Wire::decode(cursor)?,
-            slot: cursor.u8()?,
-            payload_size: cursor.u64()?,
-            inline: cursor.flag("inline")?,
-        })
+        let view = cursor.take_by("head", take_head)?;
+        Ok(view.to_head(Bytes::copy_from_slice(view.metadata())))
     }
 }
 
 impl Wire for KeyState {
-    const MIN_BYTES: usize = 22;
+    const MIN_BYTES: usize = STATE_MIN_BYTES;
     fn encode(&self, writer: &mut Writer<'_>) {
-        self.records.encode(writer);
-        self.stable.encode(writer);
-        self.dirty.encode(writer);
-        self.floor.encode(writer);
+        writer.put(|head| put_state(head, self));
     }
     fn decode(cursor: &mut Cursor<'_>) -> Result<KeyState, DecodeError> {
-        Ok(KeyState {
-            records: Wire::decode(cursor)?,
-            stable: Wire::decode(cursor)?,
-            dirty: Wire::decode(cursor)?,
-            floor: Wire::decode(cursor)?,
-        })
+        Ok(cursor.take_by("state", take_state)?.to_state(Bytes::copy_from_slice))
     }
 }
 

@@ -222,7 +222,11 @@ fn answer() -> impl Strategy<Value = Answer> {
         option::of((any::<u64>(), space())).prop_map(Answer::Space),
         any::<(u64, u64)>().prop_map(|(digest, keys)| Answer::Digest { digest, keys }),
         standing().prop_map(Answer::Standing),
-        (vec(row, 0..3), covers, any::<bool>()).prop_map(|(rows, covers, dirty)| Answer::Page { rows, covers, dirty }),
+        (vec(row, 0..3), covers, any::<bool>()).prop_map(|(rows, covers, dirty)| Answer::Page {
+            rows: rows.into_iter().collect(),
+            covers,
+            dirty
+        }),
         any::<u64>().prop_map(|now_ms| Answer::Clock { now_ms }),
         ".{0,20}".prop_map(Answer::Failed),
         ".{0,20}".prop_map(Answer::Wrong),

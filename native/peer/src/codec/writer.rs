@@ -19,6 +19,11 @@ impl<'a> Writer<'a> {
         self.head.extend_from_slice(bytes);
     }
 
+    /// What `put` appends to the head.
+    pub fn put(&mut self, put: impl FnOnce(&mut Vec<u8>)) {
+        put(self.head);
+    }
+
     /// A byte.
     pub fn u8(&mut self, value: u8) {
         self.head.push(value);

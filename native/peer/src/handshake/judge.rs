@@ -3,6 +3,9 @@
 use super::proof::{Side, equal};
 use super::versions::advice;
 use super::{Confirm, Credentials, Hello, KnownBoots, Welcome, key_id, prove};
+use crate::tls::{Channel, PeerTls};
+
+const WRONG_PROOF: &str = "wrong secret: its proof is wrong";
 
 /// The other side as it presents itself.
 #[derive(Clone, Copy, Debug)]
@@ -20,8 +23,14 @@ pub fn describe(me: &Credentials, other: Claim, why: &str) -> String {
     )
 }
 
-/// The responder's first look: the secret to prove things by and the version to speak, or why not. Nothing is proven yet.
-pub fn hello<'a>(me: &'a Credentials, hello: &Hello) -> Result<(&'a [u8], u8), String> {
+/// As `describe`, of someone who has not said who it is.
+pub fn describe_stranger(me: &Credentials, why: &str) -> String {
+    format!("node {} of cluster {} refuses a connection: {why}", me.node, hex(&me.cluster))
+}
+
+/// The responder's first look: the secret to prove things by and the version to speak, or why not. Nothing is proven yet but that the
+/// other side holds a certificate, where there is TLS.
+pub fn hello<'a>(me: &'a Credentials, hello: &Hello, channel: Option<&Channel>) -> Result<(&'a [u8], u8), String> {
     let claim = Claim {
         cluster: hello.cluster,
         node: hello.from,
@@ -36,8 +45,22 @@ pub fn hello<'a>(me: &'a Credentials, hello: &Hello) -> Result<(&'a [u8], u8), S
     if hello.to != me.node {
         return refuse(format!("it looks for node {} at this address, which is node {}", hello.to, me.node));
     }
-    if !me.nodes.contains(&hello.from) {
+    let Some(node) = me.nodes.iter().find(|node| node.id == hello.from) else {
         return refuse(format!("the layout of epoch {} has no node {}", me.epoch, hello.from));
+    };
+    match channel {
+        Some(channel) => {
+            if let Err(why) = channel.is_for(node.id, node.address.ip()) {
+                return refuse(why);
+            }
+        }
+        None if me.tls.as_ref().is_some_and(PeerTls::is_required) => {
+            return refuse(format!(
+                "node {} comes without TLS, which node {} requires: give node {} a [peer_tls] table too",
+                hello.from, me.node, hello.from
+            ));
+        }
+        None => {}
     }
     let Some(version) = me.versions.agree(hello.versions) else {
         return refuse(advice((me.node, me.versions), (hello.from, hello.versions)));
@@ -49,7 +72,7 @@ pub fn hello<'a>(me: &'a Credentials, hello: &Hello) -> Result<(&'a [u8], u8), S
 }
 
 /// The initiator's judgement of the answer to its `hello`.
-pub fn welcome(me: &Credentials, hello: &Hello, welcome: &Welcome, secret: &[u8]) -> Result<(), String> {
+pub fn welcome(me: &Credentials, hello: &Hello, welcome: &Welcome, secret: &[u8], binding: Option<&[u8; 32]>) -> Result<(), String> {
     let claim = Claim {
         cluster: welcome.cluster,
         node: welcome.node,
@@ -64,8 +87,8 @@ pub fn welcome(me: &Credentials, hello: &Hello, welcome: &Welcome, secret: &[u8]
     if welcome.node != hello.to {
         return refuse(format!("expected node {} at this address", hello.to));
     }
-    if !equal(&welcome.proof, &prove(secret, Side::Responder, hello, welcome)) {
-        return refuse("wrong secret: its proof is wrong".to_owned());
+    if !equal(&welcome.proof, &prove(secret, Side::Responder, hello, welcome, binding)) {
+        return refuse(WRONG_PROOF.to_owned());
     }
     if !(me.versions.oldest..=me.versions.newest).contains(&welcome.version) {
         return refuse(format!(
@@ -84,14 +107,15 @@ pub fn confirm(
     welcome: &Welcome,
     confirm: &Confirm,
     secret: &[u8],
+    binding: Option<&[u8; 32]>,
     known: KnownBoots,
 ) -> Result<(), String> {
     let claim = Claim {
         cluster: hello.cluster,
         node: hello.from,
     };
-    if !equal(&confirm.proof, &prove(secret, Side::Initiator, hello, welcome)) {
-        return Err(describe(me, claim, "wrong secret: its proof is wrong"));
+    if !equal(&confirm.proof, &prove(secret, Side::Initiator, hello, welcome, binding)) {
+        return Err(describe(me, claim, WRONG_PROOF));
     }
     if let Some(there) = known.at_address.filter(|there| *there != hello.boot) {
         let why = format!(

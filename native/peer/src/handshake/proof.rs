@@ -18,8 +18,9 @@ pub fn key_id(secret: &[u8]) -> [u8; 8] {
     std::array::from_fn(|index| hash[index])
 }
 
-/// The proof of a side over a handshake; `welcome.proof` does not go into it.
-pub fn prove(secret: &[u8], side: Side, hello: &Hello, welcome: &Welcome) -> [u8; 32] {
+/// The proof of a side over a handshake; `welcome.proof` does not go into it. `binding` is that of the TLS session, if there is one: a
+/// proof made in one session is worth nothing in another.
+pub fn prove(secret: &[u8], side: Side, hello: &Hello, welcome: &Welcome, binding: Option<&[u8; 32]>) -> [u8; 32] {
     let label: &[u8] = match side {
         Side::Initiator => b"openlake peer initiator",
         Side::Responder => b"openlake peer responder",
@@ -34,6 +35,9 @@ pub fn prove(secret: &[u8], side: Side, hello: &Hello, welcome: &Welcome) -> [u8
         ..welcome.clone()
     }
     .encode(&mut writer);
+    if let Some(binding) = binding {
+        writer.raw(binding);
+    }
     hmac(secret, &transcript)
 }
 

@@ -3,6 +3,11 @@
 use super::*;
 use proptest::prelude::*;
 
+fn place(id: u32) -> NodeAddress {
+    let address = ([10, 0, 0, id as u8], 9001).into();
+    NodeAddress { id, address }
+}
+
 fn credentials(node: u32) -> Credentials {
     let secrets = vec![b"first".to_vec(), b"second".to_vec()];
     Credentials {
@@ -13,7 +18,8 @@ fn credentials(node: u32) -> Credentials {
         layout_hash: [2; 16],
         versions: Versions { oldest: 1, newest: 2 },
         secrets,
-        nodes: vec![1, 2, 3],
+        tls: None,
+        nodes: [1, 2, 3].map(place).to_vec(),
     }
 }
 
@@ -43,7 +49,7 @@ fn welcome_of(me: &Credentials, hello: &Hello, secret: &[u8]) -> Welcome {
         version: 2,
         proof: [0; 32],
     };
-    welcome.proof = prove(secret, Side::Responder, hello, &welcome);
+    welcome.proof = prove(secret, Side::Responder, hello, &welcome, None);
     welcome
 }
 
@@ -56,17 +62,17 @@ fn equals_link_by_either_secret_of_the_responder() {
             ..one.clone()
         };
         let hello = hello_of(&one, 2);
-        let (secret, version) = judge::hello(&two, &hello).expect("a known secret");
+        let (secret, version) = judge::hello(&two, &hello, None).expect("a known secret");
         assert_eq!((secret, version), (&one.secrets[0][..], 2));
         let welcome = welcome_of(&two, &hello, secret);
-        assert_eq!(judge::welcome(&one, &hello, &welcome, &one.secrets[0]), Ok(()));
-        let proof = prove(&one.secrets[0], Side::Initiator, &hello, &welcome);
+        assert_eq!(judge::welcome(&one, &hello, &welcome, &one.secrets[0], None), Ok(()));
+        let proof = prove(&one.secrets[0], Side::Initiator, &hello, &welcome, None);
         let judged = |newest_session, at_address| {
             let known = KnownBoots {
                 newest_session,
                 at_address,
             };
-            judge::confirm(&two, &hello, &welcome, &Confirm { proof }, secret, known)
+            judge::confirm(&two, &hello, &welcome, &Confirm { proof }, secret, None, known)
         };
         assert_eq!(judged(Some(5), Some(5)), Ok(()));
         for (newest_session, at_address) in [(Some(6), None), (None, Some(4)), (None, Some(6)), (Some(5), Some(4))] {
@@ -82,11 +88,19 @@ fn a_proof_cannot_be_sent_back_or_used_again() {
     let hello = hello_of(&one, 2);
     let welcome = welcome_of(&two, &hello, &two.secrets[0]);
     let refused = |hello: &Hello, welcome: &Welcome, proof| {
-        let reason = judge::confirm(&two, hello, welcome, &Confirm { proof }, &two.secrets[0], KnownBoots::default());
+        let reason = judge::confirm(
+            &two,
+            hello,
+            welcome,
+            &Confirm { proof },
+            &two.secrets[0],
+            None,
+            KnownBoots::default(),
+        );
         assert!(reason.is_err_and(|reason| reason.contains("wrong secret")));
     };
     refused(&hello, &welcome, welcome.proof);
-    let proof = prove(&one.secrets[0], Side::Initiator, &hello, &welcome);
+    let proof = prove(&one.secrets[0], Side::Initiator, &hello, &welcome, None);
     refused(
         &hello,
         &Welcome {
@@ -143,7 +157,7 @@ fn what_differs_is_named() {
         ),
     ];
     for (changed, text) in cases {
-        let reason = judge::hello(&two, &changed).expect_err("it differs");
+        let reason = judge::hello(&two, &changed, None).expect_err("it differs");
         assert!(reason.contains(text) && reason.starts_with("node 2 of cluster 0101"), "{reason}");
     }
     let welcome = welcome_of(&two, &hello, &two.secrets[0]);
@@ -182,7 +196,7 @@ fn what_differs_is_named() {
                     version: 3,
                     ..welcome.clone()
                 };
-                chosen.proof = prove(&two.secrets[0], Side::Responder, &hello, &chosen);
+                chosen.proof = prove(&two.secrets[0], Side::Responder, &hello, &chosen, None);
                 chosen
             },
             "it chose protocol version 3, this side speaks 1 to 2",
@@ -200,7 +214,7 @@ fn what_differs_is_named() {
         ),
     ];
     for (changed, text) in cases {
-        let reason = judge::welcome(&one, &hello, &changed, &one.secrets[0]).expect_err("it differs");
+        let reason = judge::welcome(&one, &hello, &changed, &one.secrets[0], None).expect_err("it differs");
         assert!(reason.contains(text) && reason.starts_with("node 1 of cluster 0101"), "{reason}");
     }
     let later = welcome_of(
@@ -213,7 +227,7 @@ fn what_differs_is_named() {
         &two.secrets[0],
     );
     assert_eq!(
-        judge::welcome(&one, &hello, &later, &one.secrets[0]),
+        judge::welcome(&one, &hello, &later, &one.secrets[0], None),
         Ok(()),
         "another epoch is no reason"
     );
@@ -230,13 +244,13 @@ fn what_later_versions_add_to_a_hello_is_passed_over_and_proven() {
     hello.encode(&mut Writer::new(&mut head, &mut bulk));
     let read: Hello = decode_all(&head, Bytes::new()).expect("a hello of a later version");
     assert_eq!(read, hello);
-    assert!(judge::hello(&two, &read).is_ok());
+    assert!(judge::hello(&two, &read, None).is_ok());
     let welcome = welcome_of(&two, &read, &two.secrets[0]);
     let cut = Hello {
         later: Vec::new(),
         ..hello
     };
-    assert!(judge::welcome(&one, &cut, &welcome, &one.secrets[0]).is_err());
+    assert!(judge::welcome(&one, &cut, &welcome, &one.secrets[0], None).is_err());
 }
 
 #[test]

@@ -79,7 +79,7 @@ async fn exchange(runtime: &Runtime, seed: u64) {
         sender.shutdown();
     };
     let receiving = async {
-        let mut incoming = Incoming::new(runtime, &receiver, MAX_HEAD_BYTES, MAX_BULK_BYTES);
+        let mut incoming = Incoming::new(runtime, &Stream::plain(receiver, Bytes::new()), MAX_HEAD_BYTES, MAX_BULK_BYTES);
         for message in &messages {
             let received = incoming.next().await.expect("a frame").expect("one more");
             let seen: Message = crate::codec::decode_all(incoming.head(&received), received.bulk.clone()).expect("a message");

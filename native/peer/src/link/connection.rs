@@ -10,8 +10,11 @@ use crate::handshake::{Credentials, Peer, Refusal, initiate};
 use crate::incoming::{Incoming, Received};
 use crate::outgoing::Outgoing;
 use crate::pending::{AnyAnswer, Pending};
+use crate::stream::{NoStream, Stream};
+use crate::tls::{Channel, PeerTls};
+use bytes::Bytes;
 use futures_util::future::{Either, select};
-use openlake_io::{Runtime, Socket};
+use openlake_io::Runtime;
 use std::cell::{Cell, RefCell};
 use std::pin::pin;
 use std::rc::Rc;
@@ -27,7 +30,7 @@ const RETIREMENT_LOOK: Duration = Duration::from_millis(100);
 
 /// A connection whose peer has proven who it is.
 struct Connected {
-    socket: Socket,
+    stream: Stream,
     incoming: Incoming,
     peer: Peer,
 }
@@ -47,7 +50,7 @@ impl Link {
             }
             self.attempted.set(true);
             self.change.notify();
-            // Only a connection by the secret that signs now is left alone.
+            // Only a connection by the secret and the certificates of now is left alone.
             loop {
                 let turn = self.turn.wait();
                 if self.closed.get() || self.line.borrow().is_none() || self.is_outdated() {
@@ -98,14 +101,11 @@ impl Link {
             is_theirs: false,
         };
         let attempt = async {
-            let socket = runtime
-                .connect_from(self.home.source, self.address)
-                .await
-                .map_err(|error| failure(format!("connecting to {}: {error}", self.address)))?;
-            let mut incoming = Incoming::new(runtime, &socket, MAX_STRANGER_BYTES, MAX_STRANGER_BYTES);
-            let linked = initiate(runtime, &socket, &mut incoming, me, secret, self.node).await;
+            let stream = self.open_stream(me.tls.as_ref()).await.map_err(failure)?;
+            let mut incoming = Incoming::new(runtime, &stream, MAX_STRANGER_BYTES, MAX_STRANGER_BYTES);
+            let linked = initiate(runtime, &stream, &mut incoming, me, secret, self.node).await;
             let peer = linked?;
-            Ok(Connected { socket, incoming, peer })
+            Ok(Connected { stream, incoming, peer })
         };
         let stop = self.stop.wait();
         match select(pin!(runtime.timeout(HANDSHAKE_TIMEOUT, attempt)), pin!(stop)).await {
@@ -115,18 +115,43 @@ impl Link {
         }
     }
 
+    /// A connection to the peer, over TLS where that is configured. Where it is not required, a peer without it is linked to as it is,
+    /// but never in the place of a connection that there is.
+    async fn open_stream(&self, tls: Option<&PeerTls>) -> Result<Stream, String> {
+        let runtime = &self.home.runtime;
+        let connect = || async {
+            let connected = runtime.connect_from(self.home.source, self.address).await;
+            connected.map_err(|error| format!("connecting to {}: {error}", self.address))
+        };
+        let socket = connect().await?;
+        let Some(tls) = tls else {
+            return Ok(Stream::plain(socket, Bytes::new()));
+        };
+        match Stream::connect(runtime, socket, tls, self.node, self.address.ip()).await {
+            Ok(stream) => Ok(stream),
+            Err(NoStream::NoTls(_)) if !tls.is_required() && self.line.borrow().is_none() => {
+                Ok(Stream::plain(connect().await?, Bytes::new()))
+            }
+            Err(NoStream::NoTls(reason) | NoStream::Failed(reason)) => Err(format!(
+                "node {} has no TLS with node {} at {}: {reason}",
+                self.home.node, self.node, self.address
+            )),
+        }
+    }
+
     /// Puts a connection in use, in place of an older one.
     fn begin(self: &Rc<Link>, connected: Connected) {
-        let Connected { socket, incoming, peer } = connected;
+        let Connected { stream, incoming, peer } = connected;
         if self.closed.get() {
-            return socket.shutdown();
+            return stream.shutdown();
         }
         let line = Rc::new(Line {
             key_id: peer.key_id,
+            tls_id: stream.channel().map(Channel::material),
             boot: peer.boot,
             outgoing: Outgoing::new(peer.version, Allowance::bounded(peer.credit), self.change.clone()),
             pending: Rc::new(Pending::new(self.change.clone())),
-            socket,
+            stream,
             heard: incoming.heard(),
             pinged: Cell::new(None),
             verdict: RefCell::default(),
@@ -141,8 +166,8 @@ impl Link {
         let (runtime, sending) = (self.home.runtime.clone(), line.clone());
         self.home.runtime.spawn(async move {
             // A connection that cannot send is of no use: its other half ends too.
-            if sending.outgoing.run(&runtime, &sending.socket).await.is_err() {
-                sending.socket.shutdown();
+            if sending.outgoing.run(&runtime, &sending.stream).await.is_err() {
+                sending.stream.shutdown();
             }
         });
         self.home.runtime.spawn(self.clone().serve(line, incoming));
@@ -168,7 +193,7 @@ impl Link {
         let (frames, sends) = line.outgoing.counts();
         self.counted.set((self.counted.get().0 + frames, self.counted.get().1 + sends));
         line.outgoing.close();
-        line.socket.shutdown();
+        line.stream.shutdown();
         line.pending.end_all();
         if self.is_current(&line) {
             self.disconnected(line.verdict.take().unwrap_or(reason));
@@ -231,7 +256,9 @@ impl Link {
 
     fn failed(&self, reason: String) {
         let reason = match self.line.borrow().is_some() {
-            true => format!("the link by another secret stays, as the one that signs now is not accepted yet: {reason}"),
+            true => {
+                format!("the link stays as it was made before; a new one, by the secret and certificates of now, is refused: {reason}")
+            }
             false => reason,
         };
         if !self.closed.get() && self.reason.replace(reason.clone()) != reason {
@@ -248,5 +275,5 @@ async fn retire(runtime: Runtime, line: Rc<Line>) {
         waited += RETIREMENT_LOOK;
     }
     line.outgoing.close();
-    line.socket.shutdown();
+    line.stream.shutdown();
 }

@@ -29,7 +29,7 @@ impl Link {
         let silence = Duration::from_nanos(now.0.saturating_sub(line.heard.get()));
         if silence >= CLOSE_AFTER {
             line.verdict.replace(Some(format!("silent for {} ms, closed", silence.as_millis())));
-            line.socket.shutdown();
+            line.stream.shutdown();
             return;
         }
         match line.pinged.get() {

@@ -7,7 +7,7 @@ use openlake_drive::{
 use openlake_io::{EngineKind, Runtime};
 use openlake_peer::{
     Answering, CallError, Clock, ClusterLayout, DEFAULT_BUDGET_BYTES, Fences, LocalDrive, Mesh, MeshOptions, NodeAddress, PeerStatus,
-    SetLayout, SlotId, SlotPlace, SlotServer, Versions,
+    PeerTls, SetLayout, SlotId, SlotPlace, SlotServer, Versions,
 };
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -185,6 +185,7 @@ pub struct Identity {
     pub cluster: [u8; 16],
     pub secrets: Vec<Vec<u8>>,
     pub boot: u32,
+    pub tls: Option<PeerTls>,
     pub versions: Versions,
     pub budget_bytes: u64,
 }
@@ -196,6 +197,7 @@ impl Identity {
             cluster: CLUSTER,
             secrets: vec![b"secret".to_vec()],
             boot: 1,
+            tls: None,
             versions: Versions::SPOKEN,
             budget_bytes: DEFAULT_BUDGET_BYTES,
         }
@@ -225,6 +227,7 @@ impl Node {
             versions: identity.versions,
             budget_bytes: identity.budget_bytes,
             secrets: identity.secrets.clone(),
+            tls: identity.tls.clone(),
             layout: layout(&[]),
             clock: clock.clone(),
             fences: fences.clone(),

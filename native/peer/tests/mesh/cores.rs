@@ -32,6 +32,7 @@ fn owner_core() -> (RemoteHandle, mpsc::Sender<()>, std::thread::JoinHandle<()>)
                 versions: openlake_peer::Versions::SPOKEN,
                 budget_bytes: openlake_peer::DEFAULT_BUDGET_BYTES,
                 secrets: vec![b"secret".to_vec()],
+                tls: None,
                 layout: layout(&[]),
                 clock: Arc::new(Clock::default()),
                 fences: Arc::new(Fences::default()),

@@ -1,10 +1,11 @@
 //! The same nodes in a simulated world, where a seed decides about every delay: partitions, stops, deaths and wrong clocks.
 
+use crate::authority::ready;
 use crate::cluster::{Identity, Node, SECOND, key, layout, publish, publish_inline, read, slot, stage};
 use bytes::Bytes;
 use openlake_drive::{Answer, Ballot, Request, Space};
 use openlake_io::{Runtime, SimOptions, SimWorld};
-use openlake_peer::{CallError, ClusterLayout, DEFAULT_BUDGET_BYTES};
+use openlake_peer::{CallError, ClusterLayout, DEFAULT_BUDGET_BYTES, TlsOptions};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::net::SocketAddr;
@@ -12,12 +13,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-struct World {
-    world: SimWorld,
-    layout: Arc<ClusterLayout>,
+pub struct World {
+    pub world: SimWorld,
+    pub layout: Arc<ClusterLayout>,
     budget_bytes: u64,
-    runtimes: Vec<Runtime>,
-    nodes: Vec<Node>,
+    tls: Option<TlsOptions>,
+    pub runtimes: Vec<Runtime>,
+    pub nodes: Vec<Node>,
 }
 
 fn address(id: u32) -> SocketAddr {
@@ -27,11 +29,16 @@ fn address(id: u32) -> SocketAddr {
 impl World {
     /// `count` nodes that are all linked.
     fn new(seed: u64, count: u32) -> World {
-        World::with_budget(seed, count, DEFAULT_BUDGET_BYTES)
+        World::with(seed, count, DEFAULT_BUDGET_BYTES, None)
     }
 
     /// As `new`, each node with room for so much bulk from its peers.
     fn with_budget(seed: u64, count: u32, budget_bytes: u64) -> World {
+        World::with(seed, count, budget_bytes, None)
+    }
+
+    /// As `with_budget`; links run over TLS by `tls`, if there is any.
+    pub fn with(seed: u64, count: u32, budget_bytes: u64, tls: Option<TlsOptions>) -> World {
         println!("seed {seed}");
         let addresses: Vec<SocketAddr> = (1..=count).map(address).collect();
         let layout = layout(&addresses);
@@ -40,6 +47,7 @@ impl World {
             world,
             layout,
             budget_bytes,
+            tls,
             runtimes: Vec::new(),
             nodes: Vec::new(),
         };
@@ -54,13 +62,14 @@ impl World {
         this
     }
 
-    fn start(&self, id: u32, boot: u32) -> (Runtime, Node) {
+    pub fn start(&self, id: u32, boot: u32) -> (Runtime, Node) {
         let runtime = self.world.start_node(id, address(id).ip());
         let node = Node::start(
             &runtime,
             Identity {
                 boot,
                 budget_bytes: self.budget_bytes,
+                tls: self.tls.as_ref().and_then(ready),
                 ..Identity::node(id)
             },
             address(id),
@@ -69,7 +78,7 @@ impl World {
         (runtime, node)
     }
 
-    fn until(&self, condition: impl Fn(&World) -> bool) {
+    pub fn until(&self, condition: impl Fn(&World) -> bool) {
         assert!(
             self.world.run_until(|| condition(self), 60 * SECOND),
             "not within a minute of simulated time"
@@ -82,19 +91,19 @@ impl World {
     }
 
     /// Node 1 asks the slot of node `id`.
-    fn ask(&self, id: u32, request: Request, deadline: Duration) -> Result<Answer, CallError> {
+    pub fn ask(&self, id: u32, request: Request, deadline: Duration) -> Result<Answer, CallError> {
         let mesh = self.nodes[0].mesh.clone();
         self.run(async move { mesh.call(slot(id as u8 - 1), None, request, deadline).await })
     }
 
-    fn works(&self, id: u32) {
+    pub fn works(&self, id: u32) {
         let answer = self.ask(id, read(), SECOND);
         assert!(matches!(answer, Ok(Answer::State { .. })), "node {id}: {answer:?}");
     }
 }
 
 /// Seeds of a test: a few by chance, or the one in SEED.
-fn on_seeds(test: impl Fn(u64)) {
+pub fn on_seeds(test: impl Fn(u64)) {
     match std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()) {
         Some(seed) => test(seed),
         None => (1..=10).for_each(test),

@@ -108,7 +108,7 @@ fn blocks_and_pages_come_back() {
             panic!("no page")
         };
         assert!(rows.len() > 500 && rows.len() < 5000);
-        assert_eq!(rows.last().map(|row| Covers::UpTo(row.name.clone())), Some(covers));
+        assert_eq!(rows.to_rows().last().map(|row| Covers::UpTo(row.name.clone())), Some(covers));
         assert!(nodes[0].is_linked(2));
         stop(&nodes);
     });

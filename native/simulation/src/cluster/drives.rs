@@ -30,7 +30,7 @@ impl Cluster {
     pub fn is_filled(&self, node: usize) -> bool {
         let filled = |drive: &Drive| {
             let progress = drive.heal_progress();
-            !progress.blank && progress.dirty.is_none()
+            !progress.blank && progress.dirty.is_none() && drive.status().rebuild.is_none()
         };
         let all = self.slots_of(node).len();
         self.serving(node)

@@ -164,7 +164,7 @@ async fn scan(shift: &Shift, bucket: u64, space: Space, limit: u32) -> Option<Ve
         };
         match shift.drive.handle(request).await {
             Answer::Page { rows, covers, .. } => {
-                all.extend(rows);
+                all.extend(rows.to_rows());
                 match covers {
                     Covers::End => return Some(all),
                     Covers::UpTo(name) => from = [&name[..], b"\0"].concat().into(),

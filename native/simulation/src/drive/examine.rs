@@ -32,10 +32,10 @@ pub fn verify(device: &Device, runtime: &Runtime, plan: &DrivePlan, history: &Hi
 /// Forgets all checkpoints of a drive that nobody has open and makes its index anew.
 pub fn rebuild(device: &Device, runtime: &Runtime, plan: &DrivePlan, history: &History) {
     history.count("indexes rebuilt");
-    let (runtime_of_task, path) = (runtime.clone(), device.path());
+    let (runtime_of_task, path, memory) = (runtime.clone(), device.path(), plan.index_bytes);
     let done = device.run(
         runtime,
-        async move { offline::rebuild_index(&runtime_of_task, &path).await },
+        async move { offline::rebuild_index_within(&runtime_of_task, &path, memory).await },
         PATIENCE,
     );
     let text = match done {

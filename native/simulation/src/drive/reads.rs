@@ -130,6 +130,7 @@ impl Worker {
                 }
                 return;
             };
+            let rows = rows.to_rows();
             let stray = rows.iter().any(|row| row.name < start || !row.name.starts_with(&prefix)) || rows.len() > limit as usize;
             let until = match &covers {
                 Covers::End => None,

@@ -40,6 +40,7 @@ impl Caller {
         let Answer::Page { rows, covers, dirty } = self.drive.handle(request).await else {
             panic!("no page")
         };
+        let rows = rows.to_rows();
         let told: Vec<String> = rows
             .iter()
             .map(|row: &ScanRow| String::from_utf8_lossy(&row.name).into_owned())
