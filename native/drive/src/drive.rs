@@ -4,7 +4,7 @@ use crate::core::Core;
 use crate::fill::Filling;
 use crate::open::{Handover, Tuning, open};
 use crate::stage::StagePart;
-use crate::{Answer, Ballot, DriveMemory, HealProgress, Heir, Key, LatencySnapshot, RebuildProgress, Record, Request, Standing, WriteId};
+use crate::{Answer, Ballot, DriveMemory, HealProgress, Key, LatencySnapshot, RebuildProgress, Record, Request, WriteId};
 use openlake_io::{DurabilityClass, Runtime, StorageFacts};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -260,11 +260,10 @@ impl Drive {
             Request::Succession { step } => core.succession(step).await,
         }
     }
-    fn refuse_unless_serving(&self) -> Result<(), String> {
+    pub(crate) fn refuse_unless_serving(&self) -> Result<(), String> {
         self.handle.core.rebuilding.reason().map_or(Ok(()), Err)
     }
-    /// Its insides, for tests.
-    #[cfg(test)]
+    /// Its insides.
     pub(crate) fn core(&self) -> &Rc<Core> {
         &self.handle.core
     }
@@ -293,27 +292,6 @@ impl Drive {
     pub async fn adopt(&self, floor: Ballot, generation: u32) -> Result<(), String> {
         self.refuse_unless_serving()?;
         self.handle.core.adopt(floor, generation).await
-    }
-    /// Lets it answer nothing until it is admitted: it may have been replaced while it was away.
-    pub fn hold(&self) {
-        self.handle.core.held.set(true);
-    }
-    /// No other drive took its place: it serves.
-    pub fn admit(&self) {
-        self.handle.core.held.set(false);
-    }
-    pub fn is_held(&self) -> bool {
-        self.handle.core.held.get()
-    }
-    /// What it knows of the drives of its set.
-    pub fn standing(&self) -> Standing {
-        self.handle.core.standing()
-    }
-    /// Remembers what others know of them, durably. In words, why not.
-    pub async fn learn_heirs(&self, round: Ballot, heirs: &[Heir]) -> Result<(), String> {
-        self.refuse_unless_serving()?;
-        let learned = self.handle.core.learn_heirs(round, heirs).await;
-        learned.map_err(|answer| format!("{answer:?}"))
     }
     /// Forgets what was staged of a shard. Unlike after `Unstage`, it may be staged anew at once.
     pub fn discard_staged(&self, write_id: WriteId) {

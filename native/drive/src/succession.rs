@@ -12,7 +12,7 @@ use crate::ailments::{LOCAL_BUCKET, local_record};
 use crate::core::Core;
 use crate::fill::Filling;
 use crate::signal::Signal;
-use crate::{Answer, Ballot, Key, Space};
+use crate::{Answer, Ballot, Drive, Key, Space};
 use bytes::{BufMut, Bytes, BytesMut};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -218,6 +218,30 @@ impl Core {
     /// Why the drive answers nothing but questions about its set, if so.
     pub fn why_held(&self) -> Option<&'static str> {
         self.held.get().then_some(HELD)
+    }
+}
+
+impl Drive {
+    /// Lets it answer nothing until it is admitted: it may have been replaced while it was away.
+    pub fn hold(&self) {
+        self.core().held.set(true);
+    }
+    /// No other drive took its place: it serves.
+    pub fn admit(&self) {
+        self.core().held.set(false);
+    }
+    pub fn is_held(&self) -> bool {
+        self.core().held.get()
+    }
+    /// What it knows of the drives of its set.
+    pub fn standing(&self) -> Standing {
+        self.core().standing()
+    }
+    /// Remembers what others know of them, durably. In words, why not.
+    pub async fn learn_heirs(&self, round: Ballot, heirs: &[Heir]) -> Result<(), String> {
+        self.refuse_unless_serving()?;
+        let learned = self.core().learn_heirs(round, heirs).await;
+        learned.map_err(|answer| format!("{answer:?}"))
     }
 }
 

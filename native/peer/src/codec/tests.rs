@@ -1,12 +1,11 @@
 //! Round trips of every message, arbitrary bytes, and golden bytes that pin the format.
 
+mod succession;
+
 use super::*;
 use crate::{Fence, NodeAnswer, NodeRequest, SlotId};
 use bytes::Bytes;
-use openlake_drive::{
-    Answer, Block, Coding, Covers, Head, Heir, Key, KeyState, Kind, Record, Request, ScanRow, Shard, ShardBytes, Space, Standing, Step,
-    Want,
-};
+use openlake_drive::{Answer, Block, Coding, Covers, Head, Key, KeyState, Kind, Record, Request, ScanRow, Shard, ShardBytes, Space, Want};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -163,36 +162,8 @@ fn request() -> impl Strategy<Value = Request> {
             to
         }),
         (vec(key(), 0..3), any::<bool>()).prop_map(|(keys, lost)| Request::Missed { keys, lost }),
-        step().prop_map(|step| Request::Succession { step }),
+        succession::step().prop_map(|step| Request::Succession { step }),
     ]
-}
-
-fn heir() -> impl Strategy<Value = Heir> {
-    any::<(u8, u32, [u8; 16], bool)>().prop_map(|(slot, generation, drive, filled)| Heir {
-        slot,
-        generation,
-        drive,
-        filled,
-    })
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        Just(Step::Ask),
-        ballot().prop_map(|round| Step::Announce { round }),
-        (ballot(), heir()).prop_map(|(round, heir)| Step::Take { round, heir }),
-        any::<(u8, u32)>().prop_map(|(slot, generation)| Step::Filled { slot, generation }),
-    ]
-}
-
-fn standing() -> impl Strategy<Value = Standing> {
-    (any::<(u32, bool, bool)>(), ballot(), vec(heir(), 0..3)).prop_map(|((generation, dirty, serves), round, heirs)| Standing {
-        generation,
-        dirty,
-        serves,
-        round,
-        heirs,
-    })
 }
 
 fn state() -> impl Strategy<Value = KeyState> {
@@ -221,7 +192,7 @@ fn answer() -> impl Strategy<Value = Answer> {
         (ballot(), any::<bool>(), any::<u64>()).prop_map(|(highest, dirty, keys)| Answer::Done { highest, dirty, keys }),
         option::of((any::<u64>(), space())).prop_map(Answer::Space),
         any::<(u64, u64)>().prop_map(|(digest, keys)| Answer::Digest { digest, keys }),
-        standing().prop_map(Answer::Standing),
+        succession::standing().prop_map(Answer::Standing),
         (vec(row, 0..3), covers, any::<bool>()).prop_map(|(rows, covers, dirty)| Answer::Page {
             rows: rows.into_iter().collect(),
             covers,
