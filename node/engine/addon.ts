@@ -194,6 +194,7 @@ export type NativeEngine = {
   deleteBucket(call: number, bucket: string): void;
   listBuckets(call: number): void;
   createUpload(call: number, bucket: string, key: string, metadata: readonly string[]): void;
+  listUploads(call: number, bucket: string, prefix: Buffer, delimiter: Buffer, after: Buffer, limit: number): void;
   listParts(call: number, bucket: string, key: string, upload: string): void;
   completeUpload(call: number, bucket: string, key: string, upload: string, parts: readonly RawPart[], condition: RawCondition): void;
   abortUpload(call: number, bucket: string, key: string, upload: string): void;

@@ -28,6 +28,26 @@ export type ListQuery = {
   readonly limit: number;
 };
 
+export type UploadQuery = {
+  readonly bucket: string;
+  readonly prefix: string;
+  /** Groups common prefixes; empty: no groups. */
+  readonly delimiter: string;
+  /** Exclusive; undefined: from the start on. */
+  readonly after: UploadMarker | undefined;
+  /** Rows and prefixes together, 1 to 1000. */
+  readonly limit: number;
+};
+/** A place in a list of uploads: behind one upload, or without its id behind all of a key or common prefix. */
+export type UploadMarker = { readonly key: string; readonly upload: string | undefined };
+export type UploadRow = { readonly key: string; readonly upload: string; readonly begunMs: number };
+export type UploadPage = {
+  readonly rows: readonly UploadRow[];
+  readonly prefixes: readonly string[];
+  /** Where the next page starts; undefined at the end. */
+  readonly next: UploadMarker | undefined;
+};
+
 export type BucketRow = { readonly name: string; readonly createdMs: number };
 export type UploadPlace = { readonly bucket: string; readonly key: string /** 32 hex digits. */; readonly upload: string };
 export type PartRow = {
@@ -63,6 +83,8 @@ export type Primitives = {
     object: { readonly bucket: string; readonly key: string },
     metadata: readonly (readonly [string, string])[],
   ): Promise<string>;
+  /** Uploads under way, in order of key and id. */
+  listUploads(query: UploadQuery): Promise<UploadPage>;
   listParts(place: UploadPlace): Promise<readonly PartRow[]>;
   completeUpload(
     place: UploadPlace,
@@ -75,6 +97,9 @@ export type Primitives = {
   ): Promise<ObjectHead>;
   abortUpload(place: UploadPlace): Promise<void>;
 };
+
+const UPLOAD_BYTES = 16;
+const NO_UPLOAD = '0'.repeat(2 * UPLOAD_BYTES);
 
 function rawCondition(condition: Condition): RawCondition {
   if (condition.kind === 'matches') return { absent: false, matches: condition.etag };
@@ -114,6 +139,16 @@ export function nativePrimitives(native: NativeEngine, calls: Calls): Primitives
       const end = await calls.run((id) => native.createUpload(id, bucket, key, metadata.flat()));
       return present(end.upload, 'upload');
     },
+    async listUploads({ bucket, prefix, delimiter, after, limit }) {
+      const place = packMarker(after);
+      const end = await calls.run((id) => native.listUploads(id, bucket, Buffer.from(prefix), Buffer.from(delimiter), place, limit));
+      const { rows, prefixes, next } = readListPage(present(end.page, 'page'));
+      return {
+        rows: rows.map(({ key, etag, lastModifiedMs }) => ({ key, upload: etag, begunMs: lastModifiedMs })),
+        prefixes,
+        next: next === undefined ? undefined : readMarker(next),
+      };
+    },
     async listParts({ bucket, key, upload }) {
       const end = await calls.run((id) => native.listParts(id, bucket, key, upload));
       return present(end.parts, 'parts').map((part) => ({
@@ -134,6 +169,17 @@ export function nativePrimitives(native: NativeEngine, calls: Calls): Primitives
       await calls.run((id) => native.abortUpload(id, bucket, key, upload));
     },
   };
+}
+
+/** A marker as the data plane has it: the key, a zero byte, 16 bytes of the upload's id, zeros for none. */
+function packMarker(marker: UploadMarker | undefined): Buffer {
+  if (marker === undefined) return Buffer.alloc(0);
+  return Buffer.concat([Buffer.from(marker.key), Buffer.alloc(1), Buffer.from(marker.upload ?? NO_UPLOAD, 'hex')]);
+}
+
+function readMarker(place: Buffer): UploadMarker {
+  const upload = place.toString('hex', place.length - UPLOAD_BYTES);
+  return { key: place.toString('utf8', 0, place.length - UPLOAD_BYTES - 1), upload: upload === NO_UPLOAD ? undefined : upload };
 }
 
 function readChecksum(pair: readonly string[] | null | undefined): { readonly checksum?: Checksum } {

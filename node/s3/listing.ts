@@ -9,7 +9,8 @@ import { escapeText, type XmlValue } from './xml.ts';
 
 /** AWS's page, and ours. */
 const PAGE_LIMIT = 1000;
-const KEY_BYTES = 1024;
+/** No key is longer. */
+export const KEY_BYTES = 1024;
 
 export type ListParameters = {
   readonly prefix: string;
@@ -22,8 +23,8 @@ export type ListParameters = {
   readonly isEncoded: boolean;
 };
 
-/** Parameters of a request. Throws InvalidArgument. */
-export function readListParameters(request: ControlRequest): ListParameters {
+/** Parameters of a request; `count` names the one that limits the page. Throws InvalidArgument. */
+export function readListParameters(request: ControlRequest, count = 'max-keys'): ListParameters {
   const encoding = request.query.get('encoding-type');
   if (encoding !== undefined && encoding !== 'url') {
     throw new S3Error('InvalidArgument', `encoding-type is "${encoding}", expected url.`);
@@ -31,7 +32,7 @@ export function readListParameters(request: ControlRequest): ListParameters {
   return {
     prefix: request.query.get('prefix') ?? '',
     delimiter: request.query.get('delimiter') ?? '',
-    maxKeys: readCount(request, { name: 'max-keys', limit: PAGE_LIMIT }),
+    maxKeys: readCount(request, { name: count, limit: PAGE_LIMIT }),
     encode: encoding === 'url' ? urlEncode : (name) => name,
     isEncoded: encoding === 'url',
   };
@@ -112,7 +113,7 @@ function isoTimes(): (timeMs: number) => string {
 }
 
 /** The common prefixes of a page. */
-export function listPrefixes(page: ListPage, encode: (name: string) => string): XmlValue[] {
+export function listPrefixes(page: Pick<ListPage, 'prefixes'>, encode: (name: string) => string): XmlValue[] {
   return page.prefixes.map((prefix) => ({ Prefix: encode(prefix) }));
 }
 

@@ -16,6 +16,7 @@ import { deleteObjects } from './operations/delete-objects.ts';
 import { getBucketLocation } from './operations/get-bucket-location.ts';
 import { headBucket } from './operations/head-bucket.ts';
 import { listBuckets } from './operations/list-buckets.ts';
+import { listMultipartUploads } from './operations/list-multipart-uploads.ts';
 import { listObjects } from './operations/list-objects.ts';
 import { listObjectsV2 } from './operations/list-objects-v2.ts';
 import { listParts } from './operations/list-parts.ts';
@@ -35,6 +36,7 @@ const operations: Readonly<Record<OperationName, Operation>> = {
   CreateMultipartUpload: createMultipartUpload,
   CompleteMultipartUpload: completeMultipartUpload,
   AbortMultipartUpload: abortMultipartUpload,
+  ListMultipartUploads: listMultipartUploads,
   ListParts: listParts,
 };
 

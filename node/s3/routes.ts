@@ -18,6 +18,7 @@ export type OperationName =
   | 'CreateMultipartUpload'
   | 'CompleteMultipartUpload'
   | 'AbortMultipartUpload'
+  | 'ListMultipartUploads'
   | 'ListParts';
 
 type Route = {
@@ -52,6 +53,13 @@ const routes: readonly Route[] = [
   },
   { operation: 'ListObjects', method: 'GET', target: 'bucket', parameters: [...LIST_PARAMETERS, 'marker'] },
   { operation: 'DeleteObjects', method: 'POST', target: 'bucket', selector: { name: 'delete', value: '' }, parameters: [] },
+  {
+    operation: 'ListMultipartUploads',
+    method: 'GET',
+    target: 'bucket',
+    selector: { name: 'uploads', value: '' },
+    parameters: ['prefix', 'delimiter', 'key-marker', 'upload-id-marker', 'max-uploads', 'encoding-type'],
+  },
   { operation: 'CreateMultipartUpload', method: 'POST', target: 'object', selector: { name: 'uploads', value: '' }, parameters: [] },
   { operation: 'CompleteMultipartUpload', method: 'POST', target: 'object', selector: { name: 'uploadId' }, parameters: [] },
   { operation: 'AbortMultipartUpload', method: 'DELETE', target: 'object', selector: { name: 'uploadId' }, parameters: [] },

@@ -131,6 +131,8 @@ async fn open(core: usize, runtime: &Runtime, shared: &Shared) -> (Vec<OwnedDriv
             result: identity,
         });
         if let Ok(drive) = result {
+            // Until the healer has heard that no other one took its place.
+            drive.hold();
             watch_rebuild(runtime, shared, plan, &drive);
             drives.push(OwnedDrive {
                 index: plan.index,

@@ -193,6 +193,20 @@ impl Engine {
         shared.call(completion, move |serving| primitives::list_objects(serving, query));
         Ok(())
     }
+    /// A page of uploads under way.
+    #[napi]
+    pub fn list_uploads(&self, call: u32, bucket: String, prefix: Buffer, delimiter: Buffer, after: Buffer, limit: u32) -> Result<()> {
+        let (completion, shared) = self.call(call)?;
+        let query = ListQuery {
+            bucket,
+            prefix: Vec::from(prefix).into(),
+            delimiter: delimiter.into(),
+            after: Vec::from(after).into(),
+            limit: limit as usize,
+        };
+        shared.call(completion, move |serving| primitives::list_uploads(serving, query));
+        Ok(())
+    }
     /// An object's head.
     #[napi]
     pub fn head_object(&self, call: u32, bucket: String, key: String) -> Result<()> {

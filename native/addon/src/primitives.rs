@@ -8,7 +8,7 @@ use openlake_object::{CompletePart, Condition, Metadata, PutTarget, StoreError};
 
 type Outcome = Result<Payload, Failure>;
 
-/// What to list; see [`openlake_object::Store::list`].
+/// What to list; see [`openlake_object::Store::list`] and `list_uploads`.
 pub struct ListQuery {
     pub bucket: String,
     pub prefix: Bytes,
@@ -95,6 +95,17 @@ pub async fn create_upload(serving: Serving, bucket: String, key: Bytes, metadat
         .await
         .map(Payload::Upload)
         .map_err(failure)
+}
+
+/// One packed page of uploads under way.
+pub async fn list_uploads(serving: Serving, query: ListQuery) -> Outcome {
+    let bucket = serving.store.bucket(&query.bucket).await.map_err(failure)?;
+    let page = serving
+        .store
+        .list_uploads(bucket, &query.prefix, &query.delimiter, &query.after, query.limit)
+        .await
+        .map_err(failure)?;
+    Ok(Payload::Page(pack_page(&page)))
 }
 
 /// Parts of an open upload.

@@ -156,7 +156,7 @@ impl Core {
             drive_floor: Ballot::MAX,
             replaces: false,
         };
-        match self.fill(key, cursor_record(ballot, encode_cursor(dirty, &cursor)), filling).await {
+        match self.fill(key, local_record(ballot, encode_cursor(dirty, &cursor)), filling).await {
             Answer::Ack => {}
             other => return Err(other),
         }
@@ -210,7 +210,8 @@ fn decode_cursor(bytes: &Bytes) -> Option<(Ballot, Key)> {
     Some((Ballot::from_bytes(*dirty), key))
 }
 
-fn cursor_record(ballot: Ballot, metadata: Bytes) -> Record {
+/// A record of what a drive keeps for itself.
+pub(crate) fn local_record(ballot: Ballot, metadata: Bytes) -> Record {
     Record {
         ballot,
         write_id: WriteId(ballot.to_bytes()),

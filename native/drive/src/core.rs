@@ -21,6 +21,7 @@ use crate::signal::Signal;
 use crate::space::{ExtentRegistry, Place, Space};
 use crate::stage::StageTable;
 use crate::strain::Strain;
+use crate::succession::Succession;
 use crate::{Ballot, DriveState, Identity, Key};
 use openlake_io::{Instant, Runtime, StorageFacts};
 use std::cell::{Cell, RefCell};
@@ -86,6 +87,10 @@ pub(crate) struct Core {
     pub generation: Cell<u32>,
     /// Another drive took its place: it answers nothing any more. The text says which.
     pub superseded: RefCell<Option<String>>,
+    /// It has yet to learn whether another drive took its place.
+    pub held: Cell<bool>,
+    /// Who took over the slots of its set.
+    pub succession: Succession,
     pub seed: DriveSeed,
     pub counters: Rc<Counters>,
     pub medium: Medium,

@@ -188,6 +188,11 @@ impl Drive {
         if core.generation.get() == 0 {
             return Answer::Failed("the drive is blank and waits for its adoption".to_owned());
         }
+        if let Some(text) = core.why_held()
+            && !matches!(request, Request::Succession { .. })
+        {
+            return Answer::Failed(text.to_owned());
+        }
         match request {
             Request::Read { key, want } => core.read(key, want).await,
             Request::Blocks {
@@ -252,13 +257,13 @@ impl Drive {
                 core.ailments.note_missed(keys, lost);
                 Answer::Ack
             }
+            Request::Succession { step } => core.succession(step).await,
         }
     }
-    fn refuse_unless_serving(&self) -> Result<(), String> {
+    pub(crate) fn refuse_unless_serving(&self) -> Result<(), String> {
         self.handle.core.rebuilding.reason().map_or(Ok(()), Err)
     }
-    /// Its insides, for tests.
-    #[cfg(test)]
+    /// Its insides.
     pub(crate) fn core(&self) -> &Rc<Core> {
         &self.handle.core
     }

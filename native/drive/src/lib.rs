@@ -60,6 +60,7 @@ mod signal;
 mod space;
 mod stage;
 mod strain;
+mod succession;
 pub mod told;
 mod verify;
 
@@ -75,6 +76,7 @@ pub use open::Tuning;
 pub use rebuilding::RebuildProgress;
 pub use record::{Coding, Kind, Record, Shard};
 pub use scan_rows::{RowView, ScanRows};
+pub use succession::{Heir, Standing, Step};
 pub use verify::Verification;
 
 #[cfg(test)]

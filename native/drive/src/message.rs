@@ -1,6 +1,6 @@
 //! Requests to a drive and its answers: the messages of protocol.md section 3, as values. `peer` puts them on the wire.
 
-use crate::{Ballot, Coding, Key, Kind, Record, ScanRows, Space, WriteId};
+use crate::{Ballot, Coding, Key, Kind, Record, ScanRows, Space, Standing, Step, WriteId};
 use bytes::Bytes;
 
 /// What a `Read` wants besides the list of versions.
@@ -93,6 +93,10 @@ pub enum Request {
     Missed {
         keys: Vec<Key>,
         lost: bool,
+    },
+    /// About the drives that took over slots of the set (section 9 steps 1 and 2).
+    Succession {
+        step: Step,
     },
 }
 
@@ -200,6 +204,8 @@ pub enum Answer {
         digest: u64,
         keys: u64,
     },
+    /// What the drive knows of the drives of its set.
+    Standing(Standing),
     /// Nothing was to be said (`Stable`, `Unstage`).
     Nothing,
     NotStaged,

@@ -102,6 +102,7 @@ async fn serve(core: &Rc<Core>, options: &DriveOptions, recovered: &RecoveredDri
     *core.unsettled.borrow_mut() = waiting.map_err(OpenError::Unavailable)?;
     start(core, &options.path, recovered).await?;
     core.restore_progress().await;
+    core.restore_succession().await;
     Ok(())
 }
 
@@ -155,6 +156,8 @@ fn unopened(
         runtime: runtime.clone(),
         generation: Cell::new(superblock.identity.generation),
         superseded: RefCell::default(),
+        held: Cell::default(),
+        succession: Default::default(),
         identity: superblock.identity,
         seed,
         counters: medium.counters().clone(),

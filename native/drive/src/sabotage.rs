@@ -62,13 +62,17 @@ pub enum Sabotage {
     HealBeforeAdoption,
     /// A filled version takes the place of newer ones.
     HealByForce,
+    /// A blank drive is adopted although others may have been, just now, that it cannot see.
+    AdoptUnseen,
+    /// A drive serves before it knows whether it was replaced while it was away.
+    ServeUnasked,
     /// The beginning of a shard that is just being staged again is taken for the whole one that is held.
     HeldFromStage,
 }
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Sabotage; 30] = [
+    pub const ALL: [Sabotage; 32] = [
         Sabotage::NoWriteBack,
         Sabotage::BlindRetry,
         Sabotage::EarlySuccess,
@@ -98,6 +102,8 @@ impl Sabotage {
         Sabotage::HealWithoutBarrier,
         Sabotage::HealBeforeAdoption,
         Sabotage::HealByForce,
+        Sabotage::AdoptUnseen,
+        Sabotage::ServeUnasked,
         Sabotage::HeldFromStage,
     ];
     /// Those of a single drive.

@@ -25,4 +25,5 @@ mod rows;
 mod runs;
 mod scan_rows;
 mod staging;
+mod succession;
 mod unreadable;

@@ -81,7 +81,7 @@ impl Core {
             }
             if self.runtime.now() >= until {
                 // Exactly one of this and the deletion's own tombstone takes effect, as both require this very version of the record.
-                let age_ms = self.runtime.wall_ms().saturating_sub(record.view.revision.time_ms());
+                let age_ms = self.wall_ms().saturating_sub(record.view.revision.time_ms());
                 if Duration::from_millis(age_ms) >= self.options.deadline * ABANDONED_DEADLINES {
                     match replace(self, name, &record, BucketState::Live).await {
                         Err(StoreError::ConditionalConflict) => {}
@@ -183,7 +183,7 @@ async fn write_record(
 /// Creates a bucket; `PreconditionFailed` if it exists.
 pub(crate) async fn create(core: &Rc<Core>, name: &str) -> Result<BucketView, StoreError> {
     let id = core.runtime.random_u64().max(1);
-    let record = write_record(core, name, id, BucketState::Live, core.runtime.wall_ms(), &Condition::Absent).await?;
+    let record = write_record(core, name, id, BucketState::Live, core.wall_ms(), &Condition::Absent).await?;
     Ok(record.view)
 }
 

@@ -8,11 +8,13 @@ use crate::body::BodyError;
 use crate::manifest::{Manifest, ManifestPart};
 use crate::metadata::Metadata;
 use crate::multipart::{CompletePart, PartInfo, UploadId, raced};
+use crate::operation::Permit;
 use crate::part_checksum;
 use crate::put::{Label, put_payload_shared};
 use crate::shared_write::{self, SharedWrite};
 use crate::store::{Condition, ObjectInfo};
 use crate::upload::{Upload, UploadState};
+use futures_util::FutureExt;
 use openlake_checksum::md5;
 use openlake_drive::sabotage::{Sabotage, is_planted};
 use openlake_drive::{Ballot, Head, Space, WriteId};
@@ -35,7 +37,11 @@ impl UploadId<'_> {
     ) -> Result<ObjectInfo, StoreError> {
         let record = self.record()?;
         let mut upload = Upload::read(&record).await?;
-        if upload.state == UploadState::Aborted {
+        if let UploadState::Aborting { write_id, .. } = upload.state {
+            // An Abort that was interrupted: the object may be there all the same.
+            upload = self.withdraw(&record, upload, write_id).await?;
+        }
+        if matches!(upload.state, UploadState::Aborting { .. } | UploadState::Aborted) {
             return Err(StoreError::NoSuchUpload);
         }
         if let UploadState::Done {
@@ -108,6 +114,25 @@ impl UploadId<'_> {
         Ok(info(&upload.metadata, size, etag, parts, origin))
     }
 
+    /// What lets a Complete publish: that its choice still stands. An Abort first takes it back in the record, and then has a ballot promised
+    /// for the object's key. So a Complete that was promised a ballot before either finds the record changed, or is found by the Abort.
+    fn permit(&self, write_id: WriteId) -> Result<Permit, StoreError> {
+        let record = self.record()?;
+        Ok(Box::new(move || {
+            let record = record.clone();
+            async move {
+                record.restart_clock();
+                match Upload::read(&record).await?.state {
+                    UploadState::Completing { write_id: chosen, .. } | UploadState::Done { write_id: chosen, .. } if chosen == write_id => {
+                        Ok(())
+                    }
+                    _ => Err(StoreError::NoSuchUpload),
+                }
+            }
+            .boxed_local()
+        }))
+    }
+
     /// Publishes the object, or finds that it was published.
     async fn publish(
         &self,
@@ -118,7 +143,8 @@ impl UploadId<'_> {
         shared: SharedWrite,
     ) -> Result<Ballot, StoreError> {
         let object = self.operation(Space::Object, self.object.clone())?;
-        let age_ms = self.core.runtime.wall_ms().saturating_sub(shared.since.time_ms());
+        object.set_permit(self.permit(write_id)?);
+        let age_ms = self.core.wall_ms().saturating_sub(shared.since.time_ms());
         if !shared.alone && age_ms > REPEATABLE_MS {
             if self.is_current(write_id).await? {
                 return Ok(shared.since);

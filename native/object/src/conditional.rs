@@ -13,7 +13,7 @@ use crate::settle::republish;
 use crate::shared_write::SharedWrite;
 use crate::store::Condition;
 use crate::version::ReadError;
-use crate::write::{Promises, needed_of, outcome_unknown, promises, tells, write, writer_of};
+use crate::write::{Promises, must_be_permitted, needed_of, outcome_unknown, promises, tells, write, writer_of};
 use openlake_drive::sabotage::{Sabotage, is_planted};
 use openlake_drive::{Ballot, Head, Kind};
 use std::rc::Rc;
@@ -69,6 +69,9 @@ pub(crate) async fn write_if(
             }
         };
         last = Some(finding);
+        if goal != Goal::Fail {
+            must_be_permitted(operation, &proposer).await?;
+        }
         let (at, origin) = (proposal.ballot(), proposal.origin());
         match proposer.publish(proposal, 0, goal == Goal::Propose).await {
             Published::Complete => {

@@ -19,6 +19,9 @@ use std::time::Duration;
 /// How long a slot that gave no answer is asked last.
 const DOWN_FOR: Duration = Duration::from_secs(2);
 
+/// How long a drive that said that something it lacks is unknown is asked after those that lack nothing.
+const DIRTY_FOR: Duration = Duration::from_secs(2);
+
 /// How long a slot that had no room for a record gets no more of them, where too many of a set are so: each try would leave the others
 /// with records that cannot become complete.
 const FULL_FOR: Duration = Duration::from_secs(1);
@@ -36,6 +39,7 @@ pub(crate) struct Core {
     codes: RefCell<HashMap<(u8, u8), Rc<Code>>>,
     down: RefCell<HashMap<SlotId, Instant>>,
     full: RefCell<HashMap<SlotId, Instant>>,
+    dirty: RefCell<HashMap<SlotId, Instant>>,
 }
 
 impl Core {
@@ -53,20 +57,25 @@ impl Core {
             codes: RefCell::default(),
             down: RefCell::default(),
             full: RefCell::default(),
+            dirty: RefCell::default(),
         })
     }
     pub fn after(&self, duration: Duration) -> Instant {
         Instant(self.runtime.now().0.saturating_add(duration.as_nanos() as u64))
     }
+    /// The time of day as far as it can be trusted, in milliseconds since 1970.
+    pub fn wall_ms(&self) -> u64 {
+        self.options.state.sound_wall_ms(self.runtime.wall_ms(), self.runtime.now())
+    }
     /// A ballot never used before, above `floor`.
     pub fn next_ballot(&self, floor: Ballot) -> Ballot {
         self.options
             .state
-            .next_ballot(self.runtime.wall_ms(), floor, self.options.node, self.options.boot)
+            .next_ballot(self.wall_ms(), floor, self.options.node, self.options.boot)
     }
     /// A drive refused because of `floor`.
     pub fn learn_floor(&self, floor: Ballot) {
-        self.options.state.learn_floor(self.runtime.wall_ms(), floor);
+        self.options.state.learn_floor(self.wall_ms(), floor);
     }
     /// 128 random bits.
     pub fn new_write_id(&self) -> WriteId {
@@ -103,6 +112,27 @@ impl Core {
     }
     pub fn any_down(&self) -> bool {
         !self.down.borrow().is_empty()
+    }
+    /// The drive of the slot is being filled: its answers leave more open than others'.
+    pub fn mark_dirty(&self, slot: SlotId) {
+        self.dirty.borrow_mut().insert(slot, self.after(DIRTY_FOR));
+    }
+    /// How late a slot is asked: 0 with the first, 1 after those that lack nothing, 2 after all that answer.
+    pub fn lateness(&self, slot: SlotId) -> u8 {
+        if self.is_down(slot) {
+            return 2;
+        }
+        let dirty = self.dirty.borrow();
+        u8::from(dirty.get(&slot).is_some_and(|until| *until > self.runtime.now()))
+    }
+    /// Whether some slot is asked later than others.
+    pub fn any_late(&self) -> bool {
+        let mut dirty = self.dirty.borrow_mut();
+        if !dirty.is_empty() {
+            let now = self.runtime.now();
+            dirty.retain(|_, until| *until > now);
+        }
+        self.any_down() || !dirty.is_empty()
     }
     /// The slot refused a record for want of room.
     pub fn mark_full(&self, slot: SlotId) {

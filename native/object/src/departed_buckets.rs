@@ -47,7 +47,7 @@ pub(crate) async fn list(core: &Rc<Core>) -> Result<Vec<(u64, Duration)>, StoreE
         for (key, head) in &page.rows {
             let id = key.get(PREFIX.len()..).and_then(|text| std::str::from_utf8(text).ok());
             if let Some(id) = id.and_then(|text| u64::from_str_radix(text, 16).ok()) {
-                let age_ms = core.runtime.wall_ms().saturating_sub(head.origin.time_ms());
+                let age_ms = core.wall_ms().saturating_sub(head.origin.time_ms());
                 departed.push((id, Duration::from_millis(age_ms)));
             }
         }

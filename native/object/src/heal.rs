@@ -17,6 +17,7 @@ mod pace;
 mod rebuild;
 mod scrub;
 mod status;
+mod succession;
 mod walk;
 
 pub use status::HealStatus;
@@ -74,6 +75,7 @@ pub(crate) async fn run(core: &Rc<Core>, options: HealOptions) {
 
 /// One drive's life.
 async fn tend(mut healer: Healer) {
+    healer.wait_for_admission().await;
     loop {
         healer.core.runtime.sleep(healer.options.pause).await;
         let status = healer.drive.status();

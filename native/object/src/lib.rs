@@ -20,6 +20,7 @@ mod heal;
 mod join;
 mod key_queue;
 mod list;
+mod list_uploads;
 mod locate;
 mod manifest;
 mod metadata;

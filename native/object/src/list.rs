@@ -54,8 +54,30 @@ pub(crate) async fn list(core: &Rc<Core>, bucket: BucketView, listing: &Listing<
 
 /// Lists objects of a bucket.
 pub(crate) async fn list_heads(core: &Rc<Core>, bucket: BucketView, listing: &Listing<'_>) -> Result<HeadPage, StoreError> {
+    let objects = Walk {
+        space: Space::Object,
+        start: start_of(listing),
+        wanted: &|_| true,
+    };
+    walk(core, bucket, listing, &objects).await
+}
+
+/// What a page is taken from.
+pub(crate) struct Walk<'walk> {
+    pub space: Space,
+    /// Inclusive; `None`: nothing can follow.
+    pub start: Option<Bytes>,
+    /// Rows that are shown; the others are passed over.
+    pub wanted: &'walk dyn Fn(&Head) -> bool,
+}
+
+/// Rows passed over in one page at most.
+const MOST_PASSED: usize = 20_000;
+
+/// A page of whatever `of` says. Prefixes are those of keys, not of the names of records beside them.
+pub(crate) async fn walk(core: &Rc<Core>, bucket: BucketView, listing: &Listing<'_>, of: &Walk<'_>) -> Result<HeadPage, StoreError> {
     let mut page = HeadPage::default();
-    let Some(start) = start_of(listing) else { return Ok(page) };
+    let Some(start) = of.start.clone() else { return Ok(page) };
     if listing.limit == 0 {
         return Ok(page);
     }
@@ -68,13 +90,14 @@ pub(crate) async fn list_heads(core: &Rc<Core>, bucket: BucketView, listing: &Li
     for position in 0..layout.sets.len() {
         let key = Key {
             bucket: bucket.id,
-            space: Space::Object,
+            space: of.space,
             name: listing.prefix.clone(),
         };
         let operation = Operation::in_set(core, key, fence, layout.clone(), position)?;
         cursors.push(SetCursor::new(operation, listing.prefix.clone(), start.clone()));
     }
     let mut last: Option<Bytes> = None;
+    let mut passed = 0;
     loop {
         let count = page.rows.len() + page.prefixes.len();
         let missing = listing.limit.saturating_sub(count) + 1;
@@ -118,7 +141,17 @@ pub(crate) async fn list_heads(core: &Rc<Core>, bucket: BucketView, listing: &Li
             return Ok(page);
         }
         let Some((name, head)) = cursor.pop() else { return Ok(page) };
-        match common_prefix(&name, listing.prefix, listing.delimiter) {
+        if !(of.wanted)(&head) {
+            passed += 1;
+            last = Some(name);
+            if passed == MOST_PASSED {
+                page.next = last;
+                return Ok(page);
+            }
+            continue;
+        }
+        let key = name.slice(..name.len().saturating_sub(of.space.suffix_bytes()));
+        match common_prefix(&key, listing.prefix, listing.delimiter) {
             None => {
                 last = Some(name.clone());
                 page.rows.push((name, head));
@@ -147,7 +180,7 @@ fn start_of(listing: &Listing<'_>) -> Option<Bytes> {
 }
 
 /// The part of `name` up to and including the first delimiter behind `prefix`.
-fn common_prefix(name: &Bytes, prefix: &[u8], delimiter: &[u8]) -> Option<Bytes> {
+pub(crate) fn common_prefix(name: &Bytes, prefix: &[u8], delimiter: &[u8]) -> Option<Bytes> {
     if delimiter.is_empty() || !name.starts_with(prefix) {
         return None;
     }

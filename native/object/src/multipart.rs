@@ -13,6 +13,7 @@ use crate::operation::Operation;
 use crate::part_checksum::{self, PartChecksum};
 use crate::put::{Label, put_body, put_tombstone};
 use crate::set_cursor::SetCursor;
+use crate::settle::publish_on_top;
 use crate::store::Condition;
 use crate::upload::{Upload, UploadState};
 use crate::version::ReadError;
@@ -135,6 +136,8 @@ impl UploadId<'_> {
         match upload.state {
             UploadState::Open => Ok(false),
             UploadState::Aborted => Ok(true),
+            // What it is going to be is not known yet; if nothing, the sweep finds the part.
+            UploadState::Aborting { .. } => Ok(false),
             UploadState::Completing { .. } => Ok(!upload.chosen(&record).await?.names(number, write_id)),
             UploadState::Done { write_id: object, .. } => match self.current_manifest(object).await? {
                 Some(manifest) => Ok(!manifest.names(number, write_id)),
@@ -196,16 +199,56 @@ impl UploadId<'_> {
         let aborted = match upload.state {
             UploadState::Open => upload.change(&record, UploadState::Aborted).await.map_err(raced)?,
             UploadState::Aborted => upload,
-            UploadState::Completing { .. } => return Err(StoreError::ConditionalConflict),
-            UploadState::Done { .. } => return Err(StoreError::NoSuchUpload),
+            UploadState::Completing { write_id, .. } | UploadState::Aborting { write_id, .. } => {
+                self.withdraw(&record, upload, write_id).await?
+            }
+            UploadState::Done { .. } => upload,
         };
+        if matches!(aborted.state, UploadState::Done { .. }) {
+            return Err(StoreError::NoSuchUpload);
+        }
         self.remove(&aborted).await
+    }
+
+    /// Ends a Complete whose outcome is not known: the record becomes `aborted` once the object can never be the one that was chosen, or
+    /// `done` if it is.
+    pub(crate) async fn withdraw(&self, record: &Rc<Operation>, upload: Upload, write_id: WriteId) -> Result<Upload, StoreError> {
+        let upload = match upload.state {
+            UploadState::Completing { write_id, since } => {
+                let aborting = UploadState::Aborting { write_id, since };
+                upload.change(record, aborting).await.map_err(raced)?
+            }
+            _ => upload,
+        };
+        // Nobody publishes it any more without having looked at the record after a promise; see `UploadId::permit`.
+        let object = self.operation(Space::Object, self.object.clone())?;
+        let found = publish_on_top(&object).await?.map(|located| located.head);
+        let Some(head) = found.filter(|head| head.write_id == write_id) else {
+            return upload.change(record, UploadState::Aborted).await.map_err(raced);
+        };
+        let done = UploadState::Done {
+            write_id,
+            size: head.size,
+            etag: head.etag,
+            parts: head.etag_parts,
+            origin: head.origin,
+        };
+        let mut done = upload.change(record, done).await.map_err(raced)?;
+        done.metadata = Metadata::decode(&head.metadata);
+        if let Some(manifest) = self.current_manifest(write_id).await? {
+            self.remove_parts_in_background(manifest);
+        }
+        Ok(done)
     }
 
     /// Removes all parts, then the record.
     pub async fn remove(&self, upload: &Upload) -> Result<(), StoreError> {
         self.remove_parts(|_, _| true).await?;
-        put_tombstone(&self.record()?, &upload.unchanged()).await.map(drop)
+        match put_tombstone(&self.record()?, &upload.unchanged()).await {
+            // Nothing else becomes of such a record: somebody else removed it.
+            Ok(_) | Err(StoreError::PreconditionFailed | StoreError::NoSuchKey) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Removes the parts that `is_waste` says, by number and write id. The first error, once all were tried.

@@ -2,6 +2,7 @@
 
 use crate::bucket_table::BucketTable;
 use openlake_drive::Ballot;
+use openlake_io::Instant;
 use openlake_peer::{Clock, Fences, MAX_SKEW_MS};
 use std::sync::{Arc, Mutex};
 
@@ -49,6 +50,10 @@ impl NodeState {
             node,
             boot,
         }
+    }
+    /// The time of day as far as it can be trusted; see [`Clock::sound_wall_ms`].
+    pub(crate) fn sound_wall_ms(&self, wall_ms: u64, now: Instant) -> u64 {
+        self.clock.sound_wall_ms(wall_ms, now)
     }
     /// A drive's floor lies at `floor`: the node's next ballots start above it, so that it refuses just once.
     pub(crate) fn learn_floor(&self, wall_ms: u64, floor: Ballot) {

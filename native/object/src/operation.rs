@@ -33,7 +33,11 @@ pub(crate) struct Operation {
     gone: Cell<bool>,
     storing: Cell<bool>,
     reasons: RefCell<Vec<(u8, String)>>,
+    permit: RefCell<Option<Permit>>,
 }
+
+/// Asked before a record of one's own is published on a prepare: whether it still may be.
+pub(crate) type Permit = Box<dyn Fn() -> LocalBoxFuture<'static, Result<(), StoreError>>>;
 
 impl Operation {
     /// On `key`, in the set that placement names. `fence`: the bucket's revision as the client's request met it.
@@ -79,6 +83,7 @@ impl Operation {
             gone: Cell::new(false),
             storing: Cell::new(false),
             reasons: RefCell::default(),
+            permit: RefCell::default(),
         }))
     }
     /// The same set, fence and time for another key of it (a part beside its object).
@@ -96,11 +101,11 @@ impl Operation {
     pub fn slots(&self) -> std::ops::Range<u8> {
         0..self.quorum.slots() as u8
     }
-    /// Slots in the order to ask them: those that answered lately, data slots first; then the others.
+    /// Slots in the order to ask them, data slots first: those that answered lately, then those whose drives are being filled, then the others.
     pub fn preferred(&self) -> Vec<u8> {
         let mut slots: Vec<u8> = self.slots().collect();
-        if self.core.any_down() {
-            slots.sort_by_key(|slot| self.core.is_down(self.slot_id(*slot)));
+        if self.core.any_late() {
+            slots.sort_by_key(|slot| self.core.lateness(self.slot_id(*slot)));
         }
         slots
     }
@@ -149,6 +154,18 @@ impl Operation {
     pub fn note_storing(&self) {
         self.storing.set(true);
     }
+    /// Lets `permit` be asked between every prepare and what the operation then publishes of its own.
+    pub fn set_permit(&self, permit: Permit) {
+        *self.permit.borrow_mut() = Some(permit);
+    }
+    /// Asks it.
+    pub async fn ask_permit(&self) -> Result<(), StoreError> {
+        let asked = self.permit.borrow().as_ref().map(|permit| permit());
+        match asked {
+            Some(asked) => asked.await,
+            None => Ok(()),
+        }
+    }
     /// Whether a slot refused because the bucket is gone.
     pub fn is_bucket_gone(&self) -> bool {
         self.gone.get()
@@ -188,6 +205,9 @@ impl Operation {
                 core.mark_up(id);
                 if *answer == Answer::Full && carries_bytes(request) {
                     core.mark_full(id);
+                }
+                if is_dirty(answer) {
+                    core.mark_dirty(id);
                 }
                 if let Some(text) = why_not(answer) {
                     self.note(slot, text);
@@ -257,6 +277,16 @@ impl Operation {
 /// Whether a request brings object bytes inside a record.
 fn carries_bytes(request: &Request) -> bool {
     matches!(request, Request::Publish { record, .. } if matches!(record.shard, Shard::Inline(_)))
+}
+
+/// Whether a drive says that something that it lacks is unknown.
+fn is_dirty(answer: &Answer) -> bool {
+    match answer {
+        Answer::State { state, .. } | Answer::Promise(state) => state.dirty.is_some(),
+        Answer::Refuse { dirty, .. } => dirty.is_some(),
+        Answer::Page { dirty, .. } => *dirty,
+        _ => false,
+    }
 }
 
 const FULL: &str = "the drive is full";

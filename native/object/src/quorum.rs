@@ -39,6 +39,16 @@ impl Quorum {
     pub fn read(self) -> usize {
         self.data().max(self.meet())
     }
+    /// So many of the other drives must know of a drive before it takes over a slot: any two such groups share one, also if both leave out
+    /// the other's new drive, and k drives suffice where all others were replaced at once.
+    pub fn witnesses(self) -> usize {
+        self.data().max(self.slots().div_ceil(2)).min(self.slots().saturating_sub(1))
+    }
+    /// So many of the other drives are asked whether a drive was replaced: one of them is among any [`Quorum::witnesses`].
+    pub fn asked(self) -> usize {
+        let others = self.slots().saturating_sub(1);
+        (others + 1 - self.witnesses()).min(others)
+    }
     /// T: a ballot accepted by fewer drives than this can never have been adopted by anyone. `needed`: shards that give the
     /// version back (1 for tombstones).
     pub fn adoption(self, needed: usize) -> usize {
@@ -90,6 +100,26 @@ mod tests {
                 assert!(quorum.write() >= quorum.data() + quorum.parity() / 2, "{k}+{m}");
                 assert!(quorum.write() <= quorum.slots(), "{k}+{m}");
                 assert!(quorum.write() + quorum.meet() > quorum.slots(), "{k}+{m}");
+            }
+        }
+    }
+
+    #[test]
+    fn two_that_take_over_at_once_share_a_witness_and_whoever_asks_meets_one() {
+        for k in 1..=16u8 {
+            for m in 0..=16u8 {
+                let quorum = Quorum::new(k, m);
+                let (slots, witnesses) = (quorum.slots(), quorum.witnesses());
+                assert!(
+                    2 * witnesses + 2 > slots,
+                    "{k}+{m}: of the slots - 2 that neither takes over, both have one"
+                );
+                assert!(quorum.asked() + witnesses >= slots.min(2 * (slots - 1)), "{k}+{m}");
+                assert!(slots == 1 || witnesses >= quorum.meet(), "{k}+{m}");
+                assert!(
+                    k < m || slots - witnesses <= usize::from(m.max(1)),
+                    "{k}+{m}: m may be replaced at once"
+                );
             }
         }
     }

@@ -9,7 +9,7 @@ use crate::operation::Operation;
 use crate::put::Label;
 use crate::slots::Slots;
 use crate::{Body, CompletePart, Metadata, ObjectBody, PartInfo, StoreError};
-use crate::{bucket, departed_buckets, get, join, list, put, settle, settle_loop, sweep};
+use crate::{bucket, departed_buckets, get, join, list, list_uploads, put, settle, settle_loop, sweep};
 use bytes::Bytes;
 use openlake_drive::{Ballot, Drive, Key, Space};
 use openlake_io::Runtime;
@@ -256,6 +256,24 @@ impl Store {
     /// Parts of an open upload in order of number.
     pub async fn list_parts(&self, bucket: BucketView, key: &Bytes, upload: [u8; 16]) -> Result<Vec<PartInfo>, StoreError> {
         self.upload(bucket, key, upload).list_parts().await
+    }
+    /// A page of the uploads of a bucket that are under way. Rows bear the upload's id as ETag and the time when it began. `after` (exclusive)
+    /// is a key or common prefix, a zero byte, and 16 bytes: an upload's id, or zeros to stand for all of them. So is the page's `next`.
+    pub async fn list_uploads(
+        &self,
+        bucket: BucketView,
+        prefix: &Bytes,
+        delimiter: &[u8],
+        after: &Bytes,
+        limit: usize,
+    ) -> Result<ListPage, StoreError> {
+        let listing = Listing {
+            prefix,
+            delimiter,
+            after,
+            limit,
+        };
+        list_uploads::list_uploads(&self.core, bucket, &listing).await
     }
     /// Completes: one manifest, one publish. Repeating a finished Complete answers the same.
     pub async fn complete_upload(

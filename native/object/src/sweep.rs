@@ -13,10 +13,9 @@ use crate::core::Core;
 use crate::multipart::{UploadId, upload_name};
 use crate::operation::Operation;
 use crate::set_cursor::{SetCursor, after_prefix};
-use crate::settle::publish_on_top;
 use crate::upload::{Upload, UploadState};
 use bytes::Bytes;
-use openlake_drive::{Head, Key, Space, WriteId};
+use openlake_drive::{Head, Key, Space};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -82,7 +81,7 @@ struct Sweeper<'sweep> {
 
 impl Sweeper<'_> {
     fn age_ms(&self, head: &Head) -> u64 {
-        self.core.runtime.wall_ms().saturating_sub(head.origin.time_ms())
+        self.core.wall_ms().saturating_sub(head.origin.time_ms())
     }
 
     fn upload<'name>(&'name self, object: &'name Bytes, upload: [u8; 16]) -> UploadId<'name> {
@@ -123,10 +122,16 @@ impl Sweeper<'_> {
             _ if self.is_departed => true,
             UploadState::Open => false,
             UploadState::Aborted => true,
-            UploadState::Completing { write_id, .. } => {
-                self.age_ms(head) >= self.least_ms * COMPLETING_AGES
-                    && !id.is_current(write_id).await?
-                    && will_never_be(id, write_id).await?
+            UploadState::Completing { write_id, .. } | UploadState::Aborting { write_id, .. } => {
+                let is_forgotten = self.age_ms(head) >= self.least_ms * COMPLETING_AGES;
+                if !is_forgotten || id.is_current(write_id).await? {
+                    return Ok(false);
+                }
+                let record = id.withdraw(&id.record()?, record, write_id).await?;
+                if matches!(record.state, UploadState::Done { .. }) {
+                    return Ok(false);
+                }
+                return id.remove(&record).await.map(|()| true);
             }
             UploadState::Done { write_id, .. } => !id.is_current(write_id).await?,
         };
@@ -169,11 +174,4 @@ fn parse(name: &Bytes, space: Space) -> Option<(Bytes, [u8; 16])> {
     let at = name.len().checked_sub(space.suffix_bytes())?;
     let upload = name.get(at + 1..at + 17)?;
     Some((name.slice(..at), upload.try_into().ok()?))
-}
-
-/// Sees to it that a version which is not complete never will be; false if it is complete after all.
-async fn will_never_be(id: &UploadId<'_>, write_id: WriteId) -> Result<bool, StoreError> {
-    let object = id.operation(Space::Object, id.object.clone())?;
-    let found = publish_on_top(&object).await?;
-    Ok(found.is_none_or(|located| located.head.write_id != write_id))
 }

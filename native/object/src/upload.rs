@@ -1,8 +1,8 @@
 //! The record of a multipart upload: its state, and what the finished object will carry.
 //!
 //! It lives beside the final key (space `Upload`). Its metadata holds the object's pairs, followed by the upload's own, whose names start
-//! with `openlake-upload-`: `state` (`open`, `completing`, `aborted`, `done`), and from `completing` on `write-id`, while `completing`
-//! `since` (a ballot), and when `done` `size`, `etag`, `parts`, `origin`. While `completing` its payload is the manifest that was chosen;
+//! with `openlake-upload-`: `state` (`open`, `completing`, `aborting`, `aborted`, `done`), and from `completing` on `write-id`, while `completing` or
+//! `aborting` `since` (a ballot), and when `done` `size`, `etag`, `parts`, `origin`. While `completing` its payload is the manifest that was chosen;
 //! otherwise it has none. Its ETag is random and new with every version, so that Complete and Abort race on it by If-Match.
 
 use crate::StoreError;
@@ -28,6 +28,11 @@ pub(crate) enum UploadState {
     Completing {
         write_id: WriteId,
         /// Promised for the object's key before anything was published under the write id.
+        since: Ballot,
+    },
+    /// An Abort came while a manifest was being published; it finds out whether that succeeded. Nobody publishes it any more.
+    Aborting {
+        write_id: WriteId,
         since: Ballot,
     },
     Aborted,
@@ -144,9 +149,10 @@ fn encode_state(state: &UploadState) -> Vec<(&'static str, String)> {
     match state {
         UploadState::Open => vec![("state", "open".to_owned())],
         UploadState::Aborted => vec![("state", "aborted".to_owned())],
-        UploadState::Completing { write_id, since } => {
+        UploadState::Completing { write_id, since } | UploadState::Aborting { write_id, since } => {
+            let is_aborting = matches!(state, UploadState::Aborting { .. });
             vec![
-                ("state", "completing".to_owned()),
+                ("state", if is_aborting { "aborting" } else { "completing" }.to_owned()),
                 ("write-id", hex(&write_id.0)),
                 ("since", hex(&since.to_bytes())),
             ]
@@ -175,6 +181,10 @@ fn decode_state(all: &Metadata) -> Option<UploadState> {
         "open" => UploadState::Open,
         "aborted" => UploadState::Aborted,
         "completing" => UploadState::Completing {
+            write_id: WriteId(bytes("write-id")?),
+            since: Ballot::from_bytes(bytes("since")?),
+        },
+        "aborting" => UploadState::Aborting {
             write_id: WriteId(bytes("write-id")?),
             since: Ballot::from_bytes(bytes("since")?),
         },
@@ -214,6 +224,10 @@ mod tests {
             UploadState::Aborted,
             UploadState::Completing {
                 write_id: WriteId([1; 16]),
+                since: origin,
+            },
+            UploadState::Aborting {
+                write_id: WriteId([4; 16]),
                 since: origin,
             },
             UploadState::Done {

@@ -44,6 +44,9 @@ pub(crate) async fn write(
     };
     for round in 0.. {
         let (ballot, origin) = (proposal.ballot(), proposal.origin());
+        if goal != Goal::FinishOther {
+            must_be_permitted(operation, &proposer).await?;
+        }
         match proposer.publish(proposal, 0, goal == Goal::Propose).await {
             Published::Complete => {
                 proposer.mark_stable(ballot);
@@ -66,6 +69,14 @@ pub(crate) async fn write(
         };
     }
     Err(outcome_unknown(operation, &proposer))
+}
+
+/// Whether the own record may still be published; if not, why not, or that nobody knows what became of it.
+pub(crate) async fn must_be_permitted(operation: &Operation, proposer: &Proposer) -> Result<(), StoreError> {
+    match operation.ask_permit().await {
+        Err(_) if proposer.has_proposed() => Err(outcome_unknown(operation, proposer)),
+        result => result,
+    }
 }
 
 #[expect(clippy::large_enum_variant, reason = "made once a refusal, moved at once")]

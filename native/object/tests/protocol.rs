@@ -271,6 +271,32 @@ fn racing_creations_on_one_core_queue_up() {
 }
 
 #[test]
+fn a_drive_that_is_being_filled_is_asked_last() {
+    run(async move |runtime| {
+        let world = World::new(&runtime, 7, 1, 2, 2);
+        let bucket = bucket(&world).await;
+        let store = world.store(0);
+        put(&store, bucket, b"value").await.expect("put");
+        runtime.sleep(Duration::from_millis(20)).await;
+        let above = world.drive(0, |drive| drive.highest_floor());
+        let adopted = openlake_drive::Ballot {
+            clock: above.clock + (1 << 16),
+            ..above
+        };
+        world.drive(0, |drive| drive.replace_by_blank(adopted));
+        let calls_of = async |reads: usize| {
+            let before = world.calls.get();
+            for _ in 0..reads {
+                assert!(get(&store, bucket).await.expect("read") == b"value");
+            }
+            world.calls.get() - before
+        };
+        assert!(calls_of(1).await > 2, "its answer leaves the question open");
+        assert_eq!(calls_of(5).await, 5 * 2, "two others suffice");
+    });
+}
+
+#[test]
 fn a_blank_drive_hides_nothing() {
     run(async move |runtime| {
         for (data, parity) in [(1, 2), (2, 1), (2, 2)] {

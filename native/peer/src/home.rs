@@ -97,17 +97,20 @@ impl Home {
 
     /// Learns a peer's clock.
     pub fn merge_clock(&self, node: u32, time: u64) {
-        self.clock.merge(time, self.runtime.wall_ms());
-        self.skew.borrow_mut().note(node, time >> 16, self.runtime.now());
+        let (wall_ms, now) = (self.runtime.wall_ms(), self.runtime.now());
+        let mut skew = self.skew.borrow_mut();
+        skew.note(node, time >> 16, now);
+        if let Some(cluster_ms) = skew.cluster_time(wall_ms, now) {
+            self.clock.learn_cluster_time(cluster_ms, now);
+        }
+        self.clock.merge(time, self.clock.sound_wall_ms(wall_ms, now));
     }
 
     /// Whether a request may go to a drive of this node: the drive, or the answer that says why not. The same for all callers. A write's
     /// passage is to be kept until it is answered.
     pub fn admit(&self, envelope: &RequestEnvelope, request: &Request) -> Result<(LocalDrive, Option<Passage>), Box<Answer>> {
-        let wall_ms = self.runtime.wall_ms();
         // A clock far ahead of most others does not count here either; a small lead is nobody's fault.
-        let lead_ms = self.skew.borrow().lead_ms(wall_ms, self.runtime.now());
-        let now_ms = if lead_ms > MAX_SKEW_MS { wall_ms - lead_ms } else { wall_ms };
+        let now_ms = self.clock.sound_wall_ms(self.runtime.wall_ms(), self.runtime.now());
         if envelope.clock >> 16 > now_ms + MAX_SKEW_MS {
             return Err(Box::new(Answer::Clock { now_ms }));
         }

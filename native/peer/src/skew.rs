@@ -9,12 +9,29 @@ use std::collections::BTreeMap;
 pub struct Skew {
     /// By node: its clock in milliseconds, and when it was heard on this node's monotonic clock.
     heard: BTreeMap<u32, (u64, Instant)>,
+    /// When the clocks were compared last.
+    compared: Option<Instant>,
 }
+
+/// Between two comparisons; clocks are heard with every message.
+const COMPARED_EVERY_NANOSECONDS: u64 = 100_000_000;
 
 impl Skew {
     /// A peer's clock said `time_ms`.
     pub fn note(&mut self, node: u32, time_ms: u64, now: Instant) {
         self.heard.insert(node, (time_ms, now));
+    }
+
+    /// What most clocks say, or this node's own if that is slower; `None`: that was asked just now.
+    pub fn cluster_time(&mut self, wall_ms: u64, now: Instant) -> Option<u64> {
+        let due = self
+            .compared
+            .is_none_or(|at| now.0.saturating_sub(at.0) >= COMPARED_EVERY_NANOSECONDS);
+        if !due {
+            return None;
+        }
+        self.compared = Some(now);
+        Some(wall_ms - self.lead_ms(wall_ms, now))
     }
 
     /// Milliseconds that `wall_ms` is ahead of the median of all clocks known, this one included; 0 when it is not. Of two in the middle

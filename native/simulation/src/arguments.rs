@@ -2,6 +2,7 @@
 
 use openlake_drive::sabotage::Sabotage;
 use openlake_simulation::plan::Shape;
+use openlake_simulation::theme::Theme;
 
 const USAGE: &str = "\
 Simulates whole clusters, one seed after the other, and checks what they promise.
@@ -15,8 +16,7 @@ Simulates whole clusters, one seed after the other, and checks what they promise
   --cut-after N     cut the drive's power after N writes of its device, in each of two lives, and at no other time
   --sweep N         run every seed of --drive once for each of its first N writes
   --plant BUG       plant a known bug, e.g. NoWriteBack, to see it found
-  --restless        processes end all the time under racing conditional writes
-  --replacing       drives are replaced by blank ones all the time
+  --theme THEME     about this, instead of what each seed draws: Mixed, Rivals, Restless, Replacing, Uploads, PowerCuts
   --tls             links between nodes run over TLS
   --repeat          run each seed twice and compare the hashes of their events
   --keep-going      do not stop at the first seed that fails
@@ -32,8 +32,7 @@ pub struct Arguments {
     pub minutes: Option<u64>,
     pub shape: Option<Shape>,
     pub plant: Option<Sabotage>,
-    pub restless: bool,
-    pub replacing: bool,
+    pub theme: Option<Theme>,
     pub tls: bool,
     pub repeat: bool,
     pub keep_going: bool,
@@ -54,8 +53,7 @@ pub fn parse() -> Result<Arguments, String> {
         minutes: None,
         shape: None,
         plant: None,
-        restless: false,
-        replacing: false,
+        theme: None,
         tls: false,
         repeat: false,
         keep_going: false,
@@ -76,8 +74,7 @@ pub fn parse() -> Result<Arguments, String> {
             "--minutes" => parsed.minutes = Some(number()?),
             "--shape" => parsed.shape = Some(parse_shape(&arguments.next().unwrap_or_default())?),
             "--plant" => parsed.plant = Some(parse_bug(&arguments.next().unwrap_or_default())?),
-            "--restless" => parsed.restless = true,
-            "--replacing" => parsed.replacing = true,
+            "--theme" => parsed.theme = Some(parse_theme(&arguments.next().unwrap_or_default())?),
             "--tls" => parsed.tls = true,
             "--repeat" => parsed.repeat = true,
             "--keep-going" => parsed.keep_going = true,
@@ -101,6 +98,11 @@ fn parse_shape(text: &str) -> Result<Shape, String> {
         nodes: usize::from(parse(nodes)?),
         sets: usize::from(parse(sets)?),
     })
+}
+
+fn parse_theme(text: &str) -> Result<Theme, String> {
+    let known = || format!("--theme needs one of {:?}, not '{text}'", Theme::ALL);
+    Theme::ALL.into_iter().find(|theme| format!("{theme:?}") == text).ok_or_else(known)
 }
 
 fn parse_bug(text: &str) -> Result<Sabotage, String> {

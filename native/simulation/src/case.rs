@@ -5,6 +5,7 @@ use openlake_simulation::drive::plan::DrivePlan;
 use openlake_simulation::drive::simulation::run as run_drive;
 use openlake_simulation::plan::Plan;
 use openlake_simulation::simulation::{Report, run};
+use openlake_simulation::theme::Theme;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What a seed stands for.
@@ -19,13 +20,8 @@ impl Case {
     pub fn of_seed(seed: u64, arguments: &Arguments) -> Vec<Case> {
         let sabotage = arguments.plant;
         if !arguments.drive {
-            let plan = if arguments.replacing {
-                Plan::replacing(seed, arguments.shape)
-            } else if arguments.restless {
-                Plan::restless(seed, arguments.shape)
-            } else {
-                Plan::from_seed(seed, arguments.shape)
-            };
+            let theme = arguments.theme.unwrap_or_else(|| Theme::of_seed(seed));
+            let plan = Plan::of_theme(theme, seed, arguments.shape);
             return vec![Case::Cluster(Box::new(Plan {
                 sabotage,
                 encrypted: arguments.tls,
@@ -71,8 +67,7 @@ impl Case {
     pub fn replay(&self, shape: Option<&str>) -> String {
         let shape = shape.map(|shape| format!(" --shape {shape}")).unwrap_or_default();
         let drive = match self {
-            Case::Cluster(plan) if plan.encrypted => " --tls".to_owned(),
-            Case::Cluster(_) => String::new(),
+            Case::Cluster(plan) => format!(" --theme {:?}{}", plan.theme, if plan.encrypted { " --tls" } else { "" }),
             Case::Drive(plan) => {
                 let cut = plan.cut_after_writes.map(|writes| format!(" --cut-after {writes}"));
                 format!(" --drive{}", cut.unwrap_or_default())

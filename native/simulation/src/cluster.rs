@@ -1,12 +1,13 @@
 //! A cluster in one thread: a simulated world with a node per machine, started, broken and mended from outside.
 
+mod drives;
+
 use crate::certificates::shared_certificate;
 use crate::history::History;
 use crate::node::{self, NodeOptions, Serving, drive_path};
 use crate::places::{address, endpoint, layout};
 use crate::plan::Shape;
-use crate::random::Random;
-use openlake_drive::{Drive, DriveState};
+use openlake_drive::Drive;
 use openlake_io::{Instant, Runtime, SimOptions, SimWorld};
 use openlake_object::{HealOptions, NodeState};
 use openlake_peer::{ClusterLayout, SlotId, TlsOptions};
@@ -28,6 +29,7 @@ struct Machine {
     runtime: Option<Runtime>,
     serving: Rc<RefCell<Option<Serving>>>,
     drives_fail: Rc<Cell<bool>>,
+    drives: Rc<RefCell<Vec<Drive>>>,
     state: Rc<RefCell<Option<Arc<NodeState>>>>,
     /// Counts its starts.
     starts: usize,
@@ -131,6 +133,7 @@ impl Cluster {
             deadline: DEADLINE,
             drives_fail: self.machines[node].drives_fail.clone(),
             disks_err: self.disks_err,
+            drives: self.machines[node].drives.clone(),
             state: self.machines[node].state.clone(),
             healing: self.healing.clone(),
             tls: self.tls.clone(),
@@ -210,37 +213,9 @@ impl Cluster {
     fn forget(&mut self, node: usize) {
         let machine = &mut self.machines[node];
         machine.serving.take();
+        // What is still under way of the process holds on to the old list.
+        machine.drives = Rc::default();
         (machine.runtime, machine.state) = (None, Rc::default());
-    }
-    /// Puts blank drives in the place of a node's; its process ends with them.
-    pub fn wipe(&mut self, node: usize) {
-        self.event(&format!("the drives of node {node} are replaced by blank ones"));
-        self.history.count("drives replaced");
-        self.forget(node);
-        self.world.stop_node(node as u32);
-        for slot in self.slots_of(node) {
-            if let Err(error) = self.world.wipe_path(node as u32, &drive_path(slot)) {
-                self.history
-                    .problem(self.now(), format!("the harness cannot wipe a drive of node {node}: {error}"));
-            }
-        }
-    }
-    /// Whether a node serves and lacks nothing that it does not know of: its drives are adopted and filled.
-    pub fn is_filled(&self, node: usize) -> bool {
-        let filled = |drive: &Drive| {
-            let progress = drive.heal_progress();
-            !progress.blank && progress.dirty.is_none() && drive.status().rebuild.is_none()
-        };
-        let all = self.slots_of(node).len();
-        self.serving(node)
-            .is_some_and(|serving| serving.drives.len() == all && serving.drives.iter().all(filled))
-    }
-    /// What a node says of its healing.
-    pub fn healing(&self, node: usize) -> String {
-        match self.serving(node) {
-            Some(serving) => format!("{:?}", serving.store.heal_status()),
-            None => "does not serve".to_owned(),
-        }
     }
     /// Lets a node stand still.
     pub fn pause(&mut self, node: usize) {
@@ -269,17 +244,6 @@ impl Cluster {
         self.event(&format!("connections break with a chance of {chance}"));
         self.world.change_options(|options| options.reset_chance = chance);
     }
-    /// Lets everything on a node's drives fail from now on, or no longer; a drive that failed needs a restart.
-    pub fn set_drives_failed(&mut self, node: usize, failed: bool) {
-        self.event(&format!("the drives of node {node} {}", if failed { "fail" } else { "work again" }));
-        self.machines[node].drives_fail.set(failed);
-        for slot in self.slots_of(node) {
-            match failed {
-                true => self.world.fail_path(node as u32, &drive_path(slot)),
-                false => self.world.mend_path(node as u32, &drive_path(slot)),
-            }
-        }
-    }
     pub(crate) fn slots_of(&self, node: usize) -> Vec<SlotId> {
         let mut slots = Vec::new();
         for set in &self.layout.sets {
@@ -290,29 +254,6 @@ impl Cluster {
             }));
         }
         slots
-    }
-    /// Sets how often a disk operation fails.
-    pub fn set_disk_error_chance(&mut self, chance: f64) {
-        self.event(&format!("disk operations fail with a chance of {chance}"));
-        self.disks_err = chance > 0.0;
-        self.world.change_options(|options| options.disk_error_chance = chance);
-    }
-    /// Flips `count` bytes of a node's drives that are not zero: bits rot where something is.
-    pub fn rot(&mut self, node: usize, count: usize, random: &mut Random) {
-        // A short log may be damaged beyond use; such a drive refuses to open, and is one of those that may be lost.
-        self.disks_err = true;
-        for slot in self.slots_of(node) {
-            let path = drive_path(slot).join("data.0000");
-            let Ok(bytes) = self.world.read_file(node as u32, &path) else {
-                continue;
-            };
-            let used: Vec<usize> = (0..bytes.len()).filter(|&offset| bytes[offset] != 0).collect();
-            for _ in 0..count {
-                let Some(&offset) = random.pick(&used) else { continue };
-                self.event(&format!("byte {offset} of {} on node {node} rots", path.display()));
-                let _ = self.world.corrupt(node as u32, &path, offset as u64);
-            }
-        }
     }
     /// Ends a node's process in order, as a rolling restart does, and starts it anew.
     pub fn restart(&mut self, node: usize) {
@@ -332,15 +273,6 @@ impl Cluster {
         self.forget(node);
         self.world.stop_node(node as u32);
         self.start(node);
-    }
-    /// Whether a node serves without all of its drives: one has failed, or could not be opened.
-    pub fn lacks_drives(&self, node: usize) -> bool {
-        let all = self.slots_of(node).len();
-        self.has_failed_drive(node) || self.serving(node).is_some_and(|serving| serving.drives.len() < all)
-    }
-    fn has_failed_drive(&self, node: usize) -> bool {
-        let failed = |drive: &Drive| matches!(drive.status().state, DriveState::Failed(_));
-        self.serving(node).is_some_and(|serving| serving.drives.iter().any(failed))
     }
     /// Sets how far a node's wall clock is from the true time.
     pub fn set_clock_offset_ms(&mut self, node: usize, offset_ms: i64) {

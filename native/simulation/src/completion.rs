@@ -25,6 +25,10 @@ pub struct Completion {
     ticket: RefCell<Option<Ticket>>,
     calls: Cell<usize>,
     ended: Cell<usize>,
+    /// Somebody called Abort.
+    abort_begun: Cell<bool>,
+    /// Abort was answered with success.
+    aborted: Cell<bool>,
 }
 
 /// Completions that anyone may repeat.
@@ -60,6 +64,8 @@ impl Completion {
             ticket: RefCell::new(Some(ticket)),
             calls: Cell::new(0),
             ended: Cell::new(0),
+            abort_begun: Cell::default(),
+            aborted: Cell::default(),
         }
     }
     /// Whether it is still open what became of it.
@@ -83,6 +89,7 @@ impl Client {
         );
         self.history.event(self.runtime.now(), &text);
         let (name, condition) = (self.key(completion.key), self.condition(completion.when));
+        let too_late = completion.aborted.get();
         let parts = std::slice::from_ref(&completion.part);
         let result = self
             .store
@@ -94,9 +101,13 @@ impl Client {
         {
             self.problem(format!("completing an upload of key {}: {wrong}", completion.key));
         }
+        if too_late && result.is_ok() {
+            self.problem(format!("an upload of key {} was completed after it was aborted", completion.key));
+        }
         let outcome = match result.as_ref().err() {
-            // Another Complete of the same upload was faster to change its record.
+            // Another Complete or Abort of the same upload was faster to change its record.
             Some(StoreError::ConditionalConflict) => None,
+            Some(StoreError::NoSuchUpload) if completion.abort_begun.get() => None,
             error => self.outcome_of_write(completion.when, error),
         };
         let detail = format!("{:?}", result.map(|info| info.version));
@@ -119,6 +130,25 @@ impl Client {
         if let Some(ticket) = completion.ticket.borrow_mut().take() {
             self.values.completions.remove(completion);
             self.history.end(self.runtime.now(), ticket, outcome, &detail);
+        }
+    }
+
+    /// Aborts an upload whose completion has no known outcome: either it turns out to be complete, or it never will be.
+    pub async fn abort_completion(&self, completion: &Rc<Completion>) {
+        completion.abort_begun.set(true);
+        let name = self.key(completion.key);
+        let result = self.store.abort_upload(completion.bucket, &name, completion.upload).await;
+        let text = format!("{} aborts upload {:02x?}: {result:?}", self.name, &completion.upload[..4]);
+        self.history.event(self.runtime.now(), &text);
+        match result {
+            Ok(()) => {
+                completion.aborted.set(true);
+                self.history.count("complete aborted");
+            }
+            Err(StoreError::NoSuchUpload) => self.history.count("complete not to be aborted"),
+            Err(StoreError::Unavailable(_) | StoreError::Unknown(_) | StoreError::ConditionalConflict | StoreError::Full) => {}
+            Err(StoreError::NoSuchBucket) if self.values.is_bucket_deleted() => {}
+            Err(error) => self.problem(format!("aborting an upload that is being completed ended with {error:?}")),
         }
     }
 

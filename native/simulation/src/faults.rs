@@ -179,9 +179,6 @@ impl Faults {
                 Mend::FarClock(node) => {
                     self.away[node] = false;
                     cluster.set_clock_offset_ms(node, 0);
-                    // Its logical clock keeps what the wrong one said; only a new process forgets it.
-                    cluster.kill(node);
-                    cluster.start(node);
                 }
                 Mend::Resets => cluster.set_reset_chance(self.usual_reset_chance),
                 Mend::Drives(node) => {

@@ -33,6 +33,8 @@ pub struct NodeOptions {
     pub drives_fail: Rc<Cell<bool>>,
     /// Disks err now and then, so that some may not open.
     pub disks_err: bool,
+    /// Filled with the drives once they are open.
+    pub drives: Rc<RefCell<Vec<Drive>>>,
     /// Filled with what tells how far joining has come.
     pub state: Rc<RefCell<Option<Arc<NodeState>>>>,
     pub healing: HealOptions,
@@ -65,6 +67,8 @@ pub async fn start(runtime: Runtime, options: NodeOptions, history: History) -> 
         match open(&runtime, &options, slot, boot).await {
             Ok(drive) => {
                 boot = boot.max(drive.boot());
+                // Until the healer has heard that no other one took its place.
+                drive.hold();
                 drives.push((slot, drive));
             }
             Err(_) if options.disks_err || options.drives_fail.get() => {}
@@ -76,6 +80,7 @@ pub async fn start(runtime: Runtime, options: NodeOptions, history: History) -> 
             }
         }
     }
+    *options.drives.borrow_mut() = drives.iter().map(|(_, drive)| drive.clone()).collect();
     let clock: Arc<Clock> = Arc::default();
     let fences: Arc<Fences> = Arc::default();
     let local = |(slot, drive): &(SlotId, Drive)| LocalDrive {

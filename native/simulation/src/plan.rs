@@ -2,7 +2,8 @@
 
 use crate::faults::{Fault, FaultPlan};
 use crate::random::Random;
-use crate::workload::Mix;
+use crate::theme::Theme;
+use crate::workload::{Load, Mix};
 use openlake_drive::sabotage::Sabotage;
 use openlake_io::{DurabilityClass, SimOptions};
 use std::time::Duration;
@@ -203,6 +204,7 @@ pub const SHAPES: &[(u64, Shape)] = &[
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub seed: u64,
+    pub theme: Theme,
     pub shape: Shape,
     pub keys: usize,
     pub clients_per_node: usize,
@@ -225,6 +227,16 @@ pub struct Plan {
 impl Plan {
     /// The run of a seed; `shape` overrides the seed's choice.
     pub fn from_seed(seed: u64, shape: Option<Shape>) -> Plan {
+        Plan::of_theme(Theme::of_seed(seed), seed, shape)
+    }
+    /// The same about something given.
+    pub fn of_theme(theme: Theme, seed: u64, shape: Option<Shape>) -> Plan {
+        let mut plan = Plan::mixed(seed, shape);
+        theme.apply(&mut plan);
+        plan
+    }
+
+    fn mixed(seed: u64, shape: Option<Shape>) -> Plan {
         let mut random = Random::new(seed);
         let drawn = random.weighted(SHAPES).unwrap_or(Shape {
             data: 2,
@@ -237,13 +249,14 @@ impl Plan {
             pause_ms: random.between(1, 120),
             bulk_bytes: random.between(100_000, 700_000),
             impatience: if random.percent(30) { random.between(1, 20) } else { 0 },
-            conditional: false,
+            load: Load::Mixed,
             replaces_bucket: random.percent(25),
         };
         // About as many clients in all shapes: more coordinators than that do not meet more often.
         let clients_per_node = if shape.nodes <= 4 { random.between(1, 2) as usize } else { 1 };
         Plan {
             seed,
+            theme: Theme::Mixed,
             shape,
             keys: random.between(2, 7) as usize,
             clients_per_node,
@@ -256,32 +269,6 @@ impl Plan {
             encrypted: false,
             sabotage: None,
         }
-    }
-}
-
-impl Plan {
-    /// A run in which processes end all the time while conditional writes race over slow links with wrong clocks: what a drive must
-    /// remember of a round, it has to remember over a restart in the middle of it.
-    pub fn restless(seed: u64, shape: Option<Shape>) -> Plan {
-        let mut plan = Plan::from_seed(seed, shape);
-        let mut random = Random::new(seed ^ 0x7e57);
-        plan.keys = 1;
-        plan.clients_per_node = 1;
-        plan.load_ms = 30_000;
-        plan.mix.conditional = true;
-        plan.mix.replaces_bucket = false;
-        plan.mix.pause_ms = random.between(1, 300);
-        plan.faults = FaultPlan {
-            kinds: vec![Fault::Kill, Fault::PowerCut, Fault::Partition, Fault::Clock],
-            interval_ms: random.between(100, 600),
-            outage_ms: random.between(5, 60),
-            estrangement_ms: 1_000,
-            nodes_away: 1,
-            clock_error_ms: 2_400,
-            nodes_blank: 0,
-        };
-        plan.world.network_delay = (Duration::from_micros(20), Duration::from_millis(random.between(2, 50)));
-        plan
     }
 }
 

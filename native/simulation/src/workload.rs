@@ -19,10 +19,37 @@ pub struct Mix {
     pub bulk_bytes: u64,
     /// Percentage of operations that the client walks away from.
     pub impatience: u64,
-    /// Mostly conditional writes.
-    pub conditional: bool,
+    /// What clients do.
+    pub load: Load,
     /// The bucket is deleted and made anew now and then.
     pub replaces_bucket: bool,
+}
+
+/// Which steps clients take, and how often each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// A little of everything.
+    Mixed,
+    /// Mostly conditional writes.
+    Conditional,
+    /// Writes, deletes and reads of small values, and nothing that would hold clients up.
+    Contended,
+    /// Large bodies.
+    Bulky,
+    /// Uploads that are completed again and again, between writes and deletes of the same keys.
+    Uploads,
+}
+
+impl Load {
+    fn steps(self) -> &'static [(u64, Step)] {
+        match self {
+            Load::Mixed => STEPS,
+            Load::Conditional => CONDITIONAL_STEPS,
+            Load::Contended => CONTENDED_STEPS,
+            Load::Bulky => BULKY_STEPS,
+            Load::Uploads => UPLOAD_STEPS,
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -71,6 +98,33 @@ const CONDITIONAL_STEPS: &[(u64, Step)] = &[
     (15, Step::Head),
 ];
 
+/// Every step is short, and every other one reads.
+const CONTENDED_STEPS: &[(u64, Step)] = &[
+    (30, Step::PutSmall),
+    (6, Step::PutAbsent),
+    (6, Step::PutMatch),
+    (10, Step::Delete),
+    (25, Step::Get),
+    (25, Step::Head),
+];
+
+const BULKY_STEPS: &[(u64, Step)] = &[
+    (50, Step::PutBulk),
+    (10, Step::PutSmall),
+    (5, Step::Delete),
+    (25, Step::Get),
+    (10, Step::GetRange),
+];
+
+const UPLOAD_STEPS: &[(u64, Step)] = &[
+    (25, Step::Multipart),
+    (25, Step::CompleteAgain),
+    (12, Step::PutSmall),
+    (10, Step::Delete),
+    (14, Step::Get),
+    (14, Step::Head),
+];
+
 /// Works until `stop` is set.
 pub async fn work(client: Client, mut random: Random, mix: Mix, stop: Rc<Cell<bool>>) {
     let mut seen = BTreeMap::new();
@@ -107,8 +161,7 @@ async fn step(client: &Client, random: &mut Random, mix: &Mix, seen: &mut BTreeM
     let put = |when, upload| async move {
         let _ = client.put(key, when, upload).await;
     };
-    let steps = if mix.conditional { CONDITIONAL_STEPS } else { STEPS };
-    let Some(drawn) = random.weighted(steps) else { return };
+    let Some(drawn) = random.weighted(mix.load.steps()) else { return };
     let step = if mix.replaces_bucket && random.percent(2) {
         Step::ReplaceBucket
     } else {
@@ -153,7 +206,11 @@ async fn step(client: &Client, random: &mut Random, mix: &Mix, seen: &mut BTreeM
         Step::ReplaceBucket => client.replace_bucket().await,
         Step::CompleteAgain => {
             if let Some(completion) = client.values.completions.any(random.bits()) {
-                client.complete(&completion).await;
+                if random.percent(20) {
+                    client.abort_completion(&completion).await;
+                } else {
+                    client.complete(&completion).await;
+                }
             }
         }
     }

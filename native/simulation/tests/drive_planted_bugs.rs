@@ -1,7 +1,7 @@
 //! The drive's checkers find what they are there for: each known bug, planted on purpose, within the stated number of seeds.
 //!
 //! Only the seeds of one theme are run for each bug; those between them could only find it sooner. How many of them find it is in
-//! docs/concepts/faults.md (`--example mutation_rates`): the bound holds several, so that a change of the code which shifts all
+//! docs/concepts/faults.md (`--example drive_mutation_rates`): the bound holds several, so that a change of the code which shifts all
 //! histories does not cost the proof.
 
 use openlake_drive::sabotage::Sabotage;

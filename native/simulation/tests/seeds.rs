@@ -2,6 +2,7 @@
 
 use openlake_simulation::plan::{Plan, Shape};
 use openlake_simulation::simulation::run;
+use openlake_simulation::theme::Theme;
 
 /// Runs seeds on a shape; a failure names the seed and how to replay it.
 fn hold(shape: Shape, seeds: std::ops::Range<u64>) {
@@ -102,10 +103,10 @@ fn drives_replaced_all_the_time() {
             nodes: 4,
             sets: 1,
         };
-        let report = run(&Plan::replacing(seed, Some(shape)), false);
+        let report = run(&Plan::of_theme(Theme::Replacing, seed, Some(shape)), false);
         assert!(
             report.problems.is_empty(),
-            "{}\nreplay: npm run simulate -- --replacing --seed {seed} --seeds 1 --shape 2+2@4 --verbose",
+            "{}\nreplay: npm run simulate -- --theme Replacing --seed {seed} --seeds 1 --shape 2+2@4 --verbose",
             report.problems.join("\n")
         );
     }

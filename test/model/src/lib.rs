@@ -20,5 +20,6 @@ pub mod scan;
 pub mod set_change;
 pub mod state;
 pub mod steps;
+pub mod succession;
 pub mod version_check;
 pub mod walk;

@@ -14,6 +14,8 @@ import {
   HeadBucketCommand,
   HeadObjectCommand,
   ListBucketsCommand,
+  ListMultipartUploadsCommand,
+  type ListMultipartUploadsCommandOutput,
   ListObjectsCommand,
   type ListObjectsCommandOutput,
   ListObjectsV2Command,
@@ -142,8 +144,47 @@ async function multipart(client: S3Client, body: Buffer): Promise<void> {
   assert.deepEqual(await bodyOf(client, 'large'), body);
   const other = { Bucket: 'bucket', Key: 'aborted' };
   const { UploadId: aborted } = await client.send(new CreateMultipartUploadCommand(other));
+  const { Uploads: underWay } = await client.send(new ListMultipartUploadsCommand({ Bucket: 'bucket' }));
+  assert.deepEqual(
+    underWay?.map((row) => [row.Key, row.UploadId]),
+    [['aborted', aborted]],
+  );
+  await listUploads(client);
   await client.send(new AbortMultipartUploadCommand({ ...other, UploadId: aborted }));
   await assert.rejects(client.send(new ListPartsCommand({ ...other, UploadId: aborted })), { name: 'NoSuchUpload' });
+}
+
+/** Uploads of several keys, in pages of every size, with and without groups. */
+async function listUploads(client: S3Client): Promise<void> {
+  const keys = ['up/a', 'up/a', 'up/a/1', 'up/a/2', 'up/b', 'up/é'];
+  const ids = await Promise.all(
+    keys.map(async (Key) => (await client.send(new CreateMultipartUploadCommand({ Bucket: 'bucket', Key }))).UploadId),
+  );
+  for (const [Delimiter, expected] of [
+    [undefined, keys],
+    ['/', ['up/a', 'up/a', 'up/a/', 'up/b', 'up/é']],
+  ] as const) {
+    for (const MaxUploads of [1, 2, 4, 1000]) {
+      const names: string[] = [];
+      const seen = new Set<string>();
+      let [KeyMarker, UploadIdMarker]: (string | undefined)[] = [];
+      do {
+        const page: ListMultipartUploadsCommandOutput = await client.send(
+          new ListMultipartUploadsCommand({ Bucket: 'bucket', Prefix: 'up/', Delimiter, MaxUploads, KeyMarker, UploadIdMarker }),
+        );
+        for (const row of page.Uploads ?? []) seen.add(row.UploadId ?? '');
+        names.push(...(page.Uploads ?? []).map((row) => row.Key ?? ''), ...(page.CommonPrefixes ?? []).map((row) => row.Prefix ?? ''));
+        [KeyMarker, UploadIdMarker] = page.IsTruncated === true ? [page.NextKeyMarker, page.NextUploadIdMarker] : [];
+      } while (KeyMarker !== undefined);
+      assert.deepEqual(names.toSorted(compareBytes), [...expected].toSorted(compareBytes), `${MaxUploads} ${Delimiter}`);
+      if (Delimiter === undefined) assert.deepEqual([...seen].toSorted(), [...ids].toSorted());
+    }
+  }
+  for (const [index, Key] of keys.entries()) {
+    await client.send(new AbortMultipartUploadCommand({ Bucket: 'bucket', Key, UploadId: ids[index] }));
+  }
+  const { Uploads } = await client.send(new ListMultipartUploadsCommand({ Bucket: 'bucket', Prefix: 'up/' }));
+  assert.deepEqual(Uploads ?? [], []);
 }
 
 async function bodyOf(client: S3Client, Key: string): Promise<Buffer> {

@@ -75,6 +75,30 @@ export function memoryPrimitives(buckets: Map<string, MemoryBucket> = new Map())
       uploads.set(upload, { key, metadata, parts: new Map() });
       return upload;
     },
+    async listUploads({ bucket, prefix, delimiter, after, limit }) {
+      const uploads = [...find(bucket).uploads].map(([id, { key }]) => ({ id, key }));
+      const compare = (left: { id: string; key: string }, right: { id: string; key: string }): number =>
+        compareBytes(left.key, right.key) || compareBytes(left.id, right.id);
+      const isBehind = (id: string, text: string): boolean => {
+        if (after === undefined) return true;
+        const order = compareBytes(text, after.key);
+        return order > 0 || (order === 0 && after.upload !== undefined && compareBytes(id, after.upload) > 0);
+      };
+      const entries = new Map<string, { readonly id: string | undefined; readonly text: string }>();
+      for (const { id, key } of uploads.toSorted(compare)) {
+        if (!key.startsWith(prefix)) continue;
+        const end = delimiter === '' ? -1 : key.indexOf(delimiter, prefix.length);
+        const text = end < 0 ? key : key.slice(0, end + delimiter.length);
+        if (isBehind(id, text)) entries.set(end < 0 ? `${text} ${id}` : text, { id: end < 0 ? id : undefined, text });
+      }
+      const page = [...entries.values()].slice(0, limit);
+      const last = page.at(-1);
+      return {
+        rows: page.flatMap(({ id, text }) => (id === undefined ? [] : [{ key: text, upload: id, begunMs: 1_700_000_000_000 }])),
+        prefixes: page.flatMap(({ id, text }) => (id === undefined ? [text] : [])),
+        next: entries.size > limit && last !== undefined ? { key: last.text, upload: last.id } : undefined,
+      };
+    },
     async listParts(place) {
       return [...findUpload(place).parts]
         .map(([number, part]) => ({ number, ...part }))

@@ -283,3 +283,41 @@ test('metadata above 2 KiB and unknown checksums are refused', async () => {
   const unknown = await send(controlRequest('POST', '/bucket/key?uploads', { headers: { 'x-amz-checksum-algorithm': 'MD4' } }));
   assert.equal(documentOf(unknown)['Code'], 'InvalidRequest');
 });
+
+test('uploads under way are listed by key and id, in pages, with common prefixes', async () => {
+  const bucket = emptyBucket();
+  const { send } = memoryRouter(new Map([['bucket', bucket]]));
+  const ids = new Map<string, string>();
+  for (const key of ['a', 'dir/x', 'dir/y', 'z', 'a']) {
+    const created = documentOf(await send(controlRequest('POST', `/bucket/${key}?uploads`))) as Record<string, string>;
+    ids.set(created['UploadId'] ?? '', key);
+  }
+  const list = async (query: string): Promise<Record<string, unknown>> =>
+    documentOf(await send(controlRequest('GET', `/bucket?uploads${query}`)));
+  const uploadsOf = (page: Record<string, unknown>): Record<string, string>[] => (page['Upload'] ?? []) as Record<string, string>[];
+  const seen: string[] = [];
+  let marker = '';
+  for (let pages = 0; pages < 9; pages++) {
+    const page = await list(`&max-uploads=2${marker}`);
+    for (const row of uploadsOf(page)) {
+      assert.equal(ids.get(row['UploadId'] ?? ''), row['Key']);
+      seen.push(row['Key'] ?? '');
+    }
+    if (page['IsTruncated'] === 'false') break;
+    marker = `&key-marker=${String(page['NextKeyMarker'])}&upload-id-marker=${String(page['NextUploadIdMarker'])}`;
+  }
+  assert.deepEqual(seen, ['a', 'a', 'dir/x', 'dir/y', 'z']);
+  const grouped = await list('&delimiter=/&encoding-type=url');
+  assert.deepEqual(
+    uploadsOf(grouped).map((row) => row['Key']),
+    ['a', 'a', 'z'],
+  );
+  assert.deepEqual(grouped['CommonPrefixes'], [{ Prefix: 'dir/' }]);
+  const behind = await list('&delimiter=/&key-marker=dir/');
+  assert.deepEqual(
+    uploadsOf(behind).map((row) => row['Key']),
+    ['z'],
+  );
+  assert.equal((await send(controlRequest('GET', '/none?uploads'))).status, 404);
+  assert.equal(uploadsOf(await list('&max-uploads=0')).length, 0);
+});

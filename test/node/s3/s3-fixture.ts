@@ -42,7 +42,7 @@ export function emptyBucket(): MemoryBucket {
   return { createdMs: 1_700_000_000_000, objects: new Map(), uploads: new Map() };
 }
 
-const lists = /\.(Contents|CommonPrefixes|Buckets\.Bucket|Deleted|Error|Part)$/;
+const lists = /\.(Contents|CommonPrefixes|Buckets\.Bucket|Deleted|Error|Part|Upload)$/;
 const named: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
 const parser = new XMLParser({
   ignoreAttributes: true,

@@ -119,6 +119,14 @@ impl SimWorld {
         })
     }
 
+    /// Exchanges the drives that are mounted at two paths. Only while the node does not run.
+    pub fn exchange_paths(&self, node: u32, one: &Path, other: &Path) -> io::Result<()> {
+        self.with_node(node, |node| {
+            assert!(!node.running, "the drives of a running node cannot be exchanged");
+            node.files.exchange(one, other)
+        })
+    }
+
     /// Creates a directory that is a device of its own (its `FileInfo::device` differs from its parent's), durably.
     pub fn mount(&self, node: u32, path: &Path) -> io::Result<()> {
         self.with_node(node, |node| node.files.mount(path))

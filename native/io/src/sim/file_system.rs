@@ -231,6 +231,16 @@ impl FileSystem {
         Ok(())
     }
 
+    /// Exchanges what two directories without directories of their own hold.
+    pub(crate) fn exchange(&mut self, one: &Path, other: &Path) -> io::Result<()> {
+        let (one, other) = (normal(one)?, normal(other)?);
+        let first = self.directories.get(&one).cloned().ok_or_else(|| code(libc::ENOENT))?;
+        let second = self.directories.get_mut(&other).ok_or_else(|| code(libc::ENOENT))?;
+        let second = std::mem::replace(second, first);
+        self.directories.insert(one, second);
+        Ok(())
+    }
+
     /// The number of the device that holds a path.
     pub(crate) fn device(&self, path: &Path) -> u64 {
         path.ancestors()

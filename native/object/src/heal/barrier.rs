@@ -24,19 +24,28 @@ impl Healer {
             .others(operation.quorum)
             .map(|slot| operation.call(slot, Request::Barrier { floor }));
         let mut answered = Answered::default();
+        let mut behind = 0;
         for result in futures_util::future::join_all(calls).await {
-            if let Ok(Answer::Done { highest, dirty, keys }) = result {
-                answered.slots += 1;
-                answered.highest = answered.highest.max(highest);
-                answered.dirty += usize::from(dirty);
-                answered.keys = answered.keys.max(keys);
+            match result {
+                Ok(Answer::Done { highest, dirty, keys }) => {
+                    answered.slots += 1;
+                    answered.highest = answered.highest.max(highest);
+                    answered.dirty += usize::from(dirty);
+                    answered.keys = answered.keys.max(keys);
+                }
+                Ok(Answer::Clock { .. }) => behind += 1,
+                _ => {}
             }
         }
         let needed = operation.quorum.meet();
         if answered.slots < needed || answered.slots == 0 {
             let all = operation.quorum.slots() - 1;
+            let clocks = match behind {
+                0 => String::new(),
+                _ => format!("; the clocks of {behind} lie far behind this node's"),
+            };
             return Err(format!(
-                "{} of {all} other slots of set {} answered the barrier, {needed} needed",
+                "{} of {all} other slots of set {} answered the barrier, {needed} needed{clocks}",
                 answered.slots, self.slot.set
             ));
         }

@@ -6,10 +6,16 @@ use crate::set_cursor::after;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use openlake_drive::{Answer, Ballot, Key, KeyState, Kind, Request};
+use openlake_peer::{NodeAnswer, NodeRequest};
+use std::collections::BTreeSet;
 
 impl Healer {
     /// One walk over the drive's own keys. In words, why it did not come to its end.
     pub async fn collect(&mut self) -> Result<(), String> {
+        let Some(now_ms) = self.earliest_clock().await? else {
+            return Ok(());
+        };
+        self.now_ms = now_ms;
         let mut last = None;
         loop {
             let space = match self.drive.handle(Request::NextSpace { after: last }).await {
@@ -39,10 +45,29 @@ impl Healer {
         }
     }
 
+    /// The time of the slowest clock of the set's nodes: a clock that is far ahead must not make tombstones old. `None`: one of them does not
+    /// answer, and a drive away blocks collection anyway.
+    async fn earliest_clock(&self) -> Result<Option<u64>, String> {
+        let operation = self.set_operation()?;
+        let nodes: BTreeSet<u32> = operation.set().slots.iter().map(|place| place.node).collect();
+        let core = &self.core;
+        let pings = nodes
+            .into_iter()
+            .map(|node| core.slots.call_node(node, NodeRequest::Ping, core.options.deadline / 4));
+        let mut earliest = core.wall_ms();
+        for result in join_all(pings).await {
+            match result {
+                Ok(NodeAnswer::Pong { wall_ms, .. }) => earliest = earliest.min(wall_ms),
+                _ => return Ok(None),
+            }
+        }
+        Ok(Some(earliest))
+    }
+
     /// The tombstone that is all a drive knows of a key, if it is old enough to go.
     fn collectable(&self, state: &KeyState) -> Option<Ballot> {
         let [only] = &state.records[..] else { return None };
-        let age_ms = self.core.runtime.wall_ms().saturating_sub(only.ballot.time_ms());
+        let age_ms = self.now_ms.saturating_sub(only.ballot.time_ms());
         let old = u128::from(age_ms) > self.options.grace.as_millis();
         let settled = state.stable == Some(only.ballot) && state.dirty.is_none();
         (only.kind == Kind::Tombstone && old && settled).then_some(only.ballot)

@@ -5,7 +5,7 @@ use crate::heal::Healer;
 use crate::heal::walk::Window;
 use bytes::Bytes;
 use openlake_drive::sabotage::{Sabotage, is_planted};
-use openlake_drive::{Ballot, Key, Space};
+use openlake_drive::{Ballot, Key, Space, Step};
 
 /// A place in the walk: a space, and a name in it.
 type Spot = ((u64, Space), Bytes);
@@ -21,6 +21,9 @@ impl Healer {
             status.shards_least = 0;
             status.objects_left = answered.keys;
         });
+        // What it forgot of the others' drives is known to them.
+        let council = self.convene(Step::Ask, usize::MAX).await?;
+        self.drive.learn_heirs(council.round(), &council.heirs()).await?;
         let operation = self.set_operation()?;
         let (slots, needed) = (operation.quorum.slots(), operation.quorum.slots() - 1);
         if answered.slots < needed || answered.dirty > 0 {
@@ -32,6 +35,7 @@ impl Healer {
             return Err(reason);
         }
         self.drive.end_healing().await?;
+        self.filled_told = false;
         self.told(|status| (status.objects_left, status.bytes_left) = (0, 0));
         Ok(())
     }

@@ -7,13 +7,18 @@ use crate::heal::status::HealStatus;
 use crate::operation::Operation;
 use crate::quorum::Quorum;
 use bytes::Bytes;
+use openlake_drive::sabotage::{Sabotage, is_planted};
 use openlake_drive::{Drive, Key, KeyState, Space};
 use openlake_io::Instant;
 use openlake_peer::SlotId;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// Keys of hints and damaged blocks looked at in one step.
 const KEYS_A_STEP: usize = 64;
+
+/// Between two questions whether the drive was replaced, at first.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
 /// Looks after one drive.
 pub(crate) struct Healer {
@@ -26,11 +31,15 @@ pub(crate) struct Healer {
     pub checked: bool,
     /// Whether it names this drive.
     pub registered: bool,
+    /// Whether the others were told that it lacks nothing, since it was opened or filled.
+    pub filled_told: bool,
     /// What a planted bug read of the others before the adoption.
     pub early: Vec<(Key, Vec<(u8, KeyState)>)>,
     pub compare_at: Instant,
     pub scrub_at: Instant,
     pub collect_at: Instant,
+    /// By which tombstones are judged.
+    pub now_ms: u64,
 }
 
 impl Healer {
@@ -46,14 +55,31 @@ impl Healer {
             pace: Pace::new(&core.runtime, options.busy_share),
             checked: identity.generation == 0,
             registered: identity.generation != 0,
+            filled_told: false,
             early: Vec::new(),
             compare_at: core.runtime.now(),
             scrub_at: core.after(options.scrub_every),
             collect_at: core.after(options.collect_every),
+            now_ms: 0,
             drive,
             options,
             slot,
         }
+    }
+
+    /// Waits until the drive may serve: no other one took its place while it was away.
+    pub async fn wait_for_admission(&self) {
+        let mut round = 0;
+        // A planted bug serves at once; what it reads later of its registration comes too late.
+        let waits = !is_planted(Sabotage::ServeUnasked);
+        while waits && self.drive.is_held() && self.drive.identity().generation != 0 {
+            if let Err(reason) = self.admit().await {
+                self.told(|status| status.reason = reason);
+                self.core.back_off(round, FIRST_PAUSE).await;
+                round += 1;
+            }
+        }
+        self.drive.admit();
     }
 
     /// Does what is most urgent. In words, what it waits for.
@@ -77,6 +103,10 @@ impl Healer {
         self.heal_waiting().await;
         if let Some(floor) = self.drive.heal_progress().dirty {
             return self.fill_dirt(floor).await;
+        }
+        if !self.filled_told {
+            self.tell_filled().await?;
+            self.filled_told = true;
         }
         let now = self.core.runtime.now();
         let scrub = now >= self.scrub_at;

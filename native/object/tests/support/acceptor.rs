@@ -131,9 +131,11 @@ impl Acceptor {
                 stable: Some(ballot),
                 dirty: None,
             },
-            Request::Barrier { .. } | Request::NextSpace { .. } | Request::HealScan { .. } | Request::Digest { .. } => {
-                Answer::Failed("not played here".to_owned())
-            }
+            Request::Barrier { .. }
+            | Request::NextSpace { .. }
+            | Request::HealScan { .. }
+            | Request::Digest { .. }
+            | Request::Succession { .. } => Answer::Failed("not played here".to_owned()),
             Request::Missed { .. } => Answer::Ack,
             Request::Scan {
                 bucket,

@@ -20,6 +20,7 @@
 //! 17 done          highest 16, dirty u8, keys u64
 //! 18 space         option (bucket u64, space u8)
 //! 19 digest        digest u64, keys u64
+//! 20 standing      generation u32, dirty u8, serves u8, round 16, heirs list heir
 //! ```
 
 use super::record::{decode_spot, encode_spot};
@@ -125,6 +126,10 @@ impl Wire for Answer {
                 writer.u64(*digest);
                 writer.u64(*keys);
             }
+            Answer::Standing(standing) => {
+                writer.u8(20);
+                standing.encode(writer);
+            }
         }
     }
     fn decode(cursor: &mut Cursor<'_>) -> Result<Answer, DecodeError> {
@@ -168,6 +173,7 @@ impl Wire for Answer {
                 digest: cursor.u64()?,
                 keys: cursor.u64()?,
             },
+            20 => Answer::Standing(Wire::decode(cursor)?),
             value => {
                 return Err(DecodeError::Unknown {
                     field: "answer",

@@ -15,11 +15,12 @@
 //! 12 heal scan   bucket u64, space u8, from bytes, limit u32, barrier 16
 //! 13 digest      bucket u64, space u8, from bytes, to option bytes
 //! 14 missed      keys list key, lost u8
+//! 15 succession  step u8: 0 ask | 1 announce: round 16 | 2 take: round 16, heir | 3 filled: slot u8, generation u32
 //! ```
 
 use super::record::{decode_space, decode_spot, encode_spot};
 use super::{Cursor, DecodeError, Wire, Writer};
-use openlake_drive::{Request, Want};
+use openlake_drive::{Request, Step, Want};
 
 impl Wire for Want {
     const MIN_BYTES: usize = 1;
@@ -45,6 +46,51 @@ impl Wire for Want {
                 value: value.into(),
             }),
         }
+    }
+}
+
+impl Wire for Step {
+    const MIN_BYTES: usize = 1;
+    fn encode(&self, writer: &mut Writer<'_>) {
+        match self {
+            Step::Ask => writer.u8(0),
+            Step::Announce { round } => {
+                writer.u8(1);
+                round.encode(writer);
+            }
+            Step::Take { round, heir } => {
+                writer.u8(2);
+                round.encode(writer);
+                heir.encode(writer);
+            }
+            Step::Filled { slot, generation } => {
+                writer.u8(3);
+                writer.u8(*slot);
+                writer.u32(*generation);
+            }
+        }
+    }
+    fn decode(cursor: &mut Cursor<'_>) -> Result<Step, DecodeError> {
+        Ok(match cursor.u8()? {
+            0 => Step::Ask,
+            1 => Step::Announce {
+                round: Wire::decode(cursor)?,
+            },
+            2 => Step::Take {
+                round: Wire::decode(cursor)?,
+                heir: Wire::decode(cursor)?,
+            },
+            3 => Step::Filled {
+                slot: cursor.u8()?,
+                generation: cursor.u32()?,
+            },
+            value => {
+                return Err(DecodeError::Unknown {
+                    field: "step",
+                    value: value.into(),
+                });
+            }
+        })
     }
 }
 
@@ -160,6 +206,10 @@ impl Wire for Request {
                 keys.encode(writer);
                 writer.u8(u8::from(*lost));
             }
+            Request::Succession { step } => {
+                writer.u8(15);
+                step.encode(writer);
+            }
         }
     }
     fn decode(cursor: &mut Cursor<'_>) -> Result<Request, DecodeError> {
@@ -230,6 +280,9 @@ impl Wire for Request {
             14 => Request::Missed {
                 keys: Wire::decode(cursor)?,
                 lost: cursor.flag("lost")?,
+            },
+            15 => Request::Succession {
+                step: Wire::decode(cursor)?,
             },
             value => {
                 return Err(DecodeError::Unknown {

@@ -6,13 +6,14 @@
 //! state   records list head, stable option ballot, dirty option ballot, floor 16
 //! block   checksum u64, bytes bulk
 //! shard   write id 16, first u32, blocks list option block
+//! heir    slot u8, generation u32, drive 16, filled u8
 //! ```
 //! A block's checksum is that of its bytes and is checked by whoever decodes the object, so the frame's checksum leaves bulk blocks out.
 
 use super::{Cursor, DecodeError, Wire, Writer};
 use bytes::Bytes;
 use openlake_drive::told::{HEAD_MIN_BYTES, STATE_MIN_BYTES, put_head, put_state, take_head, take_state};
-use openlake_drive::{Block, Head, KeyState, ShardBytes};
+use openlake_drive::{Block, Head, Heir, KeyState, ShardBytes, Standing};
 
 impl Wire for Head {
     const MIN_BYTES: usize = HEAD_MIN_BYTES;
@@ -63,6 +64,44 @@ impl Wire for ShardBytes {
             write_id: Wire::decode(cursor)?,
             first: cursor.u32()?,
             blocks: Wire::decode(cursor)?,
+        })
+    }
+}
+
+impl Wire for Heir {
+    const MIN_BYTES: usize = 22;
+    fn encode(&self, writer: &mut Writer<'_>) {
+        writer.u8(self.slot);
+        writer.u32(self.generation);
+        writer.raw(&self.drive);
+        writer.u8(u8::from(self.filled));
+    }
+    fn decode(cursor: &mut Cursor<'_>) -> Result<Heir, DecodeError> {
+        Ok(Heir {
+            slot: cursor.u8()?,
+            generation: cursor.u32()?,
+            drive: cursor.array()?,
+            filled: cursor.flag("filled")?,
+        })
+    }
+}
+
+impl Wire for Standing {
+    const MIN_BYTES: usize = 26;
+    fn encode(&self, writer: &mut Writer<'_>) {
+        writer.u32(self.generation);
+        writer.u8(u8::from(self.dirty));
+        writer.u8(u8::from(self.serves));
+        self.round.encode(writer);
+        self.heirs.encode(writer);
+    }
+    fn decode(cursor: &mut Cursor<'_>) -> Result<Standing, DecodeError> {
+        Ok(Standing {
+            generation: cursor.u32()?,
+            dirty: cursor.flag("dirty")?,
+            serves: cursor.flag("serves")?,
+            round: Wire::decode(cursor)?,
+            heirs: Wire::decode(cursor)?,
         })
     }
 }

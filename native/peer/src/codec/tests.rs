@@ -1,5 +1,7 @@
 //! Round trips of every message, arbitrary bytes, and golden bytes that pin the format.
 
+mod succession;
+
 use super::*;
 use crate::{Fence, NodeAnswer, NodeRequest, SlotId};
 use bytes::Bytes;
@@ -160,6 +162,7 @@ fn request() -> impl Strategy<Value = Request> {
             to
         }),
         (vec(key(), 0..3), any::<bool>()).prop_map(|(keys, lost)| Request::Missed { keys, lost }),
+        succession::step().prop_map(|step| Request::Succession { step }),
     ]
 }
 
@@ -193,6 +196,7 @@ fn answer() -> impl Strategy<Value = Answer> {
         (ballot(), any::<bool>(), any::<u64>()).prop_map(|(highest, dirty, keys)| Answer::Done { highest, dirty, keys }),
         option::of((any::<u64>(), space())).prop_map(Answer::Space),
         any::<(u64, u64)>().prop_map(|(digest, keys)| Answer::Digest { digest, keys }),
+        succession::standing().prop_map(Answer::Standing),
         (vec(row, 0..3), covers, any::<bool>()).prop_map(|(rows, covers, dirty)| Answer::Page {
             rows: rows.into_iter().collect(),
             covers,

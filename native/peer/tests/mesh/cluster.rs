@@ -60,7 +60,7 @@ impl SlotServer for Slot {
                     Answer::Ack
                 }
                 Request::Drop { .. } | Request::Missed { .. } => Answer::Ack,
-                Request::Barrier { .. } | Request::NextSpace { .. } | Request::Digest { .. } => {
+                Request::Barrier { .. } | Request::NextSpace { .. } | Request::Digest { .. } | Request::Succession { .. } => {
                     Answer::Failed("not played here".to_owned())
                 }
                 Request::Scan { limit, .. } | Request::HealScan { limit, .. } => {

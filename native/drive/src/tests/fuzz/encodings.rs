@@ -13,7 +13,8 @@ use crate::index::{
 use crate::log::Head as LogHead;
 use crate::row::Row;
 use crate::space::{ExtentRegistry, ExtentSet, Geometry, LogSegmentImage, Place};
-use crate::{Coding, Head, Identity, Key, Kind, WriteId};
+use crate::succession;
+use crate::{Ballot, Coding, Head, Heir, Identity, Key, Kind, WriteId};
 use std::rc::Rc;
 
 /// Seeds all checksums here.
@@ -48,6 +49,24 @@ pub fn superblock(chance: &mut Chance) -> Vec<u8> {
         geometry,
     };
     block.encode().to_vec()
+}
+
+pub fn heirs(chance: &mut Chance) -> Vec<u8> {
+    let count = chance.below(9);
+    let heirs: Vec<Heir> = (0..count)
+        .map(|slot| Heir {
+            slot: slot as u8,
+            generation: chance.number() as u32,
+            drive: chance.array(),
+            filled: chance.below(2) == 1,
+        })
+        .collect();
+    let round = Ballot {
+        clock: chance.number(),
+        node: chance.number() as u32,
+        boot: chance.number() as u32,
+    };
+    succession::encode(round, &heirs).to_vec()
 }
 
 pub fn root(chance: &mut Chance) -> Vec<u8> {

@@ -7,6 +7,7 @@ use crate::format::{
     AcceptorState, BatchHeader, FieldReader, FreedPage, LogRecord, Manifest, Root, SegmentOpen, StoredMark, StoredRecord, Superblock,
     block_count, decode_state_record, peek_record,
 };
+use crate::succession;
 use openlake_checksum::{Crc64, crc64, crc64_seeded};
 use std::ops::Range;
 
@@ -58,6 +59,7 @@ pub const NO_DECODERS: &[(&str, &str)] = &[
     ("told.rs take_state", "reads what a peer sends; fuzzed there"),
     ("index/run.rs verify", "hands each block to Block::verify"),
     ("blob.rs append", "writes"),
+    ("succession.rs write_succession", "writes"),
     ("checkpoint/write.rs write_run", "writes"),
     ("format/fields.rs put", "writes"),
     ("log/append.rs append", "writes"),
@@ -154,6 +156,15 @@ fn of_format() -> Vec<Target> {
             covers: &["format/state.rs read"],
             encode: encodings::state,
             decode: |bytes| AcceptorState::read(&mut FieldReader::new(bytes)).is_some(),
+            sealed: None,
+            seal: None,
+        },
+        Target {
+            // A record's metadata, under the record's checksum.
+            name: "heirs",
+            covers: &["succession.rs decode"],
+            encode: encodings::heirs,
+            decode: |bytes| succession::decode(bytes).is_some(),
             sealed: None,
             seal: None,
         },

@@ -1,6 +1,6 @@
 //! How many seeds of the drive's simulation find each planted bug: the figures of docs/concepts/faults.md.
 //!
-//! `cargo run --release -p openlake-simulation --example mutation_rates -- [LAST SEED] [BUG ...]`
+//! `cargo run --release -p openlake-simulation --example drive_mutation_rates -- [LAST SEED] [BUG ...]`
 
 use openlake_simulation::drive::mutants::{MUTANTS, problem, seeds_of};
 use std::collections::BTreeMap;
