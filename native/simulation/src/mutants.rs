@@ -16,9 +16,9 @@ const fn shape(data: u8, parity: u8) -> Shape {
     }
 }
 
-/// All of them. (Those of replaced drives that chance finds too seldom are found by scripted histories: `tests/replaced_drives.rs` and
-/// `tests/replaced_at_once.rs`.)
-pub const MUTANTS: [(Sabotage, Theme, Shape); 11] = [
+/// All of them but those of replaced drives, which chance finds too seldom: a message has to be on its way for as long as a drive takes to be
+/// replaced. Scripted histories find these: `tests/replaced_drives.rs` and `tests/replaced_at_once.rs`, and a test of the drive.
+pub const MUTANTS: [(Sabotage, Theme, Shape); 8] = [
     (Sabotage::NoWriteBack, Theme::Rivals, shape(2, 2)),
     (Sabotage::BlindRetry, Theme::Rivals, shape(2, 2)),
     (Sabotage::EarlySuccess, Theme::Rivals, shape(2, 2)),
@@ -27,9 +27,6 @@ pub const MUTANTS: [(Sabotage, Theme, Shape); 11] = [
     (Sabotage::PublishBeforeFlush, Theme::PowerCuts, shape(2, 2)),
     (Sabotage::EarlyAcknowledge, Theme::PowerCuts, shape(2, 2)),
     (Sabotage::ForgottenComplete, Theme::Uploads, shape(2, 2)),
-    (Sabotage::HealByForce, Theme::Replacing, shape(1, 2)),
-    (Sabotage::BlankCounts, Theme::Replacing, shape(2, 2)),
-    (Sabotage::HealBeforeAdoption, Theme::Replacing, shape(2, 2)),
 ];
 
 /// What the run of a seed finds wrong, if anything. A drive that trips over a bug's traces has found it, too.

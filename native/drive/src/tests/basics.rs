@@ -1,7 +1,7 @@
 //! A drive keeps what it acknowledged, over clean and unclean ends.
 
 use super::harness::*;
-use crate::{Answer, Covers, DriveState, Request, Shard, Space};
+use crate::{Answer, Covers, Drive, DriveState, Request, Shard, Space};
 use bytes::Bytes;
 use futures_util::future::join_all;
 

@@ -72,6 +72,10 @@ fn a_blank_drive_is_refused_where_none_may_be_adopted() {
 
 #[test]
 fn a_fill_adds_marks_and_drops_what_is_older_but_keeps_what_is_newer() {
+    fill_beside_newer_versions();
+}
+
+pub(super) fn fill_beside_newer_versions() {
     let (folder, runtime) = (Folder::new("fill"), runtime());
     runtime.run(async {
         let now = runtime.wall_ms();

@@ -1,6 +1,7 @@
 //! The tests prove themselves: with a known bug planted, the simulated crashes must find it. Only with the feature `sabotage`.
 
 use super::crash::{Way, run_case};
+use super::healing::fill_beside_newer_versions;
 use super::rebuilds::compare_spilled_with_held;
 use crate::sabotage::{Sabotage, plant};
 use std::panic::catch_unwind;
@@ -52,6 +53,14 @@ fn bulk_published_before_its_flush_is_found() {
 #[test]
 fn a_rebuild_that_does_not_find_what_it_wrote_out_is_found() {
     let failed = catch_unwind(|| compare_spilled_with_held(|| plant(Some(Sabotage::BlindFilter)))).is_err();
+    plant(None);
+    assert!(failed);
+}
+
+#[test]
+fn a_fill_by_force_is_found() {
+    plant(Some(Sabotage::HealByForce));
+    let failed = catch_unwind(fill_beside_newer_versions).is_err();
     plant(None);
     assert!(failed);
 }

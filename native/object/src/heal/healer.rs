@@ -20,6 +20,9 @@ const KEYS_A_STEP: usize = 64;
 /// Between two questions whether the drive was replaced, at first.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
+/// So long a drive waits for those of its set that could know best whether it was replaced.
+const ADMISSION_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Looks after one drive.
 pub(crate) struct Healer {
     pub core: Rc<Core>,
@@ -70,10 +73,12 @@ impl Healer {
     /// Waits until the drive may serve: no other one took its place while it was away.
     pub async fn wait_for_admission(&self) {
         let mut round = 0;
+        let began = self.core.runtime.now();
         // A planted bug serves at once; what it reads later of its registration comes too late.
         let waits = !is_planted(Sabotage::ServeUnasked);
         while waits && self.drive.is_held() && self.drive.identity().generation != 0 {
-            if let Err(reason) = self.admit().await {
+            let is_late = self.core.runtime.now().since(began) >= ADMISSION_PATIENCE;
+            if let Err(reason) = self.admit(is_late).await {
                 self.told(|status| status.reason = reason);
                 self.core.back_off(round, FIRST_PAUSE).await;
                 round += 1;

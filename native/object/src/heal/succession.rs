@@ -79,8 +79,9 @@ impl Healer {
         Ok(council)
     }
 
-    /// Takes the drive into service, once enough others have said that no other one took its place while it was away.
-    pub async fn admit(&self) -> Result<(), String> {
+    /// Takes the drive into service, once enough others have said that no other one took its place while it was away. Where `is_late`, as
+    /// many as reads need are enough: after a loss of power some may never come back, and what is left must serve.
+    pub async fn admit(&self, is_late: bool) -> Result<(), String> {
         let quorum = self.set_operation()?.quorum;
         let council = self.convene(Step::Ask, quorum.asked()).await?;
         let identity = self.drive.identity();
@@ -93,7 +94,7 @@ impl Healer {
             return Err(text);
         }
         let (had, needed, all) = (council.len(), quorum.asked(), quorum.slots() - 1);
-        if had < needed {
+        if had < needed && !(is_late && had + 1 >= quorum.read()) {
             let set = self.slot.set;
             return Err(format!(
                 "{had} of {all} other drives of set {set} said whether this one was replaced while it was away, {needed} needed"
