@@ -28,7 +28,7 @@ const FAR: Duration = Duration::from_millis(50);
 const LIMIT: Duration = Duration::from_secs(60);
 /// That of a coordinator, and what its last step may take beyond it.
 const DEADLINE: Duration = Duration::from_millis(3_000 + 1_000);
-const LOAD: Duration = Duration::from_secs(6);
+const LOAD: Duration = Duration::from_secs(20);
 
 /// What the writers were told.
 #[derive(Default)]

@@ -190,9 +190,6 @@ impl Run<'_> {
             self.history.problem(device.now(), text);
         }
         self.boot = drive.boot();
-        if self.was_cut {
-            self.model.borrow_mut().begin_after_cut(runtime.wall_ms());
-        }
         Some(drive)
     }
 
@@ -245,6 +242,9 @@ impl Run<'_> {
     }
 
     fn audit(&mut self, device: &Device, shift: &Rc<Shift>) -> Option<()> {
+        if self.was_cut {
+            self.model.borrow_mut().begin_after_cut(shift.runtime.wall_ms());
+        }
         let expected = self.contents.take();
         let done = device.run(&shift.runtime, audit(shift.clone(), expected), PATIENCE);
         if done.is_none() {
