@@ -1,6 +1,7 @@
 //! How far this node's wall clock is ahead of most others' (protocol.md section 15): its own drives must not take what a wrong clock
 //! of its own proposes, or they keep versions that no other drive will accept for as long as the clock was ahead.
 
+use crate::MAX_SKEW_MS;
 use openlake_io::Instant;
 use std::collections::BTreeMap;
 
@@ -11,9 +12,11 @@ pub struct Skew {
     heard: BTreeMap<u32, (u64, Instant)>,
     /// When the clocks were compared last.
     compared: Option<Instant>,
+    /// This node's was far ahead then. What others said lay unread while this process stood still, perhaps.
+    was_ahead: bool,
 }
 
-/// Between two comparisons; clocks are heard with every message.
+/// Between two comparisons, as long as this node's clock is a sound one; clocks are heard with every message.
 const COMPARED_EVERY_NANOSECONDS: u64 = 100_000_000;
 
 impl Skew {
@@ -24,14 +27,14 @@ impl Skew {
 
     /// What most clocks say, or this node's own if that is slower; `None`: that was asked just now.
     pub fn cluster_time(&mut self, wall_ms: u64, now: Instant) -> Option<u64> {
-        let due = self
-            .compared
-            .is_none_or(|at| now.0.saturating_sub(at.0) >= COMPARED_EVERY_NANOSECONDS);
-        if !due {
+        let is_old = |at: Instant| now.0.saturating_sub(at.0) >= COMPARED_EVERY_NANOSECONDS;
+        if !self.was_ahead && !self.compared.is_none_or(is_old) {
             return None;
         }
+        let lead_ms = self.lead_ms(wall_ms, now);
+        self.was_ahead = lead_ms > MAX_SKEW_MS;
         self.compared = Some(now);
-        Some(wall_ms - self.lead_ms(wall_ms, now))
+        Some(wall_ms - lead_ms)
     }
 
     /// Milliseconds that `wall_ms` is ahead of the median of all clocks known, this one included; 0 when it is not. Of two in the middle
