@@ -177,7 +177,7 @@ async function listUploads(client: S3Client): Promise<void> {
         [KeyMarker, UploadIdMarker] = page.IsTruncated === true ? [page.NextKeyMarker, page.NextUploadIdMarker] : [];
       } while (KeyMarker !== undefined);
       assert.deepEqual(names.toSorted(compareBytes), [...expected].toSorted(compareBytes), `${MaxUploads} ${Delimiter}`);
-      if (Delimiter === undefined) assert.deepEqual([...seen].toSorted(), [...ids].toSorted());
+      if (Delimiter === undefined) assert.deepEqual([...seen].toSorted(compareBytes), ids.map(String).toSorted(compareBytes));
     }
   }
   for (const [index, Key] of keys.entries()) {

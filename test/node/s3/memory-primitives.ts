@@ -10,6 +10,13 @@ type Stored = { readonly size: number; readonly etag: string; readonly lastModif
 type Upload = { readonly key: string; readonly metadata: readonly (readonly [string, string])[]; readonly parts: Map<number, Stored> };
 export type MemoryBucket = { readonly createdMs: number; readonly objects: Map<string, Stored>; readonly uploads: Map<string, Upload> };
 
+type UploadName = { readonly id: string; readonly key: string };
+
+/** In the order of a list: by key, then by id. */
+function compareUploads(left: UploadName, right: UploadName): number {
+  return compareBytes(left.key, right.key) || compareBytes(left.id, right.id);
+}
+
 /** An object with an ETag that tells objects apart. */
 export function storedObject(number: number): Stored {
   return { size: number, etag: number.toString(16).padStart(32, '0'), lastModifiedMs: 1_700_000_000_000 + number };
@@ -77,15 +84,13 @@ export function memoryPrimitives(buckets: Map<string, MemoryBucket> = new Map())
     },
     async listUploads({ bucket, prefix, delimiter, after, limit }) {
       const uploads = [...find(bucket).uploads].map(([id, { key }]) => ({ id, key }));
-      const compare = (left: { id: string; key: string }, right: { id: string; key: string }): number =>
-        compareBytes(left.key, right.key) || compareBytes(left.id, right.id);
       const isBehind = (id: string, text: string): boolean => {
         if (after === undefined) return true;
         const order = compareBytes(text, after.key);
         return order > 0 || (order === 0 && after.upload !== undefined && compareBytes(id, after.upload) > 0);
       };
       const entries = new Map<string, { readonly id: string | undefined; readonly text: string }>();
-      for (const { id, key } of uploads.toSorted(compare)) {
+      for (const { id, key } of uploads.toSorted(compareUploads)) {
         if (!key.startsWith(prefix)) continue;
         const end = delimiter === '' ? -1 : key.indexOf(delimiter, prefix.length);
         const text = end < 0 ? key : key.slice(0, end + delimiter.length);

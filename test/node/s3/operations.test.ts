@@ -284,6 +284,10 @@ test('metadata above 2 KiB and unknown checksums are refused', async () => {
   assert.equal(documentOf(unknown)['Code'], 'InvalidRequest');
 });
 
+function uploadsOf(page: Record<string, unknown>): readonly Record<string, string>[] {
+  return (page['Upload'] ?? []) as Record<string, string>[];
+}
+
 test('uploads under way are listed by key and id, in pages, with common prefixes', async () => {
   const bucket = emptyBucket();
   const { send } = memoryRouter(new Map([['bucket', bucket]]));
@@ -294,7 +298,6 @@ test('uploads under way are listed by key and id, in pages, with common prefixes
   }
   const list = async (query: string): Promise<Record<string, unknown>> =>
     documentOf(await send(controlRequest('GET', `/bucket?uploads${query}`)));
-  const uploadsOf = (page: Record<string, unknown>): Record<string, string>[] => (page['Upload'] ?? []) as Record<string, string>[];
   const seen: string[] = [];
   let marker = '';
   for (let pages = 0; pages < 9; pages++) {
