@@ -126,7 +126,11 @@ impl Set {
             return Some("more drives are being filled than the set bears");
         }
         let asked = self.slots - self.data.max(self.slots.div_ceil(2)).min(self.slots - 1);
-        for (slot, _) in state.iter().enumerate().filter(|(_, slot)| matches!(slot.stage, Stage::Adopted | Stage::Filled)) {
+        for (slot, _) in state
+            .iter()
+            .enumerate()
+            .filter(|(_, slot)| matches!(slot.stage, Stage::Adopted | Stage::Filled))
+        {
             let ignorant = |other: &usize| *other != slot && answers(&state[*other]) && state[*other].heirs & bit(slot) == 0;
             if (0..self.slots).filter(ignorant).count() >= asked {
                 return Some("a drive that was replaced may come back");

@@ -9,11 +9,7 @@ const FOUR: Set = Set {
     rounds: 1,
     bug: Bug::None,
 };
-const THREE: Set = Set {
-    slots: 3,
-    data: 2,
-    ..FOUR
-};
+const THREE: Set = Set { slots: 3, data: 2, ..FOUR };
 
 #[test]
 fn no_more_drives_are_adopted_than_the_set_bears() {
