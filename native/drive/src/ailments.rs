@@ -5,9 +5,8 @@
 //! rest lives in memory: whoever loses it finds the same keys again by comparing digests, or by reading.
 
 use crate::core::Core;
-use crate::fill::Filling;
 use crate::sabotage::{Sabotage, is_planted};
-use crate::{Answer, Ballot, Coding, Key, Kind, Record, Shard, Space, WriteId};
+use crate::{Answer, Ballot, Key, Space};
 use bytes::{BufMut, Bytes, BytesMut};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -144,22 +143,7 @@ impl Core {
     /// All keys below `cursor` are filled: durable first, then told.
     pub async fn note_healed(self: &Rc<Core>, cursor: Key) -> Result<(), Answer> {
         let Some(dirty) = self.acceptor.get().dirty else { return Ok(()) };
-        let key = cursor_key();
-        self.load(&key).await?;
-        let before = self.index.borrow().get(&key).map_or(0, |row| row.floor().clock);
-        let ballot = Ballot {
-            clock: before + 1,
-            node: 0,
-            boot: 0,
-        };
-        let filling = Filling {
-            drive_floor: Ballot::MAX,
-            replaces: false,
-        };
-        match self.fill(key, local_record(ballot, encode_cursor(dirty, &cursor)), filling).await {
-            Answer::Ack => {}
-            other => return Err(other),
-        }
+        self.keep_local(cursor_key(), encode_cursor(dirty, &cursor)).await?;
         if self.acceptor.get().dirty == Some(dirty) {
             *self.ailments.healed.borrow_mut() = Some((dirty, own(&cursor)));
         }
@@ -208,26 +192,6 @@ fn decode_cursor(bytes: &Bytes) -> Option<(Ballot, Key)> {
         name: Bytes::copy_from_slice(name),
     };
     Some((Ballot::from_bytes(*dirty), key))
-}
-
-/// A record of what a drive keeps for itself.
-pub(crate) fn local_record(ballot: Ballot, metadata: Bytes) -> Record {
-    Record {
-        ballot,
-        write_id: WriteId(ballot.to_bytes()),
-        origin: ballot,
-        base: None,
-        kind: Kind::Data,
-        unconditional: true,
-        size: 0,
-        etag: [0; 16],
-        etag_parts: 0,
-        metadata,
-        coding: Coding::default(),
-        slot: 0,
-        payload_size: 0,
-        shard: Shard::None,
-    }
 }
 
 #[cfg(test)]

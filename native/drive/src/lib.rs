@@ -32,6 +32,7 @@ mod key;
 mod latency;
 mod lease;
 mod load;
+mod local_record;
 mod log;
 mod medium;
 mod memory;

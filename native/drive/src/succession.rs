@@ -8,9 +8,8 @@
 //! What a drive remembers is durable as a record of a key that no bucket has, as the cursor of healing is (`ailments.rs`). A drive learns
 //! all that others tell it, and a blank one learns before it is adopted: so replacing drives one by one forgets nothing.
 
-use crate::ailments::{LOCAL_BUCKET, local_record};
+use crate::ailments::LOCAL_BUCKET;
 use crate::core::Core;
-use crate::fill::Filling;
 use crate::signal::Signal;
 use crate::{Answer, Ballot, Drive, Key, Space};
 use bytes::{BufMut, Bytes, BytesMut};
@@ -169,7 +168,7 @@ impl Core {
             }
             known.writing.set(true);
             let (changes, bytes) = (known.changes.get(), encode(known.round.get(), &known.heirs.borrow()));
-            let result = self.write_succession(bytes).await;
+            let result = self.keep_local(memory_key(), bytes).await;
             known.writing.set(false);
             if result.is_ok() {
                 known.written.set(known.written.get().max(changes));
@@ -178,24 +177,6 @@ impl Core {
             result?;
         }
         Ok(())
-    }
-    async fn write_succession(self: &Rc<Core>, bytes: Bytes) -> Result<(), Answer> {
-        let key = memory_key();
-        self.load(&key).await?;
-        let before = self.index.borrow().get(&key).map_or(0, |row| row.floor().clock);
-        let ballot = Ballot {
-            clock: before + 1,
-            node: 0,
-            boot: 0,
-        };
-        let filling = Filling {
-            drive_floor: Ballot::MAX,
-            replaces: false,
-        };
-        match self.fill(key, local_record(ballot, bytes), filling).await {
-            Answer::Ack => Ok(()),
-            other => Err(other),
-        }
     }
     /// Finds what an earlier run knew.
     pub async fn restore_succession(&self) {
