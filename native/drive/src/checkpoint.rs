@@ -140,7 +140,7 @@ impl Core {
                 if self.failure().is_none() {
                     self.suspect(format!("a checkpoint failed: {text}"));
                 }
-                self.runtime.sleep(PAUSE).await;
+                select(pin!(self.runtime.sleep(PAUSE)), pin!(state.changed.until(|| ends().then_some(())))).await;
             }
         }
     }

@@ -28,8 +28,9 @@ pub(crate) use region::Region;
 
 /// Copies of the superblock.
 pub(crate) const SUPERBLOCK_COPIES: usize = 2;
-/// A process that died may hold its files a moment longer, until the kernel has finished its writes.
-const LOCK_RETRIES: u32 = 50;
+/// A process that died holds its files until the kernel has finished its writes, and so do the last tasks of a drive that was closed:
+/// on a device that stalls that takes seconds.
+const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// The place of one drive, locked against other processes.
@@ -195,12 +196,14 @@ async fn open_locked(runtime: &Runtime, path: &Path, options: &OpenOptions) -> i
         lock: true,
         ..options.clone()
     };
-    let mut tries = 0;
+    let began = runtime.now();
     loop {
         match runtime.open(path, &options) {
             // ResourceBusy: a device that somebody else holds exclusively.
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::ResourceBusy) && tries < LOCK_RETRIES => {
-                tries += 1;
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::ResourceBusy)
+                    && runtime.now().since(began) < LOCK_PATIENCE =>
+            {
                 runtime.sleep(LOCK_PAUSE).await;
             }
             other => return other,

@@ -59,7 +59,7 @@ pub const NO_DECODERS: &[(&str, &str)] = &[
     ("told.rs take_state", "reads what a peer sends; fuzzed there"),
     ("index/run.rs verify", "hands each block to Block::verify"),
     ("blob.rs append", "writes"),
-    ("succession.rs write_succession", "writes"),
+    ("local_record.rs keep_local", "writes"),
     ("checkpoint/write.rs write_run", "writes"),
     ("format/fields.rs put", "writes"),
     ("log/append.rs append", "writes"),
