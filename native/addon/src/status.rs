@@ -120,7 +120,10 @@ pub fn gather(shared: &Arc<Shared>, completion: Completion) {
         Box::new(move |_runtime| {
             let drives = data_core::owned_drives()
                 .iter()
-                .map(|owned| (owned.index, owned.drive.status()))
+                .map(|owned| {
+                    owned.drive.check_place();
+                    (owned.index, owned.drive.status())
+                })
                 .collect();
             let serving = data_core::serving();
             let peers = serving.as_ref().map(|serving| serving.mesh.peers()).unwrap_or_default();

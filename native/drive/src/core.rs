@@ -185,6 +185,16 @@ impl Core {
         self.memory_changed.notify();
         self.end_backlog();
     }
+    /// Fails where the files that are open are not the drive's any more: removed, moved, or hidden by another mount.
+    pub fn check_place(&self) {
+        let gone = self.failure().is_none().then(|| self.medium.home().what_is_gone()).flatten();
+        if let Some(gone) = gone {
+            self.fail(format!(
+                "{}: {gone}: it was removed, moved or its mount is gone; what was written before can be read until the process ends",
+                self.medium.home().path().display()
+            ));
+        }
+    }
     /// The drive works on, but somebody should look at it.
     pub fn suspect(&self, text: String) {
         let mut health = self.health.borrow_mut();

@@ -347,6 +347,11 @@ impl Drive {
     pub fn take_lost(&self) -> bool {
         self.handle.core.ailments.take_lost()
     }
+    /// Looks whether its files are still where they were opened; a drive whose files are not takes no more writes, as what is written to
+    /// them is gone when the process ends. Asks the filesystem what it has in memory, nothing of the device.
+    pub fn check_place(&self) {
+        self.handle.core.check_place();
+    }
     /// State and counters.
     pub fn status(&self) -> DriveStatus {
         let core = &self.handle.core;

@@ -87,6 +87,14 @@ impl Home {
     pub fn is_device(&self) -> bool {
         matches!(self, Home::Device(_))
     }
+    /// What became of its files, where they are not at their place any more.
+    pub fn what_is_gone(&self) -> Option<String> {
+        match self {
+            Home::Directory(directory) => directory.what_is_gone(),
+            // A device that was taken away answers with errors.
+            Home::Device(_) => None,
+        }
+    }
     /// Bytes that a drive of default size may use.
     pub fn default_capacity_bytes(&self) -> io::Result<u64> {
         match self {

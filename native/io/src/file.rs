@@ -40,6 +40,8 @@ pub struct FileInfo {
     pub is_block_device: bool,
     /// `st_dev`, to tell a mount from its parent.
     pub device: u64,
+    /// `st_ino`: which file of the device it is, to tell it from a later one of the same name.
+    pub inode: u64,
 }
 
 /// An open file; closed when the last clone is dropped.

@@ -5,6 +5,8 @@ use crate::format::Superblock;
 use crate::space::Geometry;
 use crate::{MountCheck, OpenError};
 use openlake_io::{File, OpenOptions, Runtime};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -25,6 +27,8 @@ pub(crate) struct Directory {
     /// The filesystem it was found on.
     device: u64,
     lock: Option<File>,
+    /// Filesystem and number of each file that is open, by its name.
+    open: RefCell<BTreeMap<String, (u64, u64)>>,
 }
 
 fn container_name(number: u32) -> String {
@@ -52,12 +56,12 @@ impl Directory {
                 return Err(OpenError::Unavailable(text));
             }
         }
-        let (runtime, path, lock) = (runtime.clone(), path.to_owned(), None);
         Ok(Directory {
-            runtime,
-            path,
+            runtime: runtime.clone(),
+            path: path.to_owned(),
             device,
-            lock,
+            lock: None,
+            open: RefCell::default(),
         })
     }
     /// Its path.
@@ -85,7 +89,26 @@ impl Directory {
     pub async fn lock(&mut self) -> Result<(), OpenError> {
         let locked = open_locked(&self.runtime, &self.path.join(LOCK), &writing(true)).await;
         self.lock = Some(locked.map_err(|error| opening(&self.path, &error))?);
+        self.note_open(LOCK).map_err(|error| opening(&self.path, &error))
+    }
+    /// Remembers which file has the name now.
+    fn note_open(&self, name: &str) -> io::Result<()> {
+        let info = self.runtime.info(&self.path.join(name))?;
+        self.open.borrow_mut().insert(name.to_owned(), (info.device, info.inode));
         Ok(())
+    }
+    /// What became of the files that are open, where their names do not lead to them any more: what is written to them then is there
+    /// until this process ends and no longer.
+    pub fn what_is_gone(&self) -> Option<String> {
+        let open = self.open.borrow();
+        open.iter().find_map(|(name, known)| match self.runtime.info(&self.path.join(name)) {
+            Ok(info) if (info.device, info.inode) == *known => None,
+            Ok(info) if info.device != known.0 => Some(format!("{name} lies on another filesystem now")),
+            Ok(_) => Some(format!("{name} is another file now")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Some(format!("{name} is gone")),
+            // Not known: its reads and writes will tell.
+            Err(_) => None,
+        })
     }
     /// Free space less what the filesystem itself should keep.
     pub fn default_capacity_bytes(&self) -> io::Result<u64> {
@@ -133,7 +156,10 @@ impl Directory {
         let mut found = Vec::new();
         for number in 0..geometry.containers() {
             match open_locked(&self.runtime, &self.path.join(container_name(number)), &writing(false)).await {
-                Ok(file) => found.push(Region::new(file, 0)),
+                Ok(file) => {
+                    self.note_open(&container_name(number))?;
+                    found.push(Region::new(file, 0));
+                }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => break,
                 Err(error) => return Err(error),
             }
@@ -161,6 +187,7 @@ impl Directory {
         file.flush().await?;
         self.runtime.rename(&unfinished, &path)?;
         self.sync()?;
+        self.note_open(&container_name(number))?;
         Ok(Region::new(file, 0))
     }
     /// Makes names durable.

@@ -1,7 +1,8 @@
 //! A drive that is not the one expected is refused by name.
 
 use super::harness::*;
-use crate::{Adoption, MountCheck, OpenError};
+use crate::{Adoption, Answer, DriveState, MountCheck, OpenError, Request};
+use std::path::Path;
 
 #[test]
 fn blank_drives_are_formatted_only_where_allowed() {
@@ -70,6 +71,42 @@ fn an_open_drive_is_busy_and_containers_without_superblock_are_kept() {
         let error = open_with(&runtime, options(folder.path())).await.err();
         assert!(matches!(error, Some(OpenError::Damaged(_))), "{error:?}");
     });
+}
+
+#[test]
+fn a_drive_whose_files_were_taken_away_takes_no_more_writes() {
+    type Deed = fn(&Path) -> std::io::Result<()>;
+    let deeds: [(&str, Deed, &str); 3] = [
+        ("removed", |path| std::fs::remove_file(path.join("data.0000")), "data.0000 is gone"),
+        (
+            "replaced",
+            |path| {
+                // Not removed first: its number could be given to the new one.
+                std::fs::rename(path.join("data.0000"), path.join("aside"))?;
+                std::fs::write(path.join("data.0000"), b"")
+            },
+            "data.0000 is another file now",
+        ),
+        ("moved", |path| std::fs::rename(path, path.with_extension("aside")), "data.0000 is gone"),
+    ];
+    for (name, deed, expected) in deeds {
+        let (folder, runtime) = (Folder::new(name), runtime());
+        runtime.run(async {
+            let drive = open(&runtime, folder.path()).await;
+            put(&drive, "before", ballot(runtime.wall_ms(), 1), 1, b"bytes").await;
+            drive.check_place();
+            assert_eq!(drive.status().state, DriveState::Healthy);
+            deed(folder.path()).expect("a deed");
+            drive.check_place();
+            let state = drive.status().state;
+            assert!(matches!(&state, DriveState::Failed(text) if text.contains(expected)), "{state:?}");
+            let late = record(ballot(runtime.wall_ms(), 2), 2, b"bytes");
+            let answer = drive.handle(Request::Publish { key: key("late"), record: late }).await;
+            assert!(matches!(answer, Answer::Failed(_)), "{answer:?}");
+            assert_eq!(heads(&drive, "before").await.records.len(), 1, "what it holds can be read");
+        });
+        std::fs::remove_dir_all(folder.path().with_extension("aside")).ok();
+    }
 }
 
 #[test]

@@ -98,10 +98,11 @@ impl Platform for SimEngine {
         self.with_path(path, |node| {
             let device = node.files.device(path);
             let entry = node.files.entry(path)?;
-            let inode = match entry {
-                Entry::Directory => None,
-                Entry::File(inode) => node.files.inodes.get(&inode),
+            let number = match entry {
+                Entry::Directory => 0,
+                Entry::File(inode) => inode,
             };
+            let inode = node.files.inodes.get(&number).filter(|_| entry != Entry::Directory);
             let is_block_device = inode.is_some_and(|inode| inode.is_device);
             Ok(FileInfo {
                 // A device's capacity is asked of the open device, as of a real one.
@@ -109,6 +110,7 @@ impl Platform for SimEngine {
                 is_directory: entry == Entry::Directory,
                 is_block_device,
                 device,
+                inode: number,
             })
         })
     }

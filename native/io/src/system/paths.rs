@@ -47,6 +47,7 @@ pub(crate) fn info(path: &Path) -> io::Result<FileInfo> {
         is_directory: kind.is_dir(),
         is_block_device: kind.is_block_device(),
         device: metadata.dev(),
+        inode: metadata.ino(),
     })
 }
 
