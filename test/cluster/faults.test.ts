@@ -187,6 +187,24 @@ test('a drive that is damaged, foreign or gone is refused by name, and the other
   await assertAllThere(via(1));
 });
 
+test('a drive whose files are removed under its node fails by name; the set goes on, and the next start fills its place', async () => {
+  const name = names[1] as string;
+  const drive = join(cluster.dataFolder, name, 'drives/d0');
+  rmSync(drive, { recursive: true });
+  mkdirSync(drive);
+  await cluster.waitFor('the loss to be noticed', (status) =>
+    status.nodes.some(
+      (node) => node.name === name && node.drives.some(({ state, reason }) => state === 'Failed' && /is gone/.test(reason ?? '')),
+    ),
+  );
+  for (const size of SIZES) await put(via(0), { key: `removed/${size}`, size });
+  await assertAllThere(via(1));
+  await cluster.stopNode(name);
+  await cluster.startNode(name);
+  await cluster.waitFor('its place to be filled', (status) => status.sets.every((set) => set.state === 'Healthy' && set.healing === ''));
+  await assertAllThere(via(1));
+});
+
 test('a drive replaced by an empty one is filled from the others, and two of them may then be lost', async () => {
   const name = names[1] as string;
   const drive = join(cluster.dataFolder, name, 'drives/d0');
