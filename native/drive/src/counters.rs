@@ -32,6 +32,8 @@ pub(crate) struct Counters {
     pub corrupt_blocks: Counter,
     pub cache_hits: Counter,
     pub cache_misses: Counter,
+    /// Requests for what it holds, and to hold more.
+    pub requests: Counter,
     /// Requests that waited because too many rows were unwritten.
     pub memory_waits: Counter,
     pub failed_checkpoints: Counter,

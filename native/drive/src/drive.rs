@@ -193,6 +193,9 @@ impl Drive {
         {
             return Answer::Failed(text.to_owned());
         }
+        if let Request::Read { .. } | Request::Blocks { .. } | Request::Stage { .. } | Request::Publish { .. } = &request {
+            core.counters.requests.add(1);
+        }
         match request {
             Request::Read { key, want } => core.read(key, want).await,
             Request::Blocks {
@@ -351,6 +354,10 @@ impl Drive {
     /// them is gone when the process ends. Asks the filesystem what it has in memory, nothing of the device.
     pub fn check_place(&self) {
         self.handle.core.check_place();
+    }
+    /// Requests so far that read what it holds or bring more.
+    pub fn requests(&self) -> u64 {
+        self.handle.core.counters.requests.get()
     }
     /// State and counters.
     pub fn status(&self) -> DriveStatus {

@@ -11,7 +11,7 @@ use openlake_drive::{Ballot, WriteId};
 use openlake_erasure::Code;
 use openlake_io::{Instant, Runtime};
 use openlake_peer::SlotId;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
@@ -36,6 +36,8 @@ pub(crate) struct Core {
     pub hints: Hints,
     pub body_budget: Rc<BodyBudget>,
     pub heal_book: HealBook,
+    /// Requests of clients for bytes, so far.
+    pub client_requests: Cell<u64>,
     codes: RefCell<HashMap<(u8, u8), Rc<Code>>>,
     down: RefCell<HashMap<SlotId, Instant>>,
     full: RefCell<HashMap<SlotId, Instant>>,
@@ -54,6 +56,7 @@ impl Core {
             hints: Hints::default(),
             body_budget,
             heal_book: HealBook::default(),
+            client_requests: Cell::default(),
             codes: RefCell::default(),
             down: RefCell::default(),
             full: RefCell::default(),
@@ -66,6 +69,10 @@ impl Core {
     /// The time of day as far as it can be trusted, in milliseconds since 1970.
     pub fn wall_ms(&self) -> u64 {
         self.options.state.sound_wall_ms(self.runtime.wall_ms(), self.runtime.now())
+    }
+    /// A client wants bytes, or brings some.
+    pub fn note_client(&self) {
+        self.client_requests.set(self.client_requests.get() + 1);
     }
     /// A ballot never used before, above `floor`.
     pub fn next_ballot(&self, floor: Ballot) -> Ballot {

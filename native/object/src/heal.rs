@@ -16,6 +16,7 @@ mod key;
 mod pace;
 mod rebuild;
 mod scrub;
+mod several;
 mod status;
 mod succession;
 mod walk;

@@ -171,6 +171,7 @@ impl Store {
         key: &Bytes,
         range: Option<Range>,
     ) -> Result<(ObjectInfo, u64, u64, ObjectBody), StoreError> {
+        self.core.note_client();
         let (head, first, length, body) = get::get(&self.core, object_key(bucket, key), Some(fence_of(bucket)), range).await?;
         Ok((get::info_of(&head), first, length, body))
     }
@@ -186,6 +187,7 @@ impl Store {
     /// Stores a body. Returns the new version's head once it is complete on W drives.
     pub async fn put(&self, target: PutTarget, body: &mut dyn Body) -> Result<ObjectInfo, StoreError> {
         check_key(&target.key)?;
+        self.core.note_client();
         let size = body.length();
         let operation = self.operation(target.bucket, &target.key)?;
         let (origin, label) = put::put_body(&operation, self.core.new_write_id(), body, &target.condition).await?;
@@ -249,6 +251,7 @@ impl Store {
         number: u16,
         body: &mut dyn Body,
     ) -> Result<ObjectInfo, StoreError> {
+        self.core.note_client();
         let size = body.length();
         let (origin, label) = self.upload(bucket, key, upload).put_part(number, body).await?;
         Ok(info_of_label(&label, size, origin))

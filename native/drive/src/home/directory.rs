@@ -101,14 +101,15 @@ impl Directory {
     /// until this process ends and no longer.
     pub fn what_is_gone(&self) -> Option<String> {
         let open = self.open.borrow();
-        open.iter().find_map(|(name, known)| match self.runtime.info(&self.path.join(name)) {
-            Ok(info) if (info.device, info.inode) == *known => None,
-            Ok(info) if info.device != known.0 => Some(format!("{name} lies on another filesystem now")),
-            Ok(_) => Some(format!("{name} is another file now")),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Some(format!("{name} is gone")),
-            // Not known: its reads and writes will tell.
-            Err(_) => None,
-        })
+        open.iter()
+            .find_map(|(name, known)| match self.runtime.info(&self.path.join(name)) {
+                Ok(info) if (info.device, info.inode) == *known => None,
+                Ok(info) if info.device != known.0 => Some(format!("{name} lies on another filesystem now")),
+                Ok(_) => Some(format!("{name} is another file now")),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Some(format!("{name} is gone")),
+                // Not known: its reads and writes will tell.
+                Err(_) => None,
+            })
     }
     /// Free space less what the filesystem itself should keep.
     pub fn default_capacity_bytes(&self) -> io::Result<u64> {

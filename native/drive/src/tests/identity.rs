@@ -87,7 +87,11 @@ fn a_drive_whose_files_were_taken_away_takes_no_more_writes() {
             },
             "data.0000 is another file now",
         ),
-        ("moved", |path| std::fs::rename(path, path.with_extension("aside")), "data.0000 is gone"),
+        (
+            "moved",
+            |path| std::fs::rename(path, path.with_extension("aside")),
+            "data.0000 is gone",
+        ),
     ];
     for (name, deed, expected) in deeds {
         let (folder, runtime) = (Folder::new(name), runtime());
@@ -101,7 +105,12 @@ fn a_drive_whose_files_were_taken_away_takes_no_more_writes() {
             let state = drive.status().state;
             assert!(matches!(&state, DriveState::Failed(text) if text.contains(expected)), "{state:?}");
             let late = record(ballot(runtime.wall_ms(), 2), 2, b"bytes");
-            let answer = drive.handle(Request::Publish { key: key("late"), record: late }).await;
+            let answer = drive
+                .handle(Request::Publish {
+                    key: key("late"),
+                    record: late,
+                })
+                .await;
             assert!(matches!(answer, Answer::Failed(_)), "{answer:?}");
             assert_eq!(heads(&drive, "before").await.records.len(), 1, "what it holds can be read");
         });

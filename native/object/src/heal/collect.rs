@@ -5,7 +5,7 @@ use crate::heal::Healer;
 use crate::set_cursor::after;
 use bytes::Bytes;
 use futures_util::future::join_all;
-use openlake_drive::{Answer, Ballot, Key, KeyState, Kind, Request};
+use openlake_drive::{Answer, Ballot, Key, KeyState, Kind, Request, Space};
 use openlake_peer::{NodeAnswer, NodeRequest};
 use std::collections::BTreeSet;
 
@@ -25,24 +25,23 @@ impl Healer {
             };
             let mut from = Some(Bytes::new());
             while let Some(start) = from {
-                self.pace.begin(&self.core.runtime);
-                let (rows, to) = self.own_page(space, &start).await?;
-                for row in rows {
-                    if let Some(ballot) = self.collectable(&row.state) {
-                        let key = Key {
-                            bucket: space.0,
-                            space: space.1,
-                            name: row.name,
-                        };
-                        self.collect_key(key, ballot).await?;
-                    }
-                }
-                let (runtime, drive) = (self.core.runtime.clone(), self.drive.clone());
-                self.pace.rest(&runtime, &drive).await;
+                let to = self.pace.step(self.collect_range(space, &start)).await?;
                 from = to.map(|name| after(&name));
             }
             last = Some(space);
         }
+    }
+
+    /// Of the drive's own keys from a name on; the name that they reach to (`None`: the end of the space).
+    async fn collect_range(&self, (bucket, space): (u64, Space), from: &Bytes) -> Result<Option<Bytes>, String> {
+        let (rows, to) = self.own_page((bucket, space), from).await?;
+        for row in rows {
+            if let Some(ballot) = self.collectable(&row.state) {
+                let name = row.name;
+                self.collect_key(Key { bucket, space, name }, ballot).await?;
+            }
+        }
+        Ok(to)
     }
 
     /// The time of the slowest clock of the set's nodes: a clock that is far ahead must not make tombstones old. `None`: one of them does not
@@ -73,7 +72,7 @@ impl Healer {
         (only.kind == Kind::Tombstone && old && settled).then_some(only.ballot)
     }
 
-    async fn collect_key(&mut self, key: Key, ballot: Ballot) -> Result<(), String> {
+    async fn collect_key(&self, key: Key, ballot: Ballot) -> Result<(), String> {
         let operation = self.operation(key.clone())?;
         let reads = operation.slots().map(|slot| {
             let want = openlake_drive::Want::Heads;

@@ -12,24 +12,21 @@ const RANGE_ROWS: u32 = 512;
 
 impl Healer {
     /// One pass over everything; `scrub`: reads all stored blocks on the way. In words, why it did not come to its end.
-    pub async fn compare(&mut self, scrub: bool) -> Result<(), String> {
+    pub async fn compare(&self, scrub: bool) -> Result<(), String> {
         self.told(|status| status.shards_least = 0);
         let mut last = None;
         let mut stuck = None;
         while let Some(space) = self.next_of_all(last).await? {
             let mut from = Some(Bytes::new());
             while let Some(start) = from {
-                self.pace.begin(&self.core.runtime);
-                let (rows, to) = self.own_page(space, &start).await?;
+                let (rows, to) = self.pace.step(self.own_page(space, &start)).await?;
                 if scrub {
                     self.scrub(space, &rows).await;
                 }
-                if self.differs(space, &start, to.as_ref()).await? {
+                if self.pace.step(self.differs(space, &start, to.as_ref())).await? {
                     self.told(|status| status.scrub_differences += 1);
                     stuck = stuck.or(self.heal_range(space, start, to.as_ref()).await?);
                 }
-                let (runtime, drive) = (self.core.runtime.clone(), self.drive.clone());
-                self.pace.rest(&runtime, &drive).await;
                 self.heal_waiting().await;
                 from = to.map(|name| after(&name));
             }
@@ -90,7 +87,7 @@ impl Healer {
     }
 
     /// Heals what the others have between two names.
-    async fn heal_range(&mut self, space: (u64, Space), from: Bytes, to: Option<&Bytes>) -> Result<Option<String>, String> {
+    async fn heal_range(&self, space: (u64, Space), from: Bytes, to: Option<&Bytes>) -> Result<Option<String>, String> {
         let mut stuck = None;
         let mut from = Some(from);
         while let Some(start) = from.filter(|start| to.is_none_or(|to| start <= to)) {

@@ -42,7 +42,7 @@ impl Healer {
 
     /// One walk over everything from `cursor` on. `endangered`: only objects with at most so many shards on the others, and the cursor
     /// stays where it is. The reason why some key could not be healed, if so; the cursor waits before it.
-    async fn pass(&mut self, floor: Ballot, cursor: Option<Key>, endangered: Option<usize>) -> Result<Option<String>, String> {
+    async fn pass(&self, floor: Ballot, cursor: Option<Key>, endangered: Option<usize>) -> Result<Option<String>, String> {
         let barrier = self.barrier_of(floor);
         let mut stuck: Option<String> = None;
         let mut spot: Option<Spot> = match cursor {
@@ -79,7 +79,7 @@ impl Healer {
     }
 
     /// Heals the keys of a range, those with the fewest shards first. Why one of them could not be healed, if so.
-    pub async fn heal_window(&mut self, window: &Window, drive_floor: Ballot, endangered: Option<usize>) -> Option<String> {
+    pub async fn heal_window(&self, window: &Window, drive_floor: Ballot, endangered: Option<usize>) -> Option<String> {
         let operation = match self.set_operation() {
             Ok(operation) => operation,
             Err(reason) => return Some(reason),
@@ -87,21 +87,16 @@ impl Healer {
         let shards = |name: &Bytes| window.keys.get(name).map_or(0, |answers| self.shards_of(&operation, answers));
         let mut names: Vec<(usize, &Bytes)> = window.keys.keys().map(|name| (shards(name), name)).collect();
         names.sort();
-        let mut stuck = None;
-        for (_, name) in names
+        let names = names
             .into_iter()
-            .filter(|(shards, _)| endangered.is_none_or(|most| *shards <= most))
-        {
+            .filter(|(shards, _)| endangered.is_none_or(|most| *shards <= most));
+        let failed = self.heal_each(names, |(_, name)| async move {
             let answers = window.keys.get(name).cloned().unwrap_or_default();
-            self.pace.begin(&self.core.runtime);
-            if let Err(reason) = self.heal_key(&window.key(name), answers, drive_floor, false).await {
-                self.told(|status| status.failed += 1);
-                stuck = stuck.or(Some(reason));
-            }
-            let (runtime, drive) = (self.core.runtime.clone(), self.drive.clone());
-            self.pace.rest(&runtime, &drive).await;
-        }
-        stuck
+            self.heal_key(&window.key(name), answers, drive_floor, false).await
+        });
+        let failed: Vec<String> = failed.await;
+        self.told(|status| status.failed += failed.len() as u64);
+        failed.into_iter().next()
     }
 
     /// A planted bug: what was read before the adoption is all that is looked at.

@@ -14,8 +14,9 @@ use openlake_peer::SlotId;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// Keys of hints and damaged blocks looked at in one step.
+/// Keys of hints and damaged blocks taken at a time, and how often in a row: all that a node remembers of another one, but not for ever.
 const KEYS_A_STEP: usize = 64;
+const STEPS_IN_A_ROW: usize = 256;
 
 /// Between two questions whether the drive was replaced, at first.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -55,7 +56,7 @@ impl Healer {
         };
         Healer {
             core: core.clone(),
-            pace: Pace::new(&core.runtime, options.busy_share),
+            pace: Pace::new(core, &drive, options.busy_share),
             checked: identity.generation == 0,
             registered: identity.generation != 0,
             filled_told: false,
@@ -139,26 +140,34 @@ impl Healer {
     }
 
     /// Heals keys that were missed or whose bytes are damaged; those that cannot be healed wait for the next step.
-    pub async fn heal_waiting(&mut self) {
-        let damaged = self.drive.take_damaged(KEYS_A_STEP);
-        let missed = self.drive.take_missed(KEYS_A_STEP);
-        let (mut still_missed, mut still_damaged) = (Vec::new(), Vec::new());
-        for (key, replaces) in damaged
-            .into_iter()
-            .map(|key| (key, true))
-            .chain(missed.into_iter().map(|key| (key, false)))
-        {
-            self.pace.begin(&self.core.runtime);
-            if let Err(reason) = self.heal_asking(&key, replaces).await {
+    pub async fn heal_waiting(&self) {
+        for _ in 0..STEPS_IN_A_ROW {
+            let damaged = self.drive.take_damaged(KEYS_A_STEP);
+            let missed = self.drive.take_missed(KEYS_A_STEP);
+            // A key that is both comes again: two healings of one key would stage its shard in each other's way.
+            let (twice, missed): (Vec<Key>, Vec<Key>) = missed.into_iter().partition(|key| damaged.contains(key));
+            let is_last = damaged.len() < KEYS_A_STEP && missed.len() < KEYS_A_STEP;
+            let damaged = damaged.into_iter().map(|key| (key, true));
+            let keys = damaged.chain(missed.into_iter().map(|key| (key, false)));
+            let failed = self.heal_each(keys, |(key, replaces)| async move {
+                let healed = self.heal_asking(&key, replaces).await;
+                healed.map_err(|reason| (key, replaces, reason))
+            });
+            let failed = failed.await;
+            let is_stuck = !failed.is_empty();
+            let (mut still_missed, mut still_damaged) = (twice, Vec::new());
+            for (key, replaces, reason) in failed {
                 self.told(|status| {
                     status.failed += 1;
                     status.reason = reason;
                 });
                 if replaces { &mut still_damaged } else { &mut still_missed }.push(key);
             }
-            self.pace.rest(&self.core.runtime, &self.drive).await;
+            self.drive.put_back(still_missed, &still_damaged);
+            if is_last || is_stuck {
+                return;
+            }
         }
-        self.drive.put_back(still_missed, &still_damaged);
     }
 
     /// An operation on a key of the drive's own set.

@@ -15,7 +15,7 @@ const ROUNDS: u32 = 6;
 
 impl Healer {
     /// Asks the others about a key, then heals it. `replaces`: the drive's own bytes of it are damaged.
-    pub async fn heal_asking(&mut self, key: &Key, replaces: bool) -> Result<(), String> {
+    pub async fn heal_asking(&self, key: &Key, replaces: bool) -> Result<(), String> {
         let drive_floor = self.drive.floor();
         let answers = self.ask(key).await?;
         self.heal_key(key, answers, drive_floor, replaces).await
@@ -54,6 +54,7 @@ impl Healer {
             key: key.clone(),
             want: Want::Heads,
         };
+        self.pace.note_own(1);
         match self.drive.handle(request).await {
             Answer::State { state, .. } => Ok(state),
             other => Err(format!("the drive itself answers {other:?}")),
@@ -63,7 +64,7 @@ impl Healer {
     /// Brings one key up to what `answers` of the others and the drive itself show to be complete. `drive_floor`: the drive's as it was
     /// before they were asked. In words, why that is not possible now.
     pub async fn heal_key(
-        &mut self,
+        &self,
         key: &Key,
         mut answers: Vec<(u8, KeyState)>,
         mut drive_floor: Ballot,
@@ -108,7 +109,7 @@ impl Healer {
 
     /// Makes the drive hold the complete version of `head`. False: look again.
     async fn complete(
-        &mut self,
+        &self,
         head: &Head,
         key: &Key,
         (holders, own): (SlotMask, &KeyState),
@@ -154,7 +155,6 @@ impl Healer {
         if !matches!(answer, Answer::Ack) && matches!(shard, Shard::Staged { .. }) {
             self.drive.discard_staged(head.write_id);
         }
-        self.pace.note_own(1);
         match answer {
             Answer::Ack => {
                 let bytes = Geometry::new(head.coding, head.payload_size).shard_length(usize::from(slot));

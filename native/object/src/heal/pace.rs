@@ -1,11 +1,14 @@
-//! Throttle: while clients use a drive, healing works only a share of the time.
+//! Throttle: while clients use a drive or this core, healing works one key at a time and only a share of the time.
 
+use crate::core::Core;
 use openlake_drive::Drive;
-use openlake_io::{Instant, Runtime};
+use openlake_io::Instant;
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
-/// Reads and writes a second beyond which a drive counts as used by clients.
-const BUSY_OPERATIONS: u64 = 20;
+/// Requests a second beyond which clients count as being there.
+const BUSY_REQUESTS: u64 = 20;
 /// The load is measured over so long.
 const WINDOW: Duration = Duration::from_millis(200);
 /// No single rest is longer.
@@ -13,50 +16,64 @@ const LONGEST_REST: Duration = Duration::from_secs(1);
 
 /// One healer's pace.
 pub(crate) struct Pace {
+    core: Rc<Core>,
+    drive: Drive,
     busy_share: u32,
-    began: Instant,
-    measured: Instant,
-    operations: u64,
-    own: u64,
-    busy: bool,
+    measured: Cell<Instant>,
+    /// Requests to the drive and of this core's clients, when the window began.
+    requests: Cell<u64>,
+    /// Requests to the drive that healing made since.
+    own: Cell<u64>,
+    busy: Cell<bool>,
 }
 
 impl Pace {
     /// Full speed until load is seen. `busy_share`: percent of the time that may be worked under load.
-    pub fn new(runtime: &Runtime, busy_share: u32) -> Pace {
+    pub fn new(core: &Rc<Core>, drive: &Drive, busy_share: u32) -> Pace {
         Pace {
             busy_share: busy_share.clamp(1, 100),
-            began: runtime.now(),
-            measured: runtime.now(),
-            operations: 0,
-            own: 0,
-            busy: false,
+            measured: Cell::new(core.runtime.now()),
+            requests: Cell::new(drive.requests() + core.client_requests.get()),
+            own: Cell::default(),
+            busy: Cell::default(),
+            core: core.clone(),
+            drive: drive.clone(),
         }
     }
-    /// A step of work begins.
-    pub fn begin(&mut self, runtime: &Runtime) {
-        self.began = runtime.now();
+    /// How much may be done at once where `most` are worth it.
+    pub fn at_once(&self, most: usize) -> usize {
+        if self.busy.get() { 1 } else { most }
     }
-    /// The step made so many requests to the drive itself: they are no clients'.
-    pub fn note_own(&mut self, operations: u64) {
-        self.own += operations;
+    /// Healing makes so many requests to the drive itself: they are no clients'.
+    pub fn note_own(&self, requests: u64) {
+        self.own.set(self.own.get() + requests);
     }
-    /// Rests as long as the load asks for.
-    pub async fn rest(&mut self, runtime: &Runtime, drive: &Drive) {
+    /// Does a step of work, and rests as long as the load asks for.
+    pub async fn step<T>(&self, work: impl Future<Output = T>) -> T {
+        let began = self.core.runtime.now();
+        let result = work.await;
+        self.rest(began).await;
+        result
+    }
+    async fn rest(&self, began: Instant) {
+        let runtime = &self.core.runtime;
         let now = runtime.now();
-        let elapsed = Duration::from_nanos(now.0.saturating_sub(self.measured.0));
-        if elapsed >= WINDOW {
-            let status = drive.status();
-            let operations = status.reads + status.batches;
-            let foreign = operations.saturating_sub(self.operations).saturating_sub(self.own);
-            self.busy = foreign * 1000 > BUSY_OPERATIONS * elapsed.as_millis() as u64;
-            (self.operations, self.own, self.measured) = (operations, 0, now);
-        }
-        if !self.busy {
+        self.measure(now);
+        if !self.busy.get() {
             return runtime.yield_now().await;
         }
-        let worked = Duration::from_nanos(now.0.saturating_sub(self.began.0));
-        let rest = worked * (100 - self.busy_share) / self.busy_share;
+        let rest = now.since(began) * (100 - self.busy_share) / self.busy_share;
         runtime.sleep(rest.min(LONGEST_REST)).await;
+    }
+    fn measure(&self, now: Instant) {
+        let elapsed = now.since(self.measured.get());
+        if elapsed < WINDOW {
+            return;
+        }
+        let requests = self.drive.requests() + self.core.client_requests.get();
+        let foreign = requests.saturating_sub(self.requests.get()).saturating_sub(self.own.take());
+        self.busy.set(foreign * 1000 > BUSY_REQUESTS * elapsed.as_millis() as u64);
+        self.requests.set(requests);
+        self.measured.set(now);
     }
 }

@@ -8,7 +8,7 @@ const BLOCKS_A_READ: u32 = 8;
 
 impl Healer {
     /// Reads the newest shard of every row.
-    pub async fn scrub(&mut self, (bucket, space): (u64, Space), rows: &[ScanRow]) {
+    pub async fn scrub(&self, (bucket, space): (u64, Space), rows: &[ScanRow]) {
         for row in rows {
             let Some(head) = row.state.records.first() else { continue };
             if head.kind == Kind::Tombstone || head.payload_size == 0 {
@@ -16,7 +16,6 @@ impl Healer {
             }
             let (mut first, mut damaged, mut bytes) = (0, 0, 0);
             loop {
-                self.pace.begin(&self.core.runtime);
                 let request = Request::Blocks {
                     key: Key {
                         bucket,
@@ -27,14 +26,12 @@ impl Healer {
                     first,
                     count: BLOCKS_A_READ,
                 };
-                let Answer::Blocks(shard) = self.drive.handle(request).await else {
+                self.pace.note_own(1);
+                let Answer::Blocks(shard) = self.pace.step(self.drive.handle(request)).await else {
                     break;
                 };
-                self.pace.note_own(1);
                 damaged += shard.blocks.iter().filter(|block| block.is_none()).count() as u64;
                 bytes += shard.blocks.iter().flatten().map(|block| block.bytes.len() as u64).sum::<u64>();
-                let (runtime, drive) = (self.core.runtime.clone(), self.drive.clone());
-                self.pace.rest(&runtime, &drive).await;
                 if head.inline || (shard.blocks.len() as u32) < BLOCKS_A_READ {
                     break;
                 }
