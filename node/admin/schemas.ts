@@ -48,12 +48,17 @@ export const SetView = Type.Object(
   closed,
 );
 
+/** The link from this node to another one. */
+export const PeerView = Type.Object({ nodeId: Type.Integer(), connected: Type.Boolean(), encrypted: Type.Boolean() }, closed);
+
 /** GET /v1/sets: this node's own view of every set. */
 export const SetsView = Type.Object(
   {
     sets: Type.Array(SetView),
     /** Keys of which this node remembers that a slot elsewhere missed them. */
     hintsHeld: Type.Optional(Type.Integer()),
+    /** Links to the nodes that it has tried to reach. */
+    peers: Type.Optional(Type.Array(PeerView)),
   },
   closed,
 );
@@ -159,6 +164,7 @@ export type DriveHealView = Type.Static<typeof DriveHealView>;
 export type HealView = Type.Static<typeof HealView>;
 export type SlotView = Type.Static<typeof SlotView>;
 export type SetView = Type.Static<typeof SetView>;
+export type PeerView = Type.Static<typeof PeerView>;
 export type SetsView = Type.Static<typeof SetsView>;
 export type DriveView = Type.Static<typeof DriveView>;
 export type InfoView = Type.Static<typeof InfoView>;

@@ -22,13 +22,16 @@ export function watchConfigFile(file: string, options: { readonly known: string;
   let contents = readAll(paths);
   const look = (): void => {
     let text: string;
+    let next: string;
     try {
       text = readConfigText(file);
+      if (text !== known) paths = namedFiles(text);
+      next = readAll(paths);
+      // Replaced between the two: these files are not of this text. The next look comes within a second.
+      if (readConfigText(file) !== text) return;
     } catch {
       return;
     }
-    if (text !== known) paths = namedFiles(text);
-    const next = readAll(paths);
     if (text === known && next === contents) return;
     known = text;
     contents = next;

@@ -15,6 +15,7 @@ mod data_core;
 mod drive_tool;
 mod engine;
 mod every_core;
+mod links;
 mod list_page;
 mod plan;
 mod primitives;

@@ -2,6 +2,7 @@
 
 use crate::data_core;
 use crate::engine::Shared;
+use crate::links;
 use crate::queue::{Completion, Payload};
 use napi_derive::napi;
 use openlake_drive::{DriveMemory, DriveState, DriveStatus, LatencySnapshot, latency_bound_us};
@@ -159,10 +160,7 @@ fn merge(shared: &Shared, parts: Vec<Part>) -> StatusObject {
         buffers.in_use += part.buffers.in_use;
         buffers.kept += part.buffers.kept;
         for peer in part.peers {
-            let best = peers.entry(peer.node).or_insert_with(|| peer.clone());
-            if peer.connected && !best.connected {
-                *best = peer;
-            }
+            links::add(&mut peers, peer);
         }
         for (name, [requests, errors, request_bytes, response_bytes, microseconds]) in part.counters.operations {
             let sum = operations.entry(name).or_default();

@@ -30,7 +30,8 @@ export function addViewRoutes(server: TypedServer, state: NodeState): void {
 
   server.get('/sets', { schema: { summary: "This node's view of every set", security, response: responses(SetsView) } }, async () => {
     const status = await state.status();
-    return { sets: viewSets(state.config(), status), hintsHeld: hintsHeld(status) };
+    const peers = status.peers.map(({ node: nodeId, connected, encrypted }) => ({ nodeId, connected, encrypted }));
+    return { sets: viewSets(state.config(), status), hintsHeld: hintsHeld(status), peers };
   });
 
   const paces = new HealPaces();

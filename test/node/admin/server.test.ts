@@ -72,7 +72,9 @@ test('views fit their schemas and show the node', async () => {
   const config = await get('/v1/config');
   assert.ok(Value.Check(ConfigView, config));
   assert.deepEqual(config, { hash: 'abc', epoch: 1, restartKeys: ['io.cores'], refusal: '' });
-  assert.ok(Value.Check(SetsView, await get('/v1/sets')));
+  const view = await get('/v1/sets');
+  assert.ok(Value.Check(SetsView, view));
+  assert.deepEqual(view.peers?.[0], { nodeId: 1, connected: true, encrypted: false });
 });
 
 for (const [connected, ownState, expected, voting] of [

@@ -1,6 +1,6 @@
 /** Certificates of nodes: what is accepted, how every mistake is named, and that new content is noticed. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
@@ -12,6 +12,7 @@ import { renderNodeConfig } from '../../../node/config/render.ts';
 import type { NodeConfig, PeerTlsConfig } from '../../../node/config/schema.ts';
 import { watchConfigFile } from '../../../node/config/watch.ts';
 import { Authority, type CertificateWish, EXPIRED, placeCertificate } from '../../certificates.ts';
+import { writeAtomically } from '../../kube/pod-mounts.ts';
 import { sampleConfig } from './sample-config.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'openlake-peer-tls-'));
@@ -76,7 +77,7 @@ test('every mistake that shows from here names its file, and what to do', () => 
     [
       HERE,
       { parts: { key: ours.issue(HERE).key } },
-      'key_file = "tls.key": expected the key of the first certificate in certificate_file; replace both files together',
+      'key_file = "tls.key": expected the key of the first certificate in certificate_file; replace both together',
     ],
     [
       HERE,
@@ -140,6 +141,41 @@ test('new content of a certificate file is noticed under its old name', async ()
   try {
     writeFileSync(files.certificate_file, ours.issue(HERE).certificate);
     assert.equal(await changed.promise, text);
+  } finally {
+    watching[Symbol.dispose]();
+  }
+});
+
+test('a mounted Secret that is turned to new content is seen with the files of its own table', async () => {
+  const mounted = path.join(folder, 'mounted');
+  mkdirSync(mounted);
+  const turn = (name: string): string => {
+    const file = (ending: string): string => path.join(mounted, `tls-${name}.${ending}`);
+    const text = renderNodeConfig(withTls({ mode: 'accept', certificate_file: file('crt'), key_file: file('key'), ca_file: file('ca') }));
+    const files = { 'node.toml': text, ...Object.fromEntries(['crt', 'key', 'ca'].map((ending) => [`tls-${name}.${ending}`, name])) };
+    writeAtomically(mounted, new Map(Object.entries(files).map(([key, value]) => [key, Buffer.from(value)])), 0o400);
+    return text;
+  };
+  const known = turn('first');
+  const seen: { readonly text: string; readonly complete: boolean }[] = [];
+  const waiting = new Set<() => void>();
+  const watching = watchConfigFile(path.join(mounted, 'node.toml'), {
+    known,
+    onChange: (text) => {
+      const named = [...text.matchAll(/_file = "(.*)"/g)].map(([, file]) => file ?? '');
+      seen.push({ text, complete: named.length === 3 && named.every((file) => existsSync(file)) });
+      for (const wake of waiting) wake();
+    },
+  });
+  try {
+    for (const name of ['second', 'third', 'fourth']) {
+      const text = turn(name);
+      while (seen.at(-1)?.text !== text) await new Promise<void>((resolve) => waiting.add(resolve));
+    }
+    assert.deepEqual(
+      seen.map(({ complete }) => complete),
+      [true, true, true],
+    );
   } finally {
     watching[Symbol.dispose]();
   }
