@@ -8,6 +8,7 @@ import { Type } from 'typebox';
 import { PodSettings, Strings } from './pod.ts';
 import { Pool } from './pool.ts';
 import { StatusSchema } from './status.ts';
+import { Tls } from './tls.ts';
 
 export const GROUP = 'openlake.dev';
 export const VERSION = 'v1alpha1';
@@ -160,6 +161,7 @@ export const SpecSchema = Type.Object(
     transport: Transport,
     io: Io,
     network: Network,
+    tls: Tls,
     credentials: Type.Object(
       { root: Type.Optional(Type.Array(SecretReference, { minItems: 1, maxItems: 2, description: 'The first is used, both are valid.' })) },
       { ...closed, default: {} },

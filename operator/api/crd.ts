@@ -15,6 +15,7 @@ import {
   networkRules,
   networkTransitions,
   nodesRules,
+  peerTlsRules,
   podRules,
   poolRules,
   poolsRules,
@@ -36,6 +37,7 @@ const rulePlaces: readonly { readonly at: readonly string[]; readonly rules: rea
   { at: ['network'], rules: [...networkRules, ...networkTransitions] },
   { at: ['io'], rules: ioRules },
   { at: ['pod'], rules: podRules },
+  { at: ['tls', 'peer'], rules: peerTlsRules },
 ];
 
 /** Columns of `kubectl get`: the first question first. Priority 1 shows with -o wide. */

@@ -23,6 +23,13 @@ export const specMeanings: Readonly<Record<string, string>> = {
   'network.s3Port': 'where nodes answer S3 clients',
   'network.peerPort': 'where nodes find each other; immutable',
   'network.adminPort': 'admin API, probes and metrics of a node',
+  'tls.peer.mode':
+    'between nodes. `Disabled`: authenticated only; `Accept`: encrypted where both ends can, a step on the way; `Require`: no link without TLS. Changed live and in safe steps',
+  'tls.peer.secretRef':
+    '`name` of a Secret with `tls.crt`, `tls.key` and `ca.crt`, as cert-manager makes it; all nodes show this certificate',
+  'tls.peer.caSecretRef': "`name` and `key` (`ca.crt`) of the authorities that are trusted instead of secretRef's `ca.crt`",
+  'tls.peer.name':
+    'what the certificate is for; `{id}` stands for a node id, and it must then be for each; absent: NAME-nodes.NAMESPACE.svc',
   'credentials.root': 'Secrets with the root keys, one or two; absent: generated',
   'service.type': 'of the Service for S3 clients: `ClusterIP`, `NodePort` or `LoadBalancer`',
   'service.internalTrafficPolicy': '`Local`: clients are sent to the node they run on; `Cluster`: to any node',

@@ -8,6 +8,7 @@ import { MINIMUM_MEMORY_BYTES } from '../../node/config/defaults.ts';
 import type { ClusterSpec } from './cluster.ts';
 import type { PoolSpec } from './pool.ts';
 import { parseBytes } from './quantity.ts';
+import type { PeerTlsSpec } from './tls.ts';
 
 export type Violation = { readonly field: string; readonly value: unknown };
 
@@ -119,6 +120,15 @@ export const podRules: readonly Rule<ClusterSpec['pod']>[] = [
     cel: "!has(self.env) || self.env.all(e, e.name != 'NODE_NAME')",
     expected: 'another variable than NODE_NAME, which names the node',
     broken: ({ env }) => (env?.some(({ name }) => name === 'NODE_NAME') === true ? { field: 'env', value: 'NODE_NAME' } : undefined),
+  },
+];
+
+export const peerTlsRules: readonly Rule<PeerTlsSpec>[] = [
+  {
+    cel: "self.mode == 'Disabled' || has(self.secretRef)",
+    expected: 'secretRef with the name of the Secret that holds the certificate, where mode is Accept or Require',
+    broken: ({ mode, secretRef }) =>
+      mode === 'Disabled' || secretRef !== undefined ? undefined : { field: 'secretRef', value: undefined },
   },
 ];
 

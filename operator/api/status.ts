@@ -119,6 +119,12 @@ export const StatusSchema = Type.Object(
         description: 'Device-plugin resources that were chosen for pools together with their members.',
       }),
     ),
+    certificates: Type.Optional(
+      Type.Array(Type.Object({ name: Type.String({ maxLength: 253 }), notAfter: Type.String({ maxLength: 40 }) }), {
+        maxItems: 4,
+        description: 'Certificates that nodes are told to show, by the Secret that they come from.',
+      }),
+    ),
     config: Type.Optional(Type.Object({ hash: Type.String({ maxLength: 64 }), bytes: Type.Integer() })),
     setsHealthy: Type.Optional(Type.String({ maxLength: 16, description: 'Healthy sets / all sets.' })),
     writable: Type.Optional(Type.Boolean()),

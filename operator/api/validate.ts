@@ -11,6 +11,7 @@ import {
   networkRules,
   networkTransitions,
   nodesRules,
+  peerTlsRules,
   podRules,
   poolRules,
   poolsRules,
@@ -39,7 +40,7 @@ export function validateCluster(document: unknown, previous?: OpenLakeCluster): 
 }
 
 function checkRules(cluster: OpenLakeCluster): Problem[] {
-  const { pools, network, io, pod } = cluster.spec;
+  const { pools, network, io, pod, tls } = cluster.spec;
   return [
     ...uniqueEntries(cluster),
     ...apply(poolsRules, { self: pools, path: 'spec.pools' }),
@@ -51,6 +52,7 @@ function checkRules(cluster: OpenLakeCluster): Problem[] {
     ...apply(networkRules, { self: network, path: 'spec.network' }),
     ...apply(ioRules, { self: io, path: 'spec.io' }),
     ...apply(podRules, { self: pod, path: 'spec.pod' }),
+    ...apply(peerTlsRules, { self: tls.peer, path: 'spec.tls.peer' }),
   ];
 }
 

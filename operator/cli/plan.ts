@@ -1,6 +1,8 @@
 /** `openlake plan`: what would be applied for a resource, without doing anything. */
 import { availableParallelism, totalmem } from 'node:os';
 import { stringify } from 'yaml';
+import type { OpenLakeCluster } from '../api/cluster.ts';
+import { defaultPeerName, type PeerTlsSettings } from '../desired/peer-tls.ts';
 import { LocalError } from '../local/local-error.ts';
 import { localCandidates, localize, localNodeNames } from '../local/localize.ts';
 import { dataPaths } from '../local/paths.ts';
@@ -42,7 +44,12 @@ Prints members, layout with what it tolerates, and the Kubernetes objects (secre
         names,
         names.map((_, index) => `127.0.0.${index + 1}`),
       ),
-      secrets: { peerSecrets: [HIDDEN], adminToken: HIDDEN, credentials: [{ accessKey: 'HIDDEN', secretKey: HIDDEN }] },
+      secrets: {
+        peerSecrets: [HIDDEN],
+        adminToken: HIDDEN,
+        credentials: [{ accessKey: 'HIDDEN', secretKey: HIDDEN }],
+        peerTls: hiddenPeerTls(cluster),
+      },
       recorded: {
         clusterId: recorded?.clusterId ?? HIDDEN,
         bootstrapped: recorded?.bootstrapped ?? false,
@@ -70,3 +77,10 @@ Prints members, layout with what it tolerates, and the Kubernetes objects (secre
     return 0;
   },
 };
+
+/** The files of certificates are named by their content, so here by that of placeholders. */
+function hiddenPeerTls(cluster: OpenLakeCluster): PeerTlsSettings | undefined {
+  const { mode, name = defaultPeerName(cluster) } = cluster.spec.tls.peer;
+  if (mode === 'Disabled') return undefined;
+  return { mode: mode === 'Require' ? 'require' : 'accept', name, certificate: HIDDEN, key: HIDDEN, authority: HIDDEN };
+}

@@ -22,12 +22,15 @@ import type { PoolSpec } from '../api/pool.ts';
 import { parseBytes } from '../api/quantity.ts';
 import type { LayoutStatus, MemberStatus } from '../api/status.ts';
 import { decodeSets } from './layout.ts';
+import { type PeerTlsSettings, peerTlsFiles, peerTlsTable } from './peer-tls.ts';
 
 /** What the operator generated, or read from Secrets; never part of the resource or its status. */
 export type ClusterSecrets = {
   readonly peerSecrets: readonly string[];
   readonly adminToken: string;
   readonly credentials: readonly { readonly accessKey: string; readonly secretKey: string }[];
+  /** Absent: links between nodes are authenticated, but not encrypted. */
+  readonly peerTls?: PeerTlsSettings | undefined;
 };
 
 /** All that the children are made from. */
@@ -44,7 +47,7 @@ export type DesiredInput = {
 };
 
 export type RenderedConfigs = {
-  /** TOML by file name: one for each node, and what they share. */
+  /** By file name: the TOML of each node, what they share, and the files that it names. */
   readonly files: Readonly<Record<string, string>>;
   /** SHA-256 of each node's whole configuration by node name: what the node reports when it uses it. */
   readonly hashes: ReadonlyMap<string, string>;
@@ -62,7 +65,9 @@ export function renderConfigs(input: DesiredInput): RenderedConfigs {
     files[`${member.nodeName}.toml`] = own;
     hashes.set(member.nodeName, createHash('sha256').update(joinParts(own, shared)).digest('hex'));
   }
-  return { files: shared === undefined ? files : { ...files, [SHARED_FILE]: shared }, hashes };
+  if (shared === undefined) return { files, hashes };
+  const { peerTls } = input.secrets;
+  return { files: { ...files, [SHARED_FILE]: shared, ...(peerTls === undefined ? {} : peerTlsFiles(peerTls)) }, hashes };
 }
 
 /** The configuration of one member. Throws when its pool is not in the spec, which membership never lets happen. */
@@ -81,6 +86,7 @@ export function nodeConfig(input: DesiredInput, member: MemberStatus): NodeConfi
       admin: joinEndpoint(member.address, adminPort),
     },
     secrets: { peer_secrets: [...input.secrets.peerSecrets], admin_token: input.secrets.adminToken },
+    ...(input.secrets.peerTls === undefined ? {} : { peer_tls: peerTlsTable(input.secrets.peerTls) }),
     credentials: input.secrets.credentials.map(({ accessKey, secretKey }) => ({ access_key: accessKey, secret_key: secretKey })),
     drives: driveConfigs(pool),
     nodes: input.members.map(({ id, address }) => ({ id, address, s3_port: s3Port, peer_port: peerPort, admin_port: adminPort })),

@@ -12,7 +12,7 @@ import { childMetadata, configSecretName } from './names.ts';
 import { clientService, headlessService } from './services.ts';
 
 export type Children = {
-  /** One key `<node>.toml` per member, and what they share. */
+  /** One key `<node>.toml` per member, what they share, and the files that they name. */
   readonly config: V1Secret & { readonly stringData: Readonly<Record<string, string>> };
   /** Of each node's configuration by node name. */
   readonly configHashes: ReadonlyMap<string, string>;

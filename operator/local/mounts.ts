@@ -1,11 +1,12 @@
 /**
  * Makes the folders and files that a pod finds mounted: drives, and the Secret with its configuration.
  */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import type { V1Secret } from '@kubernetes/client-node';
 import { joinParts, SHARED_FILE } from '../../node/config/file.ts';
 import { parseNodeConfig } from '../../node/config/load.ts';
+import { PEER_TLS_FILES } from '../desired/peer-tls.ts';
 import { readIfPresent, writeWhole } from './files.ts';
 import { type LocalPod, mapConfig } from './pod.ts';
 
@@ -29,9 +30,18 @@ export function mountPod(pod: LocalPod, source: { readonly config: V1Secret; rea
       throw new Error(`Cannot mount Secret ${mount.secret}: it has no key ${key} or ${SHARED_FILE}`);
     const mapped = mapConfig(joinParts(own, shared), pod.mounts);
     const file = path.join(mount.outside, key);
-    if (readIfPresent(file) !== mapped) writeWhole(file, { text: mapped, mode: 0o600 });
+    const further = Object.entries(source.config.stringData ?? {}).filter(([name]) => !name.endsWith('.toml'));
+    for (const [name, text] of further) writeIfNew(path.join(mount.outside, name), text);
+    writeIfNew(file, mapped);
+    const known = new Set(further.map(([name]) => name));
+    const old = readdirSync(mount.outside).filter((name) => name.startsWith(PEER_TLS_FILES) && !known.has(name));
+    for (const name of old) rmSync(path.join(mount.outside, name));
     if (source.firstStart) makeDrives(mapped);
   }
+}
+
+function writeIfNew(file: string, text: string): void {
+  if (readIfPresent(file) !== text) writeWhole(file, { text, mode: 0o600 });
 }
 
 function makeDrives(text: string): void {

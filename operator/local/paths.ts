@@ -3,10 +3,11 @@
  *
  *     DIR/env             credentials and endpoint for S3 clients, to be sourced (0600)
  *     DIR/secrets.json    cluster id, peer secret, admin token, root keys; generated once (0600)
+ *     DIR/secrets/NAME/   the user's: stands for the Secret NAME that the resource names, one file a key
  *     DIR/state.json      the status: members, addresses, layout, process ids
  *     DIR/supervisor.pid  lock: one supervisor per directory
  *     DIR/supervisor.log  what the supervisor prints when it runs in the background
- *     DIR/NODE/config/    the mounted Secret: NODE.toml (0600)
+ *     DIR/NODE/config/    the mounted Secret: NODE.toml (0600) and the files that it names
  *     DIR/NODE/drives/    what the pod sees as the parent of its drives
  *     DIR/NODE/log        what the node prints
  */
@@ -18,6 +19,7 @@ export type DataPaths = {
   readonly root: string;
   readonly env: string;
   readonly secrets: string;
+  readonly secret: (name: string) => string;
   readonly state: string;
   readonly lock: string;
   readonly supervisorLog: string;
@@ -31,6 +33,7 @@ export function dataPaths(directory: string): DataPaths {
     root,
     env: path.join(root, 'env'),
     secrets: path.join(root, 'secrets.json'),
+    secret: (name) => path.join(root, 'secrets', name),
     state: path.join(root, 'state.json'),
     lock: path.join(root, 'supervisor.pid'),
     supervisorLog: path.join(root, 'supervisor.log'),

@@ -121,10 +121,19 @@ export function mapPath(text: string, mounts: readonly Mount[]): string {
   return mount === undefined ? text : path.join(mount.outside, text.slice(mount.inside.length));
 }
 
-/** A node's TOML with drive paths as they are on this machine. Throws when the text is not a valid configuration. */
+/** A node's TOML with paths as they are on this machine. Throws when the text is not a valid configuration. */
 export function mapConfig(text: string, mounts: readonly Mount[]): string {
   const result = parseNodeConfig(text);
   if (result.kind === 'invalid') throw new Error(`Cannot map a configuration: ${result.problems.map(describeProblem).join('; ')}`);
   const drives = result.config.drives.map((drive) => (drive.path === undefined ? drive : { ...drive, path: mapPath(drive.path, mounts) }));
-  return renderNodeConfig({ ...result.config, drives });
+  const { peer_tls } = result.config;
+  if (peer_tls === undefined) return renderNodeConfig({ ...result.config, drives });
+  const { certificate_file, key_file, ca_file, ...rest } = peer_tls;
+  const [certificate, key, authority] = [certificate_file, key_file, ca_file].map((file) => mapPath(file, mounts)) as [
+    string,
+    string,
+    string,
+  ];
+  const mapped = { ...rest, certificate_file: certificate, key_file: key, ca_file: authority };
+  return renderNodeConfig({ ...result.config, drives, peer_tls: mapped });
 }

@@ -14,6 +14,7 @@ import { LocalError } from './local-error.ts';
 import { localCandidates, localize, localNodeNames } from './localize.ts';
 import { mountPod } from './mounts.ts';
 import type { DataPaths } from './paths.ts';
+import { readPeerTls } from './peer-tls.ts';
 import { type LocalPod, podsOf } from './pod.ts';
 import { endProcesses, isAlive, type ProcessIdentity } from './process-identity.ts';
 import { readDocument, readResource } from './resource.ts';
@@ -47,8 +48,9 @@ export async function prepareCluster(paths: DataPaths, supervisor: ProcessIdenti
 
   const { cluster, notes } = localize(resource, { cores: os.availableParallelism(), memoryBytes: os.totalmem() });
   for (const note of notes) options.print(`note: ${note}`);
-  const secrets = ensureSecrets(paths);
   const names = localNodeNames(cluster);
+  const peerTls = readPeerTls(cluster, { paths, memberIds: names.map((_, index) => index), nowMs: Date.now() });
+  const secrets = { ...ensureSecrets(paths), peerTls };
   const reservation = await reserve(names, { cluster, previous });
 
   const apply = (bootstrapped: boolean): Extract<Plan, { kind: 'apply' }> =>

@@ -5,6 +5,7 @@
  */
 import type { OpenLakeCluster } from '../api/cluster.ts';
 import type { LayoutStatus, MemberStatus } from '../api/status.ts';
+import { validateCluster } from '../api/validate.ts';
 import { readIfPresent, writeWhole } from './files.ts';
 import type { DataPaths } from './paths.ts';
 import type { ProcessIdentity } from './process-identity.ts';
@@ -47,7 +48,9 @@ export function readState(paths: DataPaths): LocalState | undefined {
   if (text === undefined) return undefined;
   const state = JSON.parse(text) as LocalState;
   if (state.format !== 1) throw new Error(`Cannot use ${paths.state}: its format is ${String(state.format)}, expected 1`);
-  return state;
+  // An earlier release knew fewer fields.
+  const validation = validateCluster(state.cluster);
+  return validation.kind === 'ok' ? { ...state, cluster: validation.cluster } : state;
 }
 
 export function writeState(paths: DataPaths, state: LocalState): void {

@@ -56,8 +56,9 @@ export async function fetchSetHealth(
 
 async function fetchView(member: MemberStatus, access: AdminAccess): Promise<NodeView | undefined> {
   try {
-    const { sets, hintsHeld } = (await getJson(member, '/v1/sets', access)) as SetsView;
-    return { nodeId: member.id, atMs: access.nowMs(), sets, ...(hintsHeld === undefined ? {} : { hintsHeld }) };
+    const { sets, hintsHeld, peers } = (await getJson(member, '/v1/sets', access)) as SetsView;
+    const told = { ...(hintsHeld === undefined ? {} : { hintsHeld }), ...(peers === undefined ? {} : { peers }) };
+    return { nodeId: member.id, atMs: access.nowMs(), sets, ...told };
   } catch {
     return undefined;
   }

@@ -5,10 +5,8 @@
  * comes from the informers' copies, and the members are asked over their admin API.
  */
 import type { KubernetesObject, V1Secret } from '@kubernetes/client-node';
-import { SHARED_FILE } from '../../node/config/file.ts';
 import { CLUSTER_ID_LABEL } from '../api/annotations.ts';
 import type { ClusterStatus, MemberStatus } from '../api/status.ts';
-import type { ClusterSecrets } from '../desired/config.ts';
 import { configSecretName, identitySecretName, rootSecretName } from '../desired/names.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isNotFound } from '../kube/errors.ts';
@@ -29,7 +27,7 @@ import type { Caches, NamespaceCaches } from './caches.ts';
 import { generateSecrets } from './generate-secrets.ts';
 import { observeNode } from './nodes.ts';
 import { observePod } from './pods.ts';
-import { readToldSecrets } from './told-secrets.ts';
+import { readToldHashes, readToldSecrets } from './told-secrets.ts';
 
 export type ObserveOptions = {
   readonly client: KubeClient;
@@ -62,6 +60,7 @@ export async function observe(key: string, options: ObserveOptions): Promise<Sna
   const secrets = observeSecrets(caches, cluster);
   // Nodes are given away once and for ever, so what other clusters hold is read anew for that, too.
   const others = observeOthers(cluster.status.members === undefined ? await listClusters(options) : knownClusters(options.caches), cluster);
+  const files = observeConfigFiles(caches, cluster);
   const answers = await askMembers(cluster, { pods, secrets, nowMs: options.nowMs });
   return {
     nowMs: options.nowMs(),
@@ -73,7 +72,8 @@ export async function observe(key: string, options: ObserveOptions): Promise<Sna
     children: observeChildren(caches, cluster.uid),
     answers,
     others,
-    told: observeTold(caches, cluster),
+    told: files === undefined ? undefined : readToldSecrets(files),
+    toldHashes: files === undefined ? undefined : readToldHashes(files),
     fresh: generateSecrets(),
   };
 }
@@ -94,11 +94,20 @@ function observeCluster(raw: RawCluster): ObservedCluster {
   };
 }
 
+/** As much of a spec, which was not validated yet, as names Secrets. */
+type WrittenSpec = {
+  readonly adopt?: string;
+  readonly credentials?: { readonly root?: readonly { readonly secretRef?: { readonly name?: string } }[] };
+  readonly tls?: { readonly peer?: { readonly secretRef?: { readonly name?: string }; readonly caSecretRef?: { readonly name?: string } } };
+};
+
 /** The Secrets that the resource names, our own two, and the identity of the cluster to adopt. */
 function observeSecrets(caches: NamespaceCaches, cluster: ObservedCluster): ObservedSecret[] {
-  const spec = cluster.spec as { adopt?: string; credentials?: { root?: { secretRef?: { name?: string } }[] } } | undefined;
+  const spec = cluster.spec as WrittenSpec | undefined;
   const names = new Set([identitySecretName(cluster), rootSecretName(cluster)]);
-  for (const entry of spec?.credentials?.root ?? []) if (entry.secretRef?.name !== undefined) names.add(entry.secretRef.name);
+  const { secretRef, caSecretRef } = spec?.tls?.peer ?? {};
+  for (const reference of [...(spec?.credentials?.root ?? []).map((entry) => entry.secretRef), secretRef, caSecretRef])
+    if (reference?.name !== undefined) names.add(reference.name);
   const isWanted = ({ metadata }: V1Secret): boolean =>
     names.has(metadata?.name ?? '') || (spec?.adopt !== undefined && metadata?.labels?.[CLUSTER_ID_LABEL] === spec.adopt);
   return caches.secrets
@@ -107,16 +116,19 @@ function observeSecrets(caches: NamespaceCaches, cluster: ObservedCluster): Obse
     .map(({ metadata, data }) => ({
       name: metadata?.name ?? '',
       labels: metadata?.labels ?? {},
-      data: Object.fromEntries(Object.entries(data ?? {}).map(([key, value]) => [key, Buffer.from(value, 'base64').toString('utf8')])),
+      data: decode(data),
     }));
 }
 
-/** The secrets in the configuration that the nodes have; of the parts of a file only the shared one has them. */
-function observeTold(caches: NamespaceCaches, cluster: ObservedCluster): ClusterSecrets | undefined {
+/** The configuration that the nodes have, as files by name; undefined when there is none of this resource. */
+function observeConfigFiles(caches: NamespaceCaches, cluster: ObservedCluster): Readonly<Record<string, string>> | undefined {
   const secret = caches.secrets.get(configSecretName({ metadata: cluster }));
   const isOurs = secret?.metadata?.ownerReferences?.some((owner) => owner.uid === cluster.uid) === true;
-  const text = isOurs ? secret.data?.[SHARED_FILE] : undefined;
-  return text === undefined ? undefined : readToldSecrets(Buffer.from(text, 'base64').toString('utf8'));
+  return isOurs ? decode(secret.data) : undefined;
+}
+
+function decode(data: V1Secret['data']): Record<string, string> {
+  return Object.fromEntries(Object.entries(data ?? {}).map(([key, value]) => [key, Buffer.from(value, 'base64').toString('utf8')]));
 }
 
 function observeChildren(caches: NamespaceCaches, uid: string): ObservedChild[] {

@@ -2,9 +2,11 @@
  * Judgements about a running cluster that stop nothing, or stop changes only: pools that came or went, labels that were
  * lost, configurations that are not in force yet.
  */
+import { createHash } from 'node:crypto';
 import type { OpenLakeCluster } from '../api/cluster.ts';
 import type { ClusterStatus, MemberStatus } from '../api/status.ts';
-import { type Judgement, no } from './conditions.ts';
+import type { PeerTlsSettings } from '../desired/peer-tls.ts';
+import { type Judgement, no, yes } from './conditions.ts';
 import type { MemberFacts } from './members.ts';
 import { whyNot } from './membership.ts';
 import type { ObservedNode } from './snapshot.ts';
@@ -74,4 +76,22 @@ export function judgeConfig(members: readonly MemberFacts[], hashes: ReadonlyMap
   return waiting.length > 0
     ? no('ConfigPending', `members that do not use the newest configuration yet: ${waiting.join(', ')}`)
     : undefined;
+}
+
+/** One hash for the configurations of all members, from that of each in their order. */
+export function sumOfHashes(hashes: readonly string[]): string {
+  return createHash('sha256').update(hashes.join('\n')).digest('hex');
+}
+
+/** What the nodes say about the links between them. */
+export function judgeLinks(members: readonly MemberFacts[], told: PeerTlsSettings | undefined): Judgement {
+  if (told === undefined) return no('TlsDisabled', 'links between nodes are authenticated, but not encrypted');
+  const views = members.flatMap(({ answer }) => (answer?.view?.peers === undefined ? [] : [answer.view]));
+  if (views.length === 0) return { status: 'Unknown', reason: 'LinksNotEncrypted', message: 'no node says anything about its links' };
+  const open = views.flatMap(({ nodeId, peers = [] }) =>
+    peers.filter((peer) => peer.connected && !peer.encrypted).map((peer) => `${nodeId} to ${peer.nodeId}`),
+  );
+  if (open.length > 0) return no('LinksNotEncrypted', `links without TLS, by members: ${open.join(', ')}`);
+  const accepting = 'nodes accept links without TLS too, so somebody who can change what passes between them can make them go without';
+  return yes('LinksEncrypted', told.mode === 'require' ? 'nodes require TLS' : accepting);
 }

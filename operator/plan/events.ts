@@ -10,10 +10,18 @@ const WARNINGS = [
   ['NodesEligible', 'False'],
   ['MembershipStable', 'False'],
   ['CredentialsValid', 'False'],
+  ['CertificatesValid', 'False'],
   ['UpgradeSafe', 'False'],
   ['Stalled', 'True'],
   ['Degraded', 'True'],
 ] as const;
+
+/** Not bad yet, and soon too late. */
+function warnOfExpiry(before: ClusterStatus, after: ClusterStatus): PlannedEvent[] {
+  const [was, now] = [before, after].map(({ conditions }) => conditions?.find(({ type }) => type === 'CertificatesValid'));
+  if (now?.reason !== 'CertificateExpiresSoon' || was?.reason === now.reason) return [];
+  return [{ type: 'Warning', reason: 'CertificateExpiresSoon', message: now.message }];
+}
 
 export function compareStatus(before: ClusterStatus, after: ClusterStatus): PlannedEvent[] {
   const events: PlannedEvent[] = [];
@@ -29,6 +37,7 @@ export function compareStatus(before: ClusterStatus, after: ClusterStatus): Plan
     if (type === 'Stalled' && events.some((event) => event.reason === stalledFor)) continue;
     events.push({ type: 'Warning', reason: now.reason as Reason, message: now.message });
   }
+  events.push(...warnOfExpiry(before, after));
   if (before.setsHealthy !== after.setsHealthy && after.bootstrapped === true && before.bootstrapped === true) {
     events.push({ type: 'Normal', reason: 'SetsChanged', message: `${after.setsHealthy} sets are healthy` });
   }

@@ -5,15 +5,16 @@
  * must not be decided twice (members, layout, who is restarted) is written to status in one pass and acted on in the next,
  * when it was read back.
  */
-import { createHash } from 'node:crypto';
 import { describeProblem } from '../../node/config/check.ts';
 import { APPROVE_ROLLOUT, FINALIZER, REVISION } from '../api/annotations.ts';
 import { GROUP, KIND, type OpenLakeCluster, VERSION } from '../api/cluster.ts';
 import type { LayoutStatus, MemberStatus } from '../api/status.ts';
 import { validateCluster } from '../api/validate.ts';
 import type { Children } from '../desired/desired.ts';
+import type { PeerTlsSettings } from '../desired/peer-tls.ts';
 import type { Action, Pass, PlannedEvent } from './actions.ts';
-import { judgeConfig, judgeMembership, judgePools, judgeTaken } from './checks.ts';
+import { certificateEnd, planCertificates } from './certificates.ts';
+import { judgeConfig, judgeLinks, judgeMembership, judgePools, judgeTaken, sumOfHashes } from './checks.ts';
 import { childActions } from './children.ts';
 import { no, yes } from './conditions.ts';
 import { planCredentials } from './credentials.ts';
@@ -21,6 +22,7 @@ import { planDeletion } from './deletion.ts';
 import { compareStatus } from './events.ts';
 import { type Identity, identitySecret, planIdentity } from './identity.ts';
 import { gatherMembers } from './members.ts';
+import { planPeerTls } from './peer-tls.ts';
 import { plan } from './plan.ts';
 import { chooseRdma } from './rdma.ts';
 import { planRollout } from './rollout.ts';
@@ -81,6 +83,7 @@ function begin(snapshot: Snapshot): Draft {
       candidates: [],
       rollout: recorded.rollout,
       rdma: recorded.rdma ?? [],
+      certificates: recorded.certificates ?? [],
       config: recorded.config,
     },
   };
@@ -145,13 +148,38 @@ function stepIdentity(draft: Draft, work: Work): void {
     draft.requeueAfterMs = 0;
     return;
   }
-  stepMembership(draft, { ...work, identity: identity.identity, credentials: credentials.credentials });
+  stepPeerTls(draft, { ...work, identity: identity.identity, credentials: credentials.credentials });
 }
 
-type KnownWork = Work & {
+type TrustedWork = Work & {
   readonly identity: Identity;
   readonly credentials: readonly { readonly accessKey: string; readonly secretKey: string }[];
 };
+
+/** TLS between nodes: certificates from the user's Secrets, and the next step towards what the resource asks for. */
+function stepPeerTls(draft: Draft, work: TrustedWork): void {
+  const { snapshot, resource } = work;
+  const { secrets, nowMs, toldHashes, cluster, pods } = snapshot;
+  const { mode, secretRef } = resource.spec.tls.peer;
+  const { members } = draft.status;
+  const told = snapshot.told?.peerTls;
+  const memberIds = members.map(({ member }) => member.id);
+  const certificates = planCertificates(resource, { secrets, nowMs, memberIds, toldName: told?.name });
+  const fresh = snapshot.told === undefined && pods.length === 0;
+  draft.problems = { ...draft.problems, certificates: certificates.judgement, links: judgeLinks(members, told) };
+  // Without TLS a cluster that asks for it never starts.
+  if (certificates.kind === 'wrong' && fresh) return;
+  const step = planPeerTls({ nowMs, mode, certificates, told, toldHashes, fresh, members, status: cluster.status });
+  if (step.progress !== undefined && !fresh) draft.problems = { ...draft.problems, progress: yes('SwitchingTls', step.progress) };
+  if (step.changed && step.progress !== undefined && !fresh)
+    draft.events.push({ type: 'Normal', reason: 'PeerTlsChanged', message: step.progress });
+  const shown = resource.spec.paused ? told : step.settings;
+  const certificate = shown === undefined ? [] : [{ name: secretRef?.name ?? '', notAfter: certificateEnd(shown.certificate) }];
+  draft.status = { ...draft.status, certificates: certificate };
+  stepMembership(draft, { ...work, peerTls: step.settings });
+}
+
+type KnownWork = TrustedWork & { readonly peerTls: PeerTlsSettings | undefined };
 
 /** Members and layout: from status, else from what the identity remembers, else chosen now. */
 function stepMembership(draft: Draft, work: KnownWork): void {
@@ -175,7 +203,7 @@ function stepMembership(draft: Draft, work: KnownWork): void {
   const result = plan({
     cluster: resource,
     candidates: snapshot.nodes,
-    secrets: { peerSecrets: identity.peerSecrets, adminToken: identity.adminToken, credentials: work.credentials },
+    secrets: { peerSecrets: identity.peerSecrets, adminToken: identity.adminToken, credentials: work.credentials, peerTls: work.peerTls },
     rdmaResources: Object.fromEntries(rdma.map(({ pool, resource: name }) => [pool, name])),
     recorded: { clusterId: identity.clusterId, bootstrapped, members, layout: remembered.layout },
   });
@@ -222,7 +250,7 @@ function stepChildren(draft: Draft, work: PlannedWork): void {
 
   const { configHashes } = children;
   const bytes = Object.values(children.config.stringData).reduce((sum, text) => sum + Buffer.byteLength(text), 0);
-  const hash = sha256([...configHashes.values()].join('\n'));
+  const hash = sumOfHashes([...configHashes.values()]);
   const config = judgeConfig(draft.status.members, configHashes);
   const membership = judgeMembership(resource, { members: work.members, nodes: snapshot.nodes });
   draft.status = { ...draft.status, config: { hash, bytes } };
@@ -277,11 +305,8 @@ function stepRollout(
     const how = `set annotation ${APPROVE_ROLLOUT}=${rollout.rollout?.id} on the resource to restart all the same`;
     draft.problems = { ...draft.problems, upgrade: no('LayoutCannotSpareNode', `${blockedMessage}; ${how}`) };
   }
-  const isBusy = rollout.active || !draft.status.bootstrapped || draft.problems.config !== undefined;
+  const isBusy =
+    rollout.active || !draft.status.bootstrapped || draft.problems.config !== undefined || draft.problems.progress !== undefined;
   draft.requeueAfterMs =
     rollout.active && blockedReason === undefined && rollout.restart === undefined ? Math.min(BUSY_MS, 200) : isBusy ? BUSY_MS : STEADY_MS;
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }

@@ -31,6 +31,8 @@ export type NodeView = {
   readonly sets: readonly SetView[];
   /** Keys of which it remembers that slots elsewhere missed them; undefined where it does not say. */
   readonly hintsHeld?: number | undefined;
+  /** Its links to others; undefined where it does not say. */
+  readonly peers?: readonly { readonly nodeId: number; readonly connected: boolean; readonly encrypted: boolean }[] | undefined;
 };
 
 export type SetHealth = {

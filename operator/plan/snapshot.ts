@@ -89,6 +89,8 @@ export type Snapshot = {
   readonly others: readonly OtherCluster[];
   /** What the nodes' configuration says now, as long as there is one. */
   readonly told?: ClusterSecrets | undefined;
+  /** Hash of each node's whole configuration as it stands there, by node name. */
+  readonly toldHashes?: ReadonlyMap<string, string> | undefined;
   /** Random material, to be used where nothing was generated before. */
   readonly fresh: ClusterSecrets & { readonly clusterId: string };
 };

@@ -15,6 +15,9 @@ export type Problems = {
   readonly nodes?: Judgement;
   readonly membership?: Judgement;
   readonly credentials?: Judgement;
+  readonly certificates?: Judgement;
+  /** Links between nodes. */
+  readonly links?: Judgement;
   readonly config?: Judgement;
   readonly upgrade?: Judgement;
   readonly stalled?: Judgement;
@@ -35,6 +38,7 @@ export type StatusInput = {
   readonly candidates: NonNullable<ClusterStatus['candidates']>;
   readonly rollout: RolloutStatus | undefined;
   readonly rdma: NonNullable<ClusterStatus['rdma']>;
+  readonly certificates: NonNullable<ClusterStatus['certificates']>;
   readonly config: ClusterStatus['config'];
   readonly problems: Problems;
 };
@@ -63,6 +67,7 @@ export function buildStatus(input: StatusInput): ClusterStatus {
     ...(input.candidates.length === 0 ? {} : { candidates: [...input.candidates].slice(0, 50) }),
     ...(input.rollout === undefined ? {} : { rollout: input.rollout }),
     ...(members.length === 0 ? {} : { rdma: input.rdma }),
+    ...(input.certificates.length === 0 ? {} : { certificates: input.certificates }),
     ...(input.config === undefined ? {} : { config: input.config }),
     ...(spec === undefined || members.length === 0
       ? {}
@@ -78,7 +83,10 @@ export function buildStatus(input: StatusInput): ClusterStatus {
 
 function judge(input: StatusInput, members: readonly MemberStatus[]): Judgements {
   const { problems } = input;
-  const stalled = problems.stalled ?? firstFailed(problems.spec, problems.credentials, refused(problems.config)) ?? no('NotStalled');
+  const stalled =
+    problems.stalled ??
+    firstFailed(problems.spec, problems.credentials, problems.certificates, refused(problems.config)) ??
+    no('NotStalled');
   return {
     Ready: readiness(input),
     Reconciling: reconciling(input, { members, stalled: stalled.status === true }),
@@ -88,6 +96,8 @@ function judge(input: StatusInput, members: readonly MemberStatus[]): Judgements
     NodesEligible: problems.nodes ?? yes('Eligible'),
     MembershipStable: problems.membership ?? yes('Stable'),
     CredentialsValid: problems.credentials ?? yes('CredentialsFound'),
+    CertificatesValid: problems.certificates ?? yes('CertificatesNotAsked'),
+    PeersEncrypted: problems.links ?? no('TlsDisabled'),
     ConfigApplied: problems.config ?? yes('ConfigInForce'),
     UpgradeSafe: problems.upgrade ?? upgradeSafety(input),
   };

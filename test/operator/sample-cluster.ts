@@ -63,6 +63,6 @@ export function samplePlanInput(cluster: OpenLakeCluster, candidates: readonly C
 /** Each node's whole configuration by node name, from the files of the Secret. */
 export function wholeConfigs(files: Readonly<Record<string, string>>): Map<string, string> {
   const shared = files[SHARED_FILE] ?? '';
-  const nodes = Object.entries(files).filter(([file]) => file !== SHARED_FILE);
+  const nodes = Object.entries(files).filter(([file]) => file.endsWith('.toml') && file !== SHARED_FILE);
   return new Map(nodes.map(([file, own]) => [file.replace(/\.toml$/, ''), joinParts(own, shared)]));
 }

@@ -118,6 +118,8 @@ export function answersOf(
     readonly healing?: ReadonlySet<number>;
     readonly nowMs: number;
     readonly hashes?: ReadonlyMap<string, string>;
+    /** Links run over TLS. */
+    readonly encrypted?: boolean;
   },
 ): Map<number, ObservedAnswer> {
   const answers = new Map<number, ObservedAnswer>();
@@ -145,11 +147,20 @@ export function answersOf(
     answers.set(member.id, {
       info,
       config: { hash, epoch: 1, restartKeys: [], refusal: '' },
-      view: { nodeId: member.id, atMs: from.nowMs, sets },
+      view: { nodeId: member.id, atMs: from.nowMs, sets, peers: linksOf(member.id, status, from) },
       error: undefined,
     });
   }
   return answers;
+}
+
+function linksOf(
+  id: number,
+  status: ClusterStatus,
+  from: { readonly away: ReadonlySet<number>; readonly encrypted?: boolean },
+): NonNullable<NodeView['peers']> {
+  const others = (status.members ?? []).filter((member) => member.id !== id);
+  return others.map((member) => ({ nodeId: member.id, connected: !from.away.has(member.id), encrypted: from.encrypted === true }));
 }
 
 /** A ready pod for each member, of the revision that the pass applies. */
