@@ -28,8 +28,8 @@ const ATTEMPTS = 10;
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
-/** A load on a bucket that exists, signed with `keys`. */
-export function createLoad(bucket: string, keys: Credentials): VerifiedLoad {
+/** A load on a bucket that exists, signed with `keys`; a request fails when it failed in `attempts`. */
+export function createLoad(bucket: string, keys: Credentials, attempts: number = ATTEMPTS): VerifiedLoad {
   let current = keys;
   let requests = 0;
   let running: { readonly stop: AbortController; readonly workers: readonly Promise<void>[] } | undefined;
@@ -42,7 +42,7 @@ export function createLoad(bucket: string, keys: Credentials): VerifiedLoad {
       endpoint: url,
       region: 'us-east-1',
       forcePathStyle: true,
-      maxAttempts: ATTEMPTS,
+      maxAttempts: attempts,
       credentials: () => Promise.resolve({ accessKeyId: current.accessKey, secretAccessKey: current.secretKey, expiration: new Date(0) }),
     });
 
