@@ -1,16 +1,19 @@
 /**
- * The whole life of a cluster while its operator is killed again and again: bootstrap, rotation of credentials, rolling
+ * The whole life of a cluster while its operator is killed again and again: bootstrap, rotation of credentials, TLS between nodes, rolling
  * restart with the API server restarted on the way, deletion, adoption. Every phase ends as it would undisturbed, and a
  * verified load that runs all the time, but while the cluster does not exist, sees no failed request and no wrong byte.
  * OPENLAKE_TEST_SEED replays a run's moments.
  */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CreateBucketCommand, ListBucketsCommand, S3Client } from '@aws-sdk/client-s3';
 import type { KubernetesListObject, KubernetesObject } from '@kubernetes/client-node';
 import type { ClusterStatus } from '../../operator/api/status.ts';
+import { Authority } from '../certificates.ts';
 import { random, seed } from '../random.ts';
 import { GPU_AND_RDMA } from './fake-node.ts';
 import { type Credentials, condition, type KubeCluster, startKubeCluster } from './kube-cluster.ts';
@@ -24,7 +27,9 @@ const KEYS: Readonly<Record<'old' | 'new', Credentials>> = {
   new: { accessKey: 'AKIANEWNEWNEWNEWNEW2', secretKey: 'new-secret-new-secret-new-secret-new-sec' },
 };
 
-function spec(change: { readonly roots: readonly ('old' | 'new')[]; readonly repository?: string; readonly adopt?: string }): object {
+type Change = { readonly roots: readonly ('old' | 'new')[]; readonly repository?: string; readonly adopt?: string; readonly tls?: boolean };
+
+function spec(change: Change): object {
   return {
     version: '0.1.0',
     image: { repository: change.repository ?? 'openlake/node' },
@@ -39,6 +44,7 @@ function spec(change: { readonly roots: readonly ('old' | 'new')[]; readonly rep
     io: { memory: '128Mi', cores: 1 },
     credentials: { root: change.roots.map((name) => ({ secretRef: { name: `root-${name}` } })) },
     update: { minReadySeconds: 0 },
+    ...(change.tls === true ? { tls: { peer: { mode: 'Require', secretRef: { name: 'lake-tls' } } } } : {}),
     ...(change.adopt === undefined ? {} : { adopt: change.adopt }),
   };
 }
@@ -53,6 +59,7 @@ const GOOD: Readonly<Record<string, string>> = {
   NodesEligible: 'True',
   MembershipStable: 'True',
   CredentialsValid: 'True',
+  CertificatesValid: 'True',
   ConfigApplied: 'True',
   UpgradeSafe: 'True',
 };
@@ -212,13 +219,33 @@ describe(`the life of a cluster whose operator is killed again and again (seed $
     );
   });
 
+  test('TLS comes between its nodes, step by step', async () => {
+    const earlier = podsOfStorage().map(({ uid, pid }) => `${uid} ${pid}`);
+    const folder = mkdtempSync(join(tmpdir(), 'openlake-chaos-tls-'));
+    const authority = new Authority(folder, 'ours');
+    const { certificate, key } = authority.issue({ names: `DNS:minimal-nodes.${cluster.namespace}.svc` });
+    const stringData = { 'tls.crt': certificate, 'tls.key': key, 'ca.crt': authority.pem };
+    rmSync(folder, { recursive: true });
+    const metadata = { name: 'lake-tls', namespace: cluster.namespace };
+    await cluster.apply(spec({ roots: ['new'], tls: true }));
+    await killOperators(1);
+    await cluster.plane.apply({ apiVersion: 'v1', kind: 'Secret', metadata, stringData });
+    await killOperators(4);
+    const status = await checkEnd();
+    assert.equal(condition(status, 'PeersEncrypted').message, 'nodes require TLS');
+    assert.deepEqual(
+      podsOfStorage().map(({ uid, pid }) => `${uid} ${pid}`),
+      earlier,
+    );
+  });
+
   test('it rolls to another image, with the API server restarted on the way', async () => {
     let mostAway = 0;
     const watch = setInterval(() => {
       mostAway = Math.max(mostAway, 4 - podsOfStorage().filter((pod) => pod.ready).length);
     }, 30);
     try {
-      await cluster.apply(spec({ roots: ['new'], repository: 'openlake/node-later' }));
+      await cluster.apply(spec({ roots: ['new'], repository: 'openlake/node-later', tls: true }));
       await killOperators(2);
       await cluster.plane.restartApiServer();
       await killOperators(3);
@@ -255,9 +282,9 @@ describe(`the life of a cluster whose operator is killed again and again (seed $
   });
 
   test('it is adopted again, and serves the same objects', async () => {
-    await cluster.apply(spec({ roots: ['new'], adopt: first.clusterId ?? '' }));
+    await cluster.apply(spec({ roots: ['new'], adopt: first.clusterId ?? '', tls: true }));
     await killOperators(4);
-    await checkEnd();
+    assert.equal(condition(await checkEnd(), 'PeersEncrypted').message, 'nodes require TLS');
     const { ownerUid: _before, ...rest } = identity;
     const { ownerUid: _after, ...now } = await cluster.secret('minimal-identity');
     assert.deepEqual(now, rest);

@@ -59,6 +59,9 @@ const breaking: Readonly<Record<string, Change>> = {
   'true: nodes listen at their own addresses, which the pod network does not have': { network: { host: false } },
   'at least 64Mi of memory': { io: { memory: '63Mi' } },
   'another variable than NODE_NAME, which names the node': { pod: { env: [{ name: 'NODE_NAME', value: 'x' }] } },
+  'secretRef with the name of the Secret that holds the certificate, where mode is Accept or Require': {
+    tls: { peer: { mode: 'Accept' } },
+  },
   'no change: nodes find each other at peerPort, and cannot move there one by one': { network: { peerPort: 9101 } },
   'no change: region is immutable': { region: 'eu-west-1' },
   'every pool that was there: pools are append-only': { 'pools.0.name': 'other' },

@@ -129,6 +129,16 @@ const broken: readonly (readonly [string, Parameters<typeof sampleDocument>[0], 
     'spec.pod.env = "NODE_NAME": expected another variable than NODE_NAME, which names the node',
   ],
   [
+    'TLS needs a certificate',
+    ({ spec }) => Object.assign(spec, { tls: { peer: { mode: 'Require' } } }),
+    'spec.tls.peer.secretRef is missing: expected secretRef with the name of the Secret that holds the certificate, where mode is Accept or Require',
+  ],
+  [
+    'names of certificates',
+    ({ spec }) => Object.assign(spec, { tls: { peer: { mode: 'Require', secretRef: { name: 'a' }, name: 'node-{node}.example' } } }),
+    'spec.tls.peer.name = "node-{node}.example": expected a lower-case DNS name, with {id} where the node id stands if it does',
+  ],
+  [
     'at most 128 nodes',
     ({ spec, pool }) => Object.assign(spec, { pools: ['a', 'b'].map((name) => ({ ...pool, name, nodes: { count: 68 } })) }),
     'spec.pools = "136 nodes": expected at most 128 nodes in all pools together',
