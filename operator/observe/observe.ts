@@ -60,7 +60,7 @@ export async function observe(key: string, options: ObserveOptions): Promise<Sna
   const secrets = observeSecrets(caches, cluster);
   // Nodes are given away once and for ever, so what other clusters hold is read anew for that, too.
   const others = observeOthers(cluster.status.members === undefined ? await listClusters(options) : knownClusters(options.caches), cluster);
-  const files = observeConfigFiles(caches, cluster);
+  const files = await observeConfigFiles(options.client, cluster);
   const answers = await askMembers(cluster, { pods, secrets, nowMs: options.nowMs });
   return {
     nowMs: options.nowMs(),
@@ -120,11 +120,17 @@ function observeSecrets(caches: NamespaceCaches, cluster: ObservedCluster): Obse
     }));
 }
 
-/** The configuration that the nodes have, as files by name; undefined when there is none of this resource. */
-function observeConfigFiles(caches: NamespaceCaches, cluster: ObservedCluster): Readonly<Record<string, string>> | undefined {
-  const secret = caches.secrets.get(configSecretName({ metadata: cluster }));
-  const isOurs = secret?.metadata?.ownerReferences?.some((owner) => owner.uid === cluster.uid) === true;
-  return isOurs ? decode(secret.data) : undefined;
+/** The configuration that the nodes have, as files by name; undefined when there is none of this resource. Read anew, as steps go on from it. */
+async function observeConfigFiles(client: KubeClient, cluster: ObservedCluster): Promise<Readonly<Record<string, string>> | undefined> {
+  const place = { namespace: cluster.namespace, name: configSecretName({ metadata: cluster }) };
+  try {
+    const secret = (await getObject(client, resources.secrets, place)) as V1Secret;
+    const isOurs = secret.metadata?.ownerReferences?.some((owner) => owner.uid === cluster.uid) === true;
+    return isOurs ? decode(secret.data) : undefined;
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
 }
 
 function decode(data: V1Secret['data']): Record<string, string> {

@@ -5,8 +5,8 @@
 import { createHash } from 'node:crypto';
 import { parse } from 'smol-toml';
 import { joinParts, SHARED_FILE } from '../../node/config/file.ts';
-import type { ClusterSecrets } from '../desired/config.ts';
 import { readPeerTlsSettings } from '../desired/peer-tls.ts';
+import type { Snapshot } from '../plan/snapshot.ts';
 
 type SharedPart = {
   readonly secrets?: { readonly peer_secrets?: readonly string[]; readonly admin_token?: string };
@@ -15,7 +15,7 @@ type SharedPart = {
 };
 
 /** The secrets in a configuration, of whose parts only the shared one has them; undefined when they are not all there. */
-export function readToldSecrets(files: Readonly<Record<string, string>>): ClusterSecrets | undefined {
+export function readToldSecrets(files: Readonly<Record<string, string>>): Snapshot['told'] {
   let document: unknown;
   try {
     document = parse(files[SHARED_FILE] ?? '');
@@ -30,6 +30,7 @@ export function readToldSecrets(files: Readonly<Record<string, string>>): Cluste
     adminToken: secrets.admin_token,
     credentials: credentials.map(({ access_key: accessKey, secret_key: secretKey }) => ({ accessKey, secretKey })),
     ...(peerTls === undefined ? {} : { peerTls }),
+    ...(peer_tls !== undefined && peerTls === undefined ? { peerTlsLost: true } : {}),
   };
 }
 

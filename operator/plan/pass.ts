@@ -162,18 +162,20 @@ function stepPeerTls(draft: Draft, work: TrustedWork): void {
   const { secrets, nowMs, toldHashes, cluster, pods } = snapshot;
   const { mode, secretRef } = resource.spec.tls.peer;
   const { members } = draft.status;
-  const told = snapshot.told?.peerTls;
+  const isLost = (snapshot.told === undefined && pods.length > 0) || snapshot.told?.peerTlsLost === true;
+  const told = isLost ? 'lost' : snapshot.told?.peerTls;
+  const settings = told === 'lost' ? undefined : told;
   const memberIds = members.map(({ member }) => member.id);
-  const certificates = planCertificates(resource, { secrets, nowMs, memberIds, toldName: told?.name });
+  const certificates = planCertificates(resource, { secrets, nowMs, memberIds, toldName: settings?.name });
   const fresh = snapshot.told === undefined && pods.length === 0;
-  draft.problems = { ...draft.problems, certificates: certificates.judgement, links: judgeLinks(members, told) };
-  // Without TLS a cluster that asks for it never starts.
-  if (certificates.kind === 'wrong' && fresh) return;
+  draft.problems = { ...draft.problems, certificates: certificates.judgement, links: judgeLinks(members, settings) };
+  // A cluster that asks for TLS never starts without, nor is one told to go without that may have it.
+  if (certificates.kind === 'wrong' && (fresh || isLost)) return;
   const step = planPeerTls({ nowMs, mode, certificates, told, toldHashes, fresh, members, status: cluster.status });
   if (step.progress !== undefined && !fresh) draft.problems = { ...draft.problems, progress: yes('SwitchingTls', step.progress) };
   if (step.changed && step.progress !== undefined && !fresh)
     draft.events.push({ type: 'Normal', reason: 'PeerTlsChanged', message: step.progress });
-  const shown = resource.spec.paused ? told : step.settings;
+  const shown = resource.spec.paused ? settings : step.settings;
   const certificate = shown === undefined ? [] : [{ name: secretRef?.name ?? '', notAfter: certificateEnd(shown.certificate) }];
   draft.status = { ...draft.status, certificates: certificate };
   stepMembership(draft, { ...work, peerTls: step.settings });

@@ -25,7 +25,8 @@ export type PeerTlsInput = {
   readonly nowMs: number;
   readonly mode: PeerTlsSpec['mode'];
   readonly certificates: CertificatesPlan;
-  readonly told: PeerTlsSettings | undefined;
+  /** lost: somebody removed what they were told, while they run. */
+  readonly told: PeerTlsSettings | 'lost' | undefined;
   /** Hash of each node's configuration as it was told, by node name. */
   readonly toldHashes: ReadonlyMap<string, string> | undefined;
   /** No node was told anything, and none runs. */
@@ -49,8 +50,10 @@ const CALM_MS = 30_000;
 /** The next step. */
 export function planPeerTls(input: PeerTlsInput): PeerTlsPlan {
   const { mode, told, certificates } = input;
-  if (mode === 'Disabled') return goWithout(input);
   const wanted = certificates.kind === 'known' ? { ...certificates.parts, name: certificates.name } : undefined;
+  // Who accepts goes together with those who require TLS, and with those who have none.
+  if (told === 'lost') return wanted === undefined ? stay(undefined) : tell({ ...wanted, mode: 'accept' }, 'nodes are told of TLS anew');
+  if (mode === 'Disabled') return goWithout(told, input);
   if (told === undefined) {
     if (wanted === undefined) return stay(undefined);
     // Nodes that start together need no steps between.
@@ -66,8 +69,7 @@ export function planPeerTls(input: PeerTlsInput): PeerTlsPlan {
   return changeCertificates(told, { wanted, input }) ?? requireTls(told, input);
 }
 
-function goWithout(input: PeerTlsInput): PeerTlsPlan {
-  const { told } = input;
+function goWithout(told: PeerTlsSettings | undefined, input: PeerTlsInput): PeerTlsPlan {
   if (told === undefined) return stay(undefined);
   if (told.mode === 'require')
     return tell({ ...told, mode: 'accept' }, 'nodes are told to accept links without TLS, before they go without');

@@ -87,8 +87,8 @@ export type Snapshot = {
   /** By member id. */
   readonly answers: ReadonlyMap<number, ObservedAnswer>;
   readonly others: readonly OtherCluster[];
-  /** What the nodes' configuration says now, as long as there is one. */
-  readonly told?: ClusterSecrets | undefined;
+  /** What the nodes' configuration says now, as long as there is one; of TLS too, even where its certificate is not there any more. */
+  readonly told?: (ClusterSecrets & { readonly peerTlsLost?: boolean }) | undefined;
   /** Hash of each node's whole configuration as it stands there, by node name. */
   readonly toldHashes?: ReadonlyMap<string, string> | undefined;
   /** Random material, to be used where nothing was generated before. */

@@ -147,3 +147,18 @@ test('a new cluster that asks for TLS waits for its Secret, and then requires it
   snapshot = carryOut(snapshot, planPass(snapshot));
   assert.equal(tableOf(planPass(snapshot))?.mode, 'require');
 });
+
+test('where what the nodes were told is lost, they are never told to go without TLS that they may require', () => {
+  const asked = withSpec(runningSnapshot(), ask('Require'));
+  const plain: Snapshot = { ...asked, secrets: [...asked.secrets, certify()] };
+  for (const told of [undefined, { ...plain.fresh, peerTlsLost: true }]) {
+    const lost: Snapshot = { ...plain, told, toldHashes: undefined };
+    assert.equal(tableOf(planPass(lost))?.mode, 'accept');
+    const without = planPass({ ...lost, secrets: lost.secrets.filter((secret) => secret.name !== 'lake-tls') });
+    assert.deepEqual(without.actions, []);
+    assert.equal(condition(without.status, 'CertificatesValid').split(':')[0], 'False CertificateMissing');
+  }
+  const table =
+    '[secrets]\npeer_secrets = []\nadmin_token = ""\n[peer_tls]\ncertificate_file = "/a"\nkey_file = "/b"\nca_file = "/c"\n[[credentials]]\n';
+  assert.equal(readToldSecrets({ [SHARED_FILE]: table })?.peerTlsLost, true);
+});

@@ -61,7 +61,7 @@ class World {
   #status: ClusterStatus = { observedGeneration: 1, config: { hash: sumOfHashes(this.#hashes(undefined)), bytes: 0 } };
   #believed: { readonly condition: boolean; readonly sinceMs: number }[] = [0, 1].map(() => ({ condition: false, sinceMs: 0 }));
 
-  pass(): PeerTlsPlan {
+  pass(crash = false): PeerTlsPlan {
     const members = this.#members();
     const certificates =
       this.mode === 'Disabled'
@@ -74,6 +74,7 @@ class World {
     const plan = planPeerTls({ nowMs, mode, certificates, told, toldHashes, fresh, members, status: this.#status });
     if (plan.changed) this.history.push(describe(plan.settings));
     this.told = plan.settings;
+    if (crash) return plan;
     const hashes = this.#hashes(this.told);
     const applied = members.every(({ answer }, index) => answer?.config === undefined || answer.config.hash === hashes[index]);
     const facts = [applied, judgeLinks(members, plan.settings).status === true];
@@ -284,6 +285,8 @@ const action = fc.oneof(
   fc.record({ kind: fc.constant('certify' as const), material: fc.constantFrom(undefined, ...materials) }),
   fc.record({ kind: fc.constant('pass' as const) }),
   fc.record({ kind: fc.constant('pass' as const) }),
+  // The operator ends between what it writes to the nodes and the status.
+  fc.record({ kind: fc.constant('crash' as const) }),
   fc.record({ kind: fc.constant('write' as const), node: fc.nat(NODES - 1) }),
   fc.record({ kind: fc.constant('take' as const), node: fc.nat(NODES - 1) }),
   fc.record({ kind: fc.constant('toggle' as const), node: fc.nat(NODES - 1) }),
@@ -301,6 +304,7 @@ test('whatever is asked for and whoever is late, every two nodes go together, an
         if (step.kind === 'ask') world.mode = step.mode;
         else if (step.kind === 'certify') world.material = step.material;
         else if (step.kind === 'pass') world.pass();
+        else if (step.kind === 'crash') world.pass(true);
         else if (step.kind === 'write') world.write(step.node);
         else if (step.kind === 'take') world.take(step.node);
         else if (step.kind === 'toggle') world.toggle(step.node);
