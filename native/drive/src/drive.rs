@@ -146,6 +146,15 @@ impl Drop for Handle {
     }
 }
 
+/// Work beside that of a drive's clients, as long as this lives.
+pub struct WorkBeside(Rc<Core>);
+
+impl Drop for WorkBeside {
+    fn drop(&mut self) {
+        self.0.strain.end_work();
+    }
+}
+
 impl Drive {
     /// Opens (or, where allowed, formats) a drive and recovers its log: every acknowledged record is there afterwards.
     pub async fn open(runtime: &Runtime, options: DriveOptions) -> Result<Drive, OpenError> {
@@ -354,6 +363,16 @@ impl Drive {
     /// them is gone when the process ends. Asks the filesystem what it has in memory, nothing of the device.
     pub fn check_place(&self) {
         self.handle.core.check_place();
+    }
+    /// Work beside that of clients begins, healing for one; it ends when the guard goes. Who waits for the drive meanwhile and who does not
+    /// is compared, see [`Drive::is_strained`].
+    pub fn work_beside(&self) -> WorkBeside {
+        self.handle.core.strain.begin_work();
+        WorkBeside(self.handle.core.clone())
+    }
+    /// Whether those who wait for the drive wait much longer for all that goes on beside them.
+    pub fn is_strained(&self) -> bool {
+        self.handle.core.strain.is_high()
     }
     /// Requests so far that read what it holds or bring more.
     pub fn requests(&self) -> u64 {

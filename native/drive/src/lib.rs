@@ -67,7 +67,7 @@ mod verify;
 
 pub use ailments::{HealProgress, LOCAL_BUCKET};
 pub use ballot::{Ballot, WriteId};
-pub use drive::{Adoption, Drive, DriveOptions, DriveState, DriveStatus, Identity, MountCheck, OpenError};
+pub use drive::{Adoption, Drive, DriveOptions, DriveState, DriveStatus, Identity, MountCheck, OpenError, WorkBeside};
 pub use fill::Filling;
 pub use key::{Key, Space};
 pub use latency::{LATENCY_BUCKETS, LatencySnapshot, latency_bound_us};

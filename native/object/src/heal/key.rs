@@ -17,7 +17,7 @@ impl Healer {
     /// Asks the others about a key, then heals it. `replaces`: the drive's own bytes of it are damaged.
     pub async fn heal_asking(&self, key: &Key, replaces: bool) -> Result<(), String> {
         let drive_floor = self.drive.floor();
-        let answers = self.ask(key).await?;
+        let answers = self.pace.step(self.ask(key)).await?;
         self.heal_key(key, answers, drive_floor, replaces).await
     }
 
@@ -75,9 +75,9 @@ impl Healer {
             if round > 0 {
                 operation.back_off(round).await;
                 drive_floor = self.drive.floor();
-                answers = self.ask(key).await?;
+                answers = self.pace.step(self.ask(key)).await?;
             }
-            let own = self.own_state(key).await?;
+            let own = self.pace.step(self.own_state(key)).await?;
             let finding = {
                 let states = answers.iter().map(|(slot, state)| (*slot, state));
                 let states: Vec<(u8, &KeyState)> = states.chain([(self.slot.slot, &own)]).collect();
@@ -151,7 +151,7 @@ impl Healer {
             drive_floor,
             replaces: replaces && held,
         };
-        let answer = self.drive.fill(key.clone(), record, filling).await;
+        let answer = self.pace.step(self.drive.fill(key.clone(), record, filling)).await;
         if !matches!(answer, Answer::Ack) && matches!(shard, Shard::Staged { .. }) {
             self.drive.discard_staged(head.write_id);
         }

@@ -1,4 +1,5 @@
-//! Throttle: while clients use a drive or this core, healing works one key at a time and only a share of the time.
+//! Throttle: while clients use a drive or this core, healing works only a share of the time, and on so many keys at once as those who wait
+//! for the drive do not suffer from.
 
 use crate::core::Core;
 use openlake_drive::Drive;
@@ -11,6 +12,8 @@ use std::time::Duration;
 const BUSY_REQUESTS: u64 = 20;
 /// The load is measured over so long.
 const WINDOW: Duration = Duration::from_millis(200);
+/// More at once gains nothing.
+pub(crate) const MOST_AT_ONCE: usize = 16;
 /// No single rest is longer.
 const LONGEST_REST: Duration = Duration::from_secs(1);
 
@@ -25,6 +28,8 @@ pub(crate) struct Pace {
     /// Requests to the drive that healing made since.
     own: Cell<u64>,
     busy: Cell<bool>,
+    /// What may be done at once while it is.
+    crowd: Cell<usize>,
 }
 
 impl Pace {
@@ -36,13 +41,14 @@ impl Pace {
             requests: Cell::new(drive.requests() + core.client_requests.get()),
             own: Cell::default(),
             busy: Cell::default(),
+            crowd: Cell::new(1),
             core: core.clone(),
             drive: drive.clone(),
         }
     }
     /// How much may be done at once where `most` are worth it.
     pub fn at_once(&self, most: usize) -> usize {
-        if self.busy.get() { 1 } else { most }
+        if self.busy.get() { self.crowd.get().min(most) } else { most }
     }
     /// Healing makes so many requests to the drive itself: they are no clients'.
     pub fn note_own(&self, requests: u64) {
@@ -51,7 +57,9 @@ impl Pace {
     /// Does a step of work, and rests as long as the load asks for.
     pub async fn step<T>(&self, work: impl Future<Output = T>) -> T {
         let began = self.core.runtime.now();
+        let beside = self.drive.work_beside();
         let result = work.await;
+        drop(beside);
         self.rest(began).await;
         result
     }
@@ -73,6 +81,12 @@ impl Pace {
         let requests = self.drive.requests() + self.core.client_requests.get();
         let foreign = requests.saturating_sub(self.requests.get()).saturating_sub(self.own.take());
         self.busy.set(foreign * 1000 > BUSY_REQUESTS * elapsed.as_millis() as u64);
+        let crowd = self.crowd.get();
+        self.crowd.set(match (self.busy.get(), self.drive.is_strained()) {
+            (true, false) => (crowd + 1).min(MOST_AT_ONCE),
+            (true, true) => (crowd / 2).max(1),
+            (false, _) => 1,
+        });
         self.requests.set(requests);
         self.measured.set(now);
     }

@@ -31,7 +31,7 @@ impl Healer {
             },
         );
         if version.geometry.shard_length(0) <= INLINE_BYTES as u64 {
-            let blocks = version.blocks(0, bit(slot)).await?;
+            let blocks = self.pace.step(version.blocks(0, bit(slot))).await?;
             let bytes = blocks.into_iter().next().map(|(_, bytes)| bytes).unwrap_or_default();
             return Ok(Shard::Inline(bytes));
         }

@@ -2,14 +2,13 @@
 //! records durable together, so keys healed side by side cost hardly more time than one.
 
 use crate::heal::Healer;
+use crate::heal::pace::MOST_AT_ONCE;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
-/// Keys healed side by side while no client is there.
-const KEYS_AT_ONCE: usize = 16;
-
 impl Healer {
-    /// Heals keys, begun in their order, as many at once as the pace allows. What became of those that could not be healed.
+    /// Heals keys, begun in their order, as many at once as the pace allows; each of their steps is paced by itself. What became of those
+    /// that could not be healed.
     pub async fn heal_each<K, R, F>(&self, keys: impl IntoIterator<Item = K>, heal: impl Fn(K) -> F) -> Vec<R>
     where
         F: Future<Output = Result<(), R>>,
@@ -17,10 +16,10 @@ impl Healer {
         let mut keys = keys.into_iter();
         let (mut running, mut failed) = (FuturesUnordered::new(), Vec::new());
         loop {
-            while running.len() < self.pace.at_once(KEYS_AT_ONCE)
+            while running.len() < self.pace.at_once(MOST_AT_ONCE)
                 && let Some(key) = keys.next()
             {
-                running.push(self.pace.step(heal(key)));
+                running.push(heal(key));
             }
             match running.next().await {
                 Some(result) => failed.extend(result.err()),
