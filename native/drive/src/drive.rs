@@ -290,10 +290,6 @@ impl Drive {
     pub fn unsettled(&self, age: Duration, limit: usize) -> Vec<(Key, Ballot)> {
         self.handle.core.unsettled_since(age, limit)
     }
-    /// The floor of all keys; see [`Filling`].
-    pub fn floor(&self) -> Ballot {
-        self.handle.core.acceptor.get().drive_floor
-    }
     /// Looks whether its files are still where they were opened; a drive whose files are not takes no more writes, as what is written to
     /// them is gone when the process ends. Asks the filesystem what it has in memory, nothing of the device.
     pub fn check_place(&self) {

@@ -16,6 +16,10 @@ impl Drop for WorkBeside {
 }
 
 impl Drive {
+    /// The floor of all keys; see [`Filling`].
+    pub fn floor(&self) -> Ballot {
+        self.handle.core.acceptor.get().drive_floor
+    }
     /// Begins the service of a blank drive; in words, why not.
     pub async fn adopt(&self, floor: Ballot, generation: u32) -> Result<(), String> {
         self.refuse_unless_serving()?;
