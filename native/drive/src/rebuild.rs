@@ -116,7 +116,7 @@ pub(crate) async fn rebuild(core: &Rc<Core>, state: AcceptorState) -> Result<Rec
 fn reserve(core: &Core, gatherer: &Gatherer, salvaged: &Salvaged) {
     let mut space = core.space.borrow_mut();
     for extent in &gatherer.claims {
-        space.claim_extent(*extent);
+        space.reserve_extent(*extent);
     }
     for (segment, (generation, _)) in &gatherer.segments {
         space.claim_log(*segment, *generation);

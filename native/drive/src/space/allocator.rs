@@ -223,6 +223,14 @@ impl Space {
         self.mark(extent, true);
         true
     }
+    /// Marks as used whatever of an extent is not so yet: dead records and living ones may lay claim to it, each to a part.
+    pub fn reserve_extent(&mut self, extent: Extent) {
+        let class = self.segment(extent.segment).map(|segment| segment.class);
+        if class == Some(SegmentClass::Free) {
+            self.open_bulk(extent.segment);
+        }
+        self.mark(extent, true);
+    }
     /// Gives an extent back; a bulk segment without any becomes free.
     pub fn release(&mut self, extent: Extent) {
         self.mark(extent, false);

@@ -2,6 +2,7 @@
 
 use super::harness::*;
 use crate::open::recovered;
+use crate::space::{Extent, Geometry, Space};
 use crate::verify::verify;
 use crate::{Answer, Ballot, Drive, DriveState, Kind, Request, Shard, Want};
 use bytes::Bytes;
@@ -148,6 +149,27 @@ pub fn compare_spilled_with_held(before_rebuilds: impl Fn()) {
         let differs = all[0].iter().zip(&all[1]).find(|(spilled, held)| spilled != held);
         assert_eq!(differs, None);
     });
+}
+
+/// A dead record and the living one that has its space now are both in the log; in between, runs are written beside what either claims.
+#[test]
+fn all_that_a_living_record_claims_is_reserved_though_a_dead_one_claims_a_part() {
+    let geometry = Geometry::for_capacity(4 << 20, Some(256 << 10)).expect("sixteen segments");
+    let mut space = Space::new(geometry, 16);
+    let (dead, living) = (extent(0, 4), extent(2, 8));
+    space.reserve_extent(dead);
+    space.reserve_extent(living);
+    assert_eq!(space.used_granule_bytes(), 10 * u64::from(geometry.granule_bytes));
+    assert!((0..10).all(|granule| !space.claim_extent(extent(granule, 1))));
+    assert!(space.claim_extent(extent(10, 1)));
+}
+
+fn extent(first: u16, granules: u32) -> Extent {
+    Extent {
+        segment: 3,
+        first,
+        granules,
+    }
 }
 
 /// A world whose machine has two drives with data; the first must rebuild its index.
