@@ -6,6 +6,7 @@
 //! copies, of which the later one wins, or a segment that is simply cleaned again.
 
 mod evacuate;
+mod giving_back;
 mod moving;
 mod pace;
 mod room;
@@ -17,12 +18,10 @@ pub(crate) use room::PATIENCE;
 
 use crate::core::Core;
 use crate::counters::Counter;
-use crate::format::FreedPage;
-use crate::space::{Segment, SegmentClass};
 use crate::{Ballot, Key};
 use futures_util::future::select;
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -46,6 +45,9 @@ pub(crate) struct Cleaner {
     pub traces_due: Cell<bool>,
     /// The drive's floor as it was last made durable for a collection.
     pub raised_floor: Cell<Ballot>,
+    /// Segments that nobody needs any more, and whether a task gives them back.
+    to_free: RefCell<VecDeque<u32>>,
+    is_freeing: Cell<bool>,
     /// Somebody waits for space.
     pub waiting: Cell<u32>,
     /// Always clean, never pause: for tests.
@@ -141,44 +143,6 @@ impl Core {
         }
         self.cleaner.cleaned_segments.add(empty.len() as u64);
         empty.len()
-    }
-    /// Makes retired segments free, as soon as no rebuild can take them for parts of the log any more: a segment is one by its first
-    /// batch.
-    pub fn free_retired(self: &Rc<Core>, segments: Vec<u32>) {
-        if segments.is_empty() {
-            return;
-        }
-        let core = self.clone();
-        self.runtime.spawn(async move {
-            for segment in segments {
-                let generation = core.space.borrow().generation(segment);
-                let page = FreedPage { segment, generation }.encode(core.seed.salt);
-                if core.medium.write_first_page(segment, &page).await.is_err() {
-                    core.counters.errors.add(1);
-                    core.space.borrow_mut().retire_again(segment);
-                    continue;
-                }
-                core.space.borrow_mut().free_log(segment);
-                core.cleaner.traces_due.set(true);
-                core.log_changed.notify();
-                core.provision.notify();
-            }
-        });
-    }
-    /// At a start of a drive without free segments: gives those back in which nothing lived when the checkpoint was made that the
-    /// start began with. No other one can be gone back to, and this one does not read them.
-    pub async fn free_emptied(&self) {
-        for (segment, generation) in self.checkpoints.take_emptied() {
-            let is_needed = {
-                let space = self.space.borrow();
-                let as_it_was = |row: &Segment| row.class == SegmentClass::Log && row.generation == generation && row.live_records == 0;
-                space.reachable_free_segments() > space.reserve_segments() || !space.segment(segment).is_some_and(as_it_was)
-            };
-            let page = FreedPage { segment, generation }.encode(self.seed.salt);
-            if !is_needed && self.medium.write_first_page(segment, &page).await.is_ok() {
-                self.space.borrow_mut().free_log(segment);
-            }
-        }
     }
     /// The segment that is best cleaned now, if any is worth it.
     fn choose_victim(&self, short: bool) -> Option<Candidate> {

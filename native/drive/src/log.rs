@@ -1,5 +1,6 @@
 //! The log: its writing end and its recovery.
 
+mod abandoned;
 mod acknowledge;
 mod append;
 mod batch;
@@ -8,6 +9,7 @@ mod reader;
 mod recover;
 mod salvage;
 
+pub(crate) use abandoned::{abandoned_behind, named_by};
 pub(crate) use append::{Log, LogFailed, LogWrite};
 pub(crate) use batch::SealedBatch;
 pub(crate) use head::Head;

@@ -171,6 +171,12 @@ impl Medium {
         page.append(bytes);
         self.write(Place::new(segment, 0), vec![page.freeze()], Durability::Sync).await
     }
+    /// Writes a page of zeros durably.
+    pub async fn write_zero_page(&self, place: Place) -> io::Result<()> {
+        let mut page = AlignedBuffer::with_capacity(PAGE_BYTES);
+        page.set_len(PAGE_BYTES);
+        self.write(place, vec![page.freeze()], Durability::Sync).await
+    }
     /// Writes zeros durably from `offset` of a segment on, one write; returns how many bytes.
     pub async fn write_zeros(&self, segment: u32, offset: u32) -> io::Result<u32> {
         let length = ZEROS_BYTES.min((self.geometry.segment_bytes - offset) as usize);

@@ -68,11 +68,13 @@ pub enum Sabotage {
     ServeUnasked,
     /// The beginning of a shard that is just being staged again is taken for the whole one that is held.
     HeldFromStage,
+    /// A segment of the log is given back although by its word alone what lies behind another one's end is no part of the log.
+    EndForgotten,
 }
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Sabotage; 32] = [
+    pub const ALL: [Sabotage; 33] = [
         Sabotage::NoWriteBack,
         Sabotage::BlindRetry,
         Sabotage::EarlySuccess,
@@ -105,6 +107,7 @@ impl Sabotage {
         Sabotage::AdoptUnseen,
         Sabotage::ServeUnasked,
         Sabotage::HeldFromStage,
+        Sabotage::EndForgotten,
     ];
     /// Those of a single drive.
     pub const OF_DRIVE: [Sabotage; 20] = [

@@ -1,5 +1,6 @@
 //! Tests of the drive as a whole, and of its parts where only they can be seen from inside.
 
+mod abandoned;
 mod acceptor;
 mod basics;
 mod cache;

@@ -1,5 +1,6 @@
 //! The tests prove themselves: with a known bug planted, the simulated crashes must find it. Only with the feature `sabotage`.
 
+use super::abandoned::come_back_behind_an_end;
 use super::crash::{Way, run_case};
 use super::healing::fill_beside_newer_versions;
 use super::rebuilds::compare_spilled_with_held;
@@ -61,6 +62,14 @@ fn a_rebuild_that_does_not_find_what_it_wrote_out_is_found() {
 fn a_fill_by_force_is_found() {
     plant(Some(Sabotage::HealByForce));
     let failed = catch_unwind(fill_beside_newer_versions).is_err();
+    plant(None);
+    assert!(failed);
+}
+
+#[test]
+fn an_end_that_nobody_names_any_more_is_found() {
+    plant(Some(Sabotage::EndForgotten));
+    let failed = catch_unwind(come_back_behind_an_end).is_err();
     plant(None);
     assert!(failed);
 }
