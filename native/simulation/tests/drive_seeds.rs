@@ -24,6 +24,13 @@ fn drives_keep_what_they_said_through_all_ends() {
 }
 
 #[test]
+fn seeds_that_found_faults_find_them_no_more() {
+    for seed in [1628, 3633, 16557] {
+        hold(&DrivePlan::from_seed(seed));
+    }
+}
+
+#[test]
 fn a_power_cut_at_every_write_boundary_costs_nothing_acknowledged() {
     for seed in 1_000..1_002 {
         for writes in 0..25 {
