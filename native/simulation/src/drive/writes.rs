@@ -146,7 +146,8 @@ impl Worker {
             Answer::SettleFirst => {
                 let unstable = model.key(key).unstable();
                 model.key(key).not_taken(ballot);
-                (unstable >= 8)
+                // A drive that lost marks holds versions again that it had dropped, until they are settled anew.
+                (unstable >= 8 || self.shift.plan.is_doubtful())
                     .then_some(())
                     .ok_or(format!("settle first, with {unstable} records"))
             }
