@@ -48,6 +48,8 @@ pub(crate) struct Cleaner {
     /// Segments that nobody needs any more, and whether a task gives them back.
     to_free: RefCell<VecDeque<u32>>,
     is_freeing: Cell<bool>,
+    /// Memory of rows that copies on their way will change.
+    pub moving_bytes: Cell<usize>,
     /// Somebody waits for space.
     pub waiting: Cell<u32>,
     /// Always clean, never pause: for tests.

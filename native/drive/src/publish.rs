@@ -209,6 +209,7 @@ impl Core {
             (Kind::Data, Some(_)) => RecordType::Bulk,
             (Kind::Data, None) => RecordType::Inline,
         };
+        let may_roll = self.may_roll(claim_of(bytes));
         let mut index = self.index.borrow_mut();
         let key = index.own_key(key);
         let mut entry = Entry::pending(key.clone(), head_of(record, kind), bytes.shard_length, bytes.extents.clone());
@@ -233,10 +234,10 @@ impl Core {
             stable,
         };
         let (total, tail_offset) = (parts.encoded_bytes(), parts.tail_offset());
-        if !self.has_log_room(total, claim_of(bytes)) {
+        let mut log = self.log.borrow_mut();
+        if !log.has_room(total, may_roll) {
             return Err(total);
         }
-        let mut log = self.log.borrow_mut();
         let salt = self.seed.salt;
         let appended = log.append(total, |target| parts.encode(target, salt));
         let Ok(ordinal) = appended else { return Err(total) };

@@ -25,8 +25,15 @@ fn drives_keep_what_they_said_through_all_ends() {
 
 #[test]
 fn seeds_that_found_faults_find_them_no_more() {
-    for seed in [1628, 3633, 16557] {
+    for seed in [1628, 3633, 7477, 16557] {
         hold(&DrivePlan::from_seed(seed));
+    }
+}
+
+#[test]
+fn nearly_full_drives_with_large_rows_find_space_for_their_checkpoints() {
+    for seed in [82, 100, 129, 177] {
+        hold(&DrivePlan::from_seed(seed).with_large_rows());
     }
 }
 

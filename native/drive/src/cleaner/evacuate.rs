@@ -63,6 +63,7 @@ impl Core {
         if self.all_durable().await.is_err() {
             return false;
         }
+        self.cleaner.moving_bytes.set(0);
         if self.lives(&victim) {
             // Its records lie in damaged batches. They stay for who can still read them, and for the scrub to replace.
             self.cleaner.unreadable.borrow_mut().insert(victim.segment, victim.generation);
@@ -85,6 +86,7 @@ impl Core {
             LogRecord::Mark(mark) => (mark.bucket, mark.space, mark.name),
         };
         let key = key_of(bucket, space, name);
+        let mut waited = false;
         loop {
             if self.load(&key).await.is_err() {
                 // Until the index is rebuilt; others must not wait for it.
@@ -92,6 +94,12 @@ impl Core {
                 return false;
             }
             if !self.may_clean() {
+                return false;
+            }
+            if !self.fits_moved_row(&key) && !std::mem::replace(&mut waited, true) {
+                if self.await_moved_rows().await {
+                    continue;
+                }
                 return false;
             }
             let moving = match &record {
@@ -113,7 +121,11 @@ impl Core {
                 },
             };
             match moving {
-                Moving::Dead | Moving::Appended => return true,
+                Moving::Appended => {
+                    self.count_moving(&key);
+                    return true;
+                }
+                Moving::Dead => return true,
                 Moving::NeedsRoom(bytes) => {
                     if self.room_to_move(bytes).await.is_err() {
                         return false;

@@ -75,7 +75,7 @@ impl Core {
     }
     /// Copies the trace of a collected tombstone that lies at `from`, if it is needed there.
     pub fn move_trace(&self, key: &Key, mark: &StoredMark<'_>, from: Place) -> Moving {
-        let mut index = self.index.borrow_mut();
+        let index = self.index.borrow();
         if index.get(key).is_none_or(|row| row.mark() != Some(from) || row.trace().is_none()) {
             return Moving::Dead;
         }
@@ -89,8 +89,9 @@ impl Core {
         let key = index.own_key(key);
         let encode = |target: &mut [u8], salt| parts.encode(target, salt);
         let moving = self.append_moved(parts.encoded_bytes(), Effect::TraceMoved(TraceMove { key: key.clone() }), encode);
+        drop(index);
         if matches!(moving, Moving::Appended) {
-            index.begin_trace_move(&key);
+            self.index.borrow_mut().begin_trace_move(&key);
         }
         moving
     }

@@ -1,8 +1,8 @@
 //! Waiting for space that the cleaner can make, and the refusal where it cannot.
 
-use crate::Answer;
 use crate::core::Core;
 use crate::space::{Claim, Supply};
+use crate::{Answer, Key};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ impl Core {
     pub fn supply(&self) -> Supply {
         Supply {
             ready: self.log.borrow().ready_segments() as u32,
-            index_bytes: self.index_bytes.get(),
+            index_bytes: self.index_bytes.get() + self.index.borrow().unwritten_bytes() as u64,
         }
     }
     /// Whether a claim may be met now; lets go of what is no longer needed first.
@@ -33,7 +33,41 @@ impl Core {
     }
     /// Whether so many rows changed that they might take more space than is kept for a checkpoint.
     fn owes_checkpoint(&self) -> bool {
-        self.index.borrow().dirty_bytes() as u64 > u64::from(self.medium.geometry().segment_bytes)
+        self.index.borrow().dirty_bytes() > 0 && !self.fits_checkpoint(0)
+    }
+    /// Whether the rows that changed, and `more` bytes of others, surely find the space for the next checkpoint.
+    fn fits_checkpoint(&self, more: usize) -> bool {
+        let changed = self.index.borrow().dirty_bytes() + self.cleaner.moving_bytes.get() + more;
+        changed as u64 <= self.space.borrow().sure_index_bytes()
+    }
+    /// Whether the row of `key`, which is in memory, may change by a move without making the next checkpoint too large.
+    pub fn fits_moved_row(&self, key: &Key) -> bool {
+        let row = self.index.borrow().bytes_to_write(key);
+        row == 0 || self.fits_checkpoint(row)
+    }
+    /// A copy that will change the row of `key` is on its way.
+    pub fn count_moving(&self, key: &Key) {
+        let row = self.index.borrow().bytes_to_write(key);
+        self.cleaner.moving_bytes.set(self.cleaner.moving_bytes.get() + row);
+    }
+    /// Lets rows that changed be written, so that a further one may. False: it may not for now.
+    pub async fn await_moved_rows(self: &Rc<Core>) -> bool {
+        self.wake_pump();
+        if self.all_durable().await.is_err() {
+            return false;
+        }
+        self.cleaner.moving_bytes.set(0);
+        let failed = self.counters.failed_checkpoints.get();
+        let installed = self.index.borrow().generation();
+        let is_written = || self.index.borrow().dirty_bytes() == 0 || self.index.borrow().generation() > installed;
+        self.request_checkpoint();
+        while self.may_clean() && !is_written() {
+            if self.counters.failed_checkpoints.get() > failed {
+                return false;
+            }
+            self.runtime.sleep(LOOK_AGAIN).await;
+        }
+        self.may_clean() && self.space.borrow().sure_index_bytes() > 0
     }
     /// Whether the log may go on in another segment for a claim.
     pub fn may_roll(&self, claim: Claim) -> bool {

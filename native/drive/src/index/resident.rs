@@ -143,6 +143,11 @@ impl Index {
         self.unweighed = Some(key);
         &mut slot.row
     }
+    /// What a change of the row of a key, which is in memory, adds to the rows that no checkpoint has taken up.
+    pub fn bytes_to_write(&self, key: &Key) -> usize {
+        let clean = |slot: &&Slot| standing(slot.epoch, self.frozen, self.installed) != Standing::Dirty;
+        self.rows.get(key).filter(clean).map_or(0, |slot| slot.bytes)
+    }
     /// Whether the row of a key is in memory, even if it says nothing.
     pub fn holds(&self, key: &Key) -> bool {
         self.rows.contains_key(key)

@@ -4,12 +4,12 @@
 //! what it needs. Each line has its own segments, and may use those of the lines above it:
 //!
 //! ```text
-//!   data       all but the reserve, and but what the index takes once more (a merge writes all of it anew)
+//!   data       all but the reserve, and but what the index takes once more
 //!   records    about bulk that has its space: what is left of the reserve on larger drives
 //!   removals   tombstones, collections:   REMOVAL  1 segment
 //!   moves      the cleaner's copies:      MOVES    2 segments, more than a victim's life takes
 //!   marks      marks, promises, closing:  MARKS    1 segment
-//!   merges     runs of the index anew:    until only the next two lines are left
+//!   merges     runs of the index anew:    all of it once more, if it is larger than what the next line has
 //!   index      checkpoints:               INDEX    2 segments; a checkpoint is made before changed rows take one
 //!   start      the next run of the drive: START    2 segments
 //! ```
@@ -19,6 +19,12 @@
 //! these write have segments that nobody above can take; the cleaner empties one victim at a time and spends no more before it is
 //! given back, which is more than its copies took. A crash at any point gives back what was not named durably; a start on a drive that
 //! lacks segments goes on in the log's last segment, so that starts cost nothing however often they are cut short.
+//!
+//! An index of a segment or more is another matter than a small one: a copy of a small record makes a checkpoint write the whole row anew,
+//! with the metadata of all its versions, so that cleaning may take more for the index than it gains in the log. What was written before
+//! comes back only when it was merged and two checkpoints were made. So nobody above merges takes what a merge of the whole index takes;
+//! rows that changed count as if they were in a run already; and neither writers nor the cleaner change more of them than a checkpoint
+//! surely finds space for (`sure_index_bytes`), but for a single row.
 //!
 //! A live byte of the log counts as 1/0.85 (more where segments are small beside records): a log packed more tightly has no segment
 //! worth cleaning.
@@ -74,7 +80,7 @@ pub(crate) enum Claim {
 pub(crate) struct Supply {
     /// Segments that the log has taken to go on in.
     pub ready: u32,
-    /// Bytes of the index's runs.
+    /// Bytes of the index's runs, and of rows that the next ones will hold.
     pub index_bytes: u64,
 }
 
@@ -134,13 +140,28 @@ impl Space {
     /// How many of them a claim leaves to others.
     fn kept_by(&self, claim: Claim, supply: Supply) -> u32 {
         let more = self.reserve_segments() - LEAST_RESERVE;
+        let merge = self.merge_segments(supply);
         match claim {
             Claim::Mark => 0,
-            Claim::Move => MARKS,
-            Claim::Removal => MARKS + MOVES,
-            Claim::Record => MARKS + MOVES + more / 2,
-            Claim::Data => MARKS + MOVES + REMOVAL + more + self.index_segments(supply),
+            Claim::Move => MARKS + merge,
+            Claim::Removal => MARKS + MOVES + merge,
+            Claim::Record => MARKS + MOVES + merge + more / 2,
+            Claim::Data => MARKS + MOVES + REMOVAL + more + merge.max(self.index_segments(supply)),
         }
+    }
+    /// Segments that the index takes once more, beside those kept for checkpoints: a merge writes all of it anew, and two checkpoints give
+    /// back what was merged.
+    fn merge_segments(&self, supply: Supply) -> u32 {
+        let segment_bytes = u64::from(self.geometry().segment_bytes);
+        let checkpoints = supply.index_bytes.min(segment_bytes) * 2;
+        let needed = (supply.index_bytes + checkpoints).div_ceil(segment_bytes);
+        (needed as u32).saturating_sub(INDEX)
+    }
+    /// Bytes of changed rows for which a checkpoint surely finds space: half of what is kept for checkpoints, as far as that is free now or
+    /// can be. The other half is for what pages and granules cost, and for the next one, behind which what was replaced comes back.
+    pub fn sure_index_bytes(&self) -> u64 {
+        let free = self.reachable_free_segments().saturating_sub(START).min(INDEX);
+        u64::from(free) * u64::from(self.geometry().segment_bytes) / 2
     }
     /// Whether the log may go on in another segment for a claim.
     pub fn may_roll(&self, claim: Claim, supply: Supply) -> bool {

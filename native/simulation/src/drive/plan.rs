@@ -209,6 +209,19 @@ impl DrivePlan {
             ..self
         }
     }
+    /// The same on a small drive whose rows are large: many versions with much metadata each, which checkpoints write again and again.
+    pub fn with_large_rows(mut self) -> DrivePlan {
+        self.trouble = Trouble::None;
+        self.world.disk_capacity_bytes = SimOptions::default().disk_capacity_bytes;
+        self.set_segments(1 << 18, 24 + self.seed % 24);
+        self.load.keys = 6 + self.seed % 17;
+        self.load.metadata_bytes = 15 << 10;
+        self.load.inline_bytes = 28 << 10;
+        self.load.bulk_bytes = 130 << 10;
+        self.load.rest_us = 2_000;
+        self.life_events = 6_000;
+        self
+    }
     /// Whether the drive may lose what it acknowledged.
     pub fn is_doubtful(&self) -> bool {
         matches!(self.trouble, Trouble::Damage(_))
