@@ -66,7 +66,11 @@ impl UploadId<'_> {
                 _ => return Err(StoreError::ConditionalConflict),
             },
             _ => {
-                let manifest = choose(self.upload, named, &stored)?;
+                let manifest = match choose(self.upload, named, &stored) {
+                    // An Abort, or a Complete of other parts, may have ended the upload since, and removed the part.
+                    Err(error @ StoreError::InvalidPart(_)) => return Err(self.must_not_have_ended().await.err().unwrap_or(error)),
+                    chosen => chosen?,
+                };
                 let object = self.operation(Space::Object, self.object.clone())?;
                 (manifest, self.core.new_write_id(), shared_write::begin(&object).await?, true)
             }

@@ -106,6 +106,14 @@ impl UploadId<'_> {
         }
     }
 
+    /// Only an upload that ended loses parts: `NoSuchUpload` if this one did.
+    pub(crate) async fn must_not_have_ended(&self) -> Result<(), StoreError> {
+        match Upload::read(&self.record()?).await?.state {
+            UploadState::Open | UploadState::Completing { .. } | UploadState::Aborting { .. } => Ok(()),
+            UploadState::Aborted | UploadState::Done { .. } => Err(StoreError::NoSuchUpload),
+        }
+    }
+
     /// Stores a part while the upload is open.
     pub async fn put_part(&self, number: u16, body: &mut dyn Body) -> Result<(Ballot, Label), StoreError> {
         if number == 0 || number > MOST_PARTS {
@@ -148,9 +156,11 @@ impl UploadId<'_> {
 
     /// Parts of an open upload, by number: the newest of each.
     pub async fn list_parts(&self) -> Result<Vec<PartInfo>, StoreError> {
+        let parts = self.parts().await?;
+        // Only an upload that ended loses parts, and it is never opened again: so all of those of one that is open now were there.
         self.must_be_open().await?;
         let mut listed: Vec<PartInfo> = Vec::new();
-        for (info, _) in self.parts().await? {
+        for (info, _) in parts {
             match listed.last_mut() {
                 Some(last) if last.number == info.number && last.origin >= info.origin => {}
                 Some(last) if last.number == info.number => *last = info,

@@ -150,31 +150,6 @@ fn a_failed_condition_leaves_the_upload_open() {
 }
 
 #[test]
-fn abort_removes_parts_and_races_with_complete() {
-    run(async move |runtime| {
-        for round in 0..20u64 {
-            let world = World::new(&runtime, round, 1, 2, 2);
-            let (store, bucket, upload) = start(&world).await;
-            let one = part(&store, bucket, upload, 1, b"part").await.expect("part");
-            let other = world.store(2);
-            let parts = [one];
-            let complete = store.complete_upload(bucket, &KEY, upload, &parts, Condition::None);
-            let abort = async {
-                runtime.sleep(Duration::from_micros(round * 50)).await;
-                other.abort_upload(bucket, &KEY, upload).await
-            };
-            let (completed, aborted) = join(complete, abort).await;
-            assert!(completed.is_ok() != aborted.is_ok(), "round {round}: {completed:?} {aborted:?}");
-            let found = store.get(bucket, &KEY, None).await;
-            assert_eq!(found.is_ok(), completed.is_ok(), "round {round}");
-            if aborted.is_ok() {
-                assert_eq!(store.list_parts(bucket, &KEY, upload).await, Err(StoreError::NoSuchUpload));
-            }
-        }
-    });
-}
-
-#[test]
 fn parts_of_replaced_and_deleted_objects_are_swept_and_those_of_live_ones_stay() {
     run(async move |runtime| {
         let world = World::new(&runtime, 4, 2, 2, 2);
@@ -328,46 +303,6 @@ fn a_sweep_leaves_no_manifest_behind_that_could_come_back_without_its_parts() {
                 Err(error) => Err(error),
             };
             assert_eq!(found.as_deref(), Ok(bytes), "what was there before");
-        });
-    }
-}
-
-#[test]
-fn a_complete_of_unknown_outcome_is_aborted_unless_it_took_effect() {
-    for takes_effect in [false, true] {
-        run(async move |runtime| {
-            let world = World::new(&runtime, 10, 1, 2, 2);
-            let (store, bucket, upload) = start(&world).await;
-            let one = part(&store, bucket, upload, 1, b"part").await.expect("part");
-            // The manifest reaches two drives, or three, which is enough.
-            world.refuse_objects(if takes_effect { &[3] } else { &[2, 3] });
-            let parts = [one];
-            let complete = store.complete_upload(bucket, &KEY, upload, &parts, Condition::None).await;
-            assert_eq!(complete.is_ok(), takes_effect, "{complete:?}");
-            world.refuse_objects(&[]);
-            let aborted = store.abort_upload(bucket, &KEY, upload).await;
-            let found = match store.get(bucket, &KEY, None).await {
-                Ok((_, _, _, body)) => collect(body).await.ok(),
-                Err(StoreError::NoSuchKey) => None,
-                Err(error) => panic!("{error:?}"),
-            };
-            // Two of four drives may hold a version that is complete, so whoever asks completes it.
-            match &found {
-                Some(bytes) => {
-                    assert_eq!(bytes, b"part");
-                    assert_eq!(aborted, Err(StoreError::NoSuchUpload));
-                }
-                None => assert_eq!(aborted, Ok(())),
-            }
-            assert!(!takes_effect || found.is_some());
-            let again = store.complete_upload(bucket, &KEY, upload, &parts, Condition::None).await;
-            assert_eq!(again.is_ok(), found.is_some(), "{again:?}");
-            assert_eq!(store.list_parts(bucket, &KEY, upload).await, Err(StoreError::NoSuchUpload));
-            let listed = store
-                .list_uploads(bucket, &Bytes::new(), b"", &Bytes::new(), 9)
-                .await
-                .expect("list");
-            assert_eq!(listed.rows, []);
         });
     }
 }

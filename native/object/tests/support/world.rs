@@ -43,6 +43,7 @@ pub struct World {
     down: RefCell<HashSet<SlotId>>,
     deaf: RefCell<Vec<u32>>,
     slow: RefCell<HashMap<u8, Duration>>,
+    told_late: RefCell<HashMap<u32, Duration>>,
     chance: Cell<u64>,
     pub calls: Cell<u64>,
     boots: Cell<u32>,
@@ -104,6 +105,7 @@ impl World {
             down: RefCell::default(),
             deaf: RefCell::default(),
             slow: RefCell::default(),
+            told_late: RefCell::default(),
             chance: Cell::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) | 1),
             calls: Cell::new(0),
             boots: Cell::new(1),
@@ -171,6 +173,10 @@ impl World {
     /// From now on the slot, of all sets, takes so long for whatever it is asked.
     pub fn slow_down(&self, slot: u8, by: Duration) {
         self.slow.borrow_mut().insert(slot, by);
+    }
+    /// From now on answers reach this node so late; what it asks for happens at once.
+    pub fn tell_late(&self, node: u32, by: Duration) {
+        self.told_late.borrow_mut().insert(node, by);
     }
     /// These nodes give no answers for themselves; all others do. Their drives are not meant.
     pub fn deafen(&self, nodes: &[u32]) {
@@ -241,7 +247,8 @@ impl Slots for Link {
         let (sender, receiver) = oneshot::channel();
         let faults = world.faults.get();
         let slow = world.slow.borrow().get(&slot.slot).copied().unwrap_or_default();
-        let (there, back) = (world.delay() + slow, world.delay());
+        let told_late = world.told_late.borrow().get(&self.node).copied().unwrap_or_default();
+        let (there, back) = (world.delay() + slow, world.delay() + told_late);
         let (lose_request, lose_answer) = (world.happens(faults.lose_request), world.happens(faults.lose_answer));
         let far = world.clone();
         // Delivery does not depend on the caller: it may have given up long before.
