@@ -29,7 +29,11 @@ fn key(number: usize) -> Bytes {
 
 /// A cluster that serves, with a bucket and `count` objects, of at most `largest` bytes.
 fn filled(count: usize, largest: u64, healing: HealOptions) -> (Cluster, BucketView) {
-    let mut cluster = Cluster::new(7, (FOUR, 1), SimOptions::default(), History::default());
+    filled_of(FOUR, count, largest, healing)
+}
+
+fn filled_of(shape: Shape, count: usize, largest: u64, healing: HealOptions) -> (Cluster, BucketView) {
+    let mut cluster = Cluster::new(7, (shape, 1), SimOptions::default(), History::default());
     cluster.set_healing(healing);
     cluster.start_all();
     assert!(cluster.wait_until_serving(LIMIT), "{:?}", cluster.joining());
@@ -210,6 +214,35 @@ fn rotten_blocks_are_found_by_the_scrub_and_written_anew() {
 }
 
 #[test]
+fn a_damaged_drive_without_others_in_its_set_waits_for_nobody() {
+    let lone = Shape {
+        data: 1,
+        parity: 0,
+        nodes: 1,
+        sets: 1,
+    };
+    let is_dirty = |cluster: &Cluster| cluster.open_drives(0).iter().any(|drive| drive.heal_progress().dirty.is_some());
+    let damaged = (0..20).find_map(|seed| {
+        let (mut cluster, bucket) = filled_of(lone, 40, 5_000, usual_healing());
+        cluster.kill(0);
+        cluster.rot(0, 8, &mut Random::new(seed));
+        cluster.start(0);
+        for _ in 0..500 {
+            cluster.run_for(Duration::from_millis(10));
+            if is_dirty(&cluster) {
+                return Some((cluster, bucket));
+            }
+        }
+        None
+    });
+    let (mut cluster, bucket) = damaged.expect("some of the damages leave a drive that knows of a gap");
+    // Until it is clean it tells no list, and its node cannot learn the buckets.
+    assert!(cluster.wait_until_serving(LIMIT), "{:?}", cluster.joining());
+    wait_filled(&mut cluster, 0);
+    assert!(rows_of(&mut cluster, bucket, 0).is_some_and(|rows| rows > 0));
+}
+
+#[test]
 fn tombstones_go_when_all_slots_have_them_and_not_before() {
     let hasty = HealOptions {
         grace: Duration::from_secs(20),
@@ -240,21 +273,24 @@ fn tombstones_go_when_all_slots_have_them_and_not_before() {
 
 /// How many keys of the bucket each drive still has.
 fn rows(cluster: &mut Cluster, bucket: BucketView) -> [Option<usize>; 4] {
-    [0, 1, 2, 3].map(|node| {
-        let serving = cluster.serving(node)?;
-        let slot = SlotId { set: 0, slot: node as u8 };
-        let mesh = serving.mesh.clone();
-        let scan = Request::Scan {
-            bucket: bucket.id,
-            space: Space::Object,
-            prefix: Bytes::new(),
-            from: Bytes::new(),
-            limit: 100,
-        };
-        let answer = cluster.run_on(&serving.runtime, LIMIT, async move { mesh.call(slot, None, scan, LIMIT).await });
-        match answer {
-            Some(Ok(Answer::Page { rows, .. })) => Some(rows.len()),
-            other => panic!("node {node} answers {other:?}"),
-        }
-    })
+    [0, 1, 2, 3].map(|node| rows_of(cluster, bucket, node))
+}
+
+/// The same of one of them, if it serves.
+fn rows_of(cluster: &mut Cluster, bucket: BucketView, node: usize) -> Option<usize> {
+    let serving = cluster.serving(node)?;
+    let slot = SlotId { set: 0, slot: node as u8 };
+    let mesh = serving.mesh.clone();
+    let scan = Request::Scan {
+        bucket: bucket.id,
+        space: Space::Object,
+        prefix: Bytes::new(),
+        from: Bytes::new(),
+        limit: 100,
+    };
+    let answer = cluster.run_on(&serving.runtime, LIMIT, async move { mesh.call(slot, None, scan, LIMIT).await });
+    match answer {
+        Some(Ok(Answer::Page { rows, .. })) => Some(rows.len()),
+        other => panic!("node {node} answers {other:?}"),
+    }
 }

@@ -90,10 +90,15 @@ impl Healer {
 
     /// Does what is most urgent. In words, what it waits for.
     pub async fn step(&mut self) -> Result<(), String> {
+        let progress = self.drive.heal_progress();
+        if self.slots() == 1 && progress.dirty.is_some() {
+            // Nobody has anything that it could lack: what is not here was not complete, or is lost for good. Otherwise the drive would
+            // say for ever that it does not know; its node could list nothing, and if it is the only one, not even learn its buckets.
+            self.drive.end_healing().await?;
+        }
         if !self.checked {
             self.check_registration().await?;
         }
-        let progress = self.drive.heal_progress();
         if progress.blank {
             self.adopt().await?;
         }
@@ -101,7 +106,7 @@ impl Healer {
             self.register().await?;
         }
         if self.slots() == 1 {
-            // Nobody has anything that it could lack.
+            // There is no other to compare it with.
             self.told(|status| status.compared = true);
             return Ok(());
         }
