@@ -161,7 +161,7 @@ impl Proposer {
             match self.rounds[index].standing(operation.quorum.write()) {
                 Standing::Complete => return Published::Complete,
                 Standing::Refused => return Published::Refused,
-                Standing::Silent if !self.rounds[index].awaits_more_full() => return Published::Silent,
+                Standing::Silent if !self.rounds[index].awaits_more_untaken() => return Published::Silent,
                 Standing::Doubtful | Standing::Silent if until.is_none() => until = Some(operation.core.after(operation.patience())),
                 Standing::Doubtful | Standing::Silent | Standing::Open => {}
             }
@@ -289,7 +289,7 @@ impl Proposer {
                 false
             }
             Ok(Answer::SettleFirst) => return round.note_unsettled(slot),
-            Ok(Answer::Full) => return round.note_full(slot),
+            Ok(Answer::Full | Answer::Behind) => return round.note_untaken(slot),
             Err(_) => false,
             Ok(_) => true,
         };

@@ -164,14 +164,9 @@ async fn publish(
     if !reaches_write_quorum(operation).await {
         return Err(operation.unavailable(&format!("write: fewer than {} slots answer", operation.quorum.write())));
     }
-    let result = match condition {
+    match condition {
         Condition::None => write(operation, draft, floor, shared).await,
         condition => write_if(operation, draft, condition, floor, shared).await,
-    };
-    match result {
-        // Deleting a bucket found it empty under a fence: a write that met the fence can never be seen, whatever became of it.
-        Err(StoreError::Unavailable(_) | StoreError::Unknown(_)) if operation.is_bucket_gone() => Err(StoreError::NoSuchBucket),
-        result => result,
     }
 }
 

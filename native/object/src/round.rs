@@ -21,7 +21,7 @@ pub(crate) struct Round {
     /// Slots whose last word is known.
     closed: SlotMask,
     struggling: SlotMask,
-    full: SlotMask,
+    untaken: SlotMask,
     pub flipped: SlotMask,
     targets: SlotMask,
     tries: Vec<u8>,
@@ -52,7 +52,7 @@ impl Round {
             any_refusal: false,
             closed: 0,
             struggling: 0,
-            full: 0,
+            untaken: 0,
             flipped: 0,
             targets,
             tries: vec![0; slots],
@@ -113,17 +113,18 @@ impl Round {
             self.refused |= bit(slot);
         }
     }
-    /// The slot has no room and took nothing. A ballot that went there once was thus never accepted there, as after a refusal.
-    pub fn note_full(&mut self, slot: u8) {
-        self.full |= bit(slot);
+    /// The slot has no room, or knows a newer state of the bucket, and took nothing. A ballot that went there once was thus never accepted
+    /// there, as after a refusal.
+    pub fn note_untaken(&mut self, slot: u8) {
+        self.untaken |= bit(slot);
         self.closed |= bit(slot);
         if self.tries(slot) == 1 {
             self.refused |= bit(slot);
         }
     }
-    /// Whether drives are full and the last words of others are still to come: together they may show that nothing took effect.
-    pub fn awaits_more_full(&self) -> bool {
-        self.full != 0 && self.targets & !self.closed & !self.acked != 0
+    /// Whether drives took nothing and the last words of others are still to come: together they may show that nothing took effect.
+    pub fn awaits_more_untaken(&self) -> bool {
+        self.untaken != 0 && self.targets & !self.closed & !self.acked != 0
     }
     /// No answer; whether trying again makes sense.
     pub fn note_silence(&mut self, slot: u8, hopeless: bool) -> bool {

@@ -191,7 +191,8 @@ pub(crate) fn writer_of<'writer>(
     }
 }
 
-/// The first publish did not reach W drives: without effect if so many drives were full that nobody can ever adopt it, else unknown.
+/// The first publish did not reach W drives: without effect if so many drives took nothing (they are full, or the bucket is gone) that
+/// nobody can ever adopt it, else unknown. Also where the bucket is gone: others may have seen the write before that was.
 fn after_silence(operation: &Operation, proposer: &Proposer, draft: &Proposal) -> StoreError {
     let attempts = proposer.attempts();
     if provably_without_effect(&writer_of(operation, proposer, draft, true, &attempts), None) {

@@ -99,6 +99,37 @@ fn a_deletion_that_is_not_in_force_everywhere_says_so_and_can_be_repeated() {
 }
 
 #[test]
+fn a_write_that_was_seen_before_its_bucket_went_does_not_say_that_there_was_none() {
+    run(async move |runtime| {
+        let world = World::new(&runtime, 7, 1, 2, 2);
+        let (one, two) = (world.store(0), world.store(1));
+        let bucket = one.create_bucket("photos").await.expect("create");
+        put(&one, bucket).await.expect("put");
+        let key = KEY.clone();
+        let condition = Condition::None;
+        // The tombstone reaches two drives at once, and two others after the bucket is gone.
+        let late = |by| [2, 3].into_iter().for_each(|slot| world.slow_down(slot, by));
+        late(Duration::from_millis(300));
+        let delete = one.delete(PutTarget { bucket, key, condition });
+        let others = async {
+            runtime.sleep(Duration::from_millis(5)).await;
+            late(Duration::ZERO);
+            // A reader whom one drive does not answer completes it.
+            world.set_down(3, true);
+            assert_eq!(
+                two.get(bucket, &KEY, None).await.map(drop),
+                Err(StoreError::NoSuchKey),
+                "it is seen"
+            );
+            world.set_down(3, false);
+            assert_eq!(two.delete_bucket("photos").await, Ok(true));
+        };
+        let (deleted, ()) = join(delete, others).await;
+        assert!(matches!(deleted, Err(StoreError::Unknown(_))), "{deleted:?}");
+    });
+}
+
+#[test]
 fn nodes_join_by_registering_their_slots_and_refuse_strangers() {
     run(async move |runtime| {
         let world = World::new(&runtime, 4, 2, 2, 1);

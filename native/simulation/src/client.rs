@@ -139,7 +139,7 @@ impl Client {
                 self.history.count("write unavailable");
                 None
             }
-            // Deleting the bucket found it empty: whatever was under way then can never be seen.
+            // It was deleted, and too few drives took the write before that for anyone to have seen it.
             Some(StoreError::NoSuchBucket) if self.values.is_bucket_deleted() => {
                 self.history.count("write without bucket");
                 None
