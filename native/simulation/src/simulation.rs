@@ -32,6 +32,8 @@ pub struct Report {
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// Until stable marks are durable everywhere and unmarked versions are settled (both within about a second).
 const CALM: Duration = Duration::from_secs(5);
+/// Between two tries to create the bucket.
+const CREATED_AGAIN: Duration = Duration::from_millis(100);
 
 /// Runs a plan to its end.
 pub fn run(plan: &Plan, verbose: bool) -> Report {
@@ -164,8 +166,16 @@ impl Run<'_> {
     fn come_up(&self, cluster: &mut Cluster) -> Option<()> {
         self.all_serve(cluster, "at first")?;
         let first = cluster.serving(0)?;
-        let store = first.store.clone();
-        let created = cluster.run_on(&first.runtime, PATIENCE, async move { store.create_bucket(BUCKET).await });
+        let (store, runtime) = (first.store.clone(), first.runtime.clone());
+        let created = cluster.run_on(&first.runtime, PATIENCE, async move {
+            loop {
+                match store.create_bucket(BUCKET).await {
+                    // A connection may break just now, and drives that were just opened may not serve yet.
+                    Err(StoreError::Unavailable(_) | StoreError::Unknown(_)) => runtime.sleep(CREATED_AGAIN).await,
+                    result => return result,
+                }
+            }
+        });
         match created {
             Some(Ok(_) | Err(StoreError::PreconditionFailed)) => {}
             other => {
