@@ -22,6 +22,7 @@ use crate::space::{ExtentRegistry, Place, Space};
 use crate::stage::StageTable;
 use crate::strain::Strain;
 use crate::succession::Succession;
+use crate::turns::Turns;
 use crate::{Ballot, DriveState, Identity, Key};
 use openlake_io::{Instant, Runtime, StorageFacts};
 use std::cell::{Cell, RefCell};
@@ -142,6 +143,8 @@ pub(crate) struct Core {
     /// Promises for keys without a row.
     pub promises: RefCell<HashMap<Key, Ballot>>,
     pub highest_promise: Cell<Ballot>,
+    /// Whose turn it is on contended keys.
+    pub turns: Turns,
     /// Of the records accepted or replayed in this run.
     pub highest_record: Cell<Ballot>,
     /// What waits to be healed, and how far a dirty drive is.

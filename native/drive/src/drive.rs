@@ -238,6 +238,7 @@ impl Drive {
                     return answer;
                 }
                 core.mark_stable(&key, ballot);
+                core.turns.give_up(&key, ballot);
                 core.start_mark_timer();
                 Answer::Nothing
             }

@@ -63,6 +63,7 @@ mod stage;
 mod strain;
 mod succession;
 pub mod told;
+mod turns;
 mod verify;
 
 pub use ailments::{HealProgress, LOCAL_BUCKET};

@@ -19,6 +19,7 @@ use crate::replay::{next_state, unsettled};
 use crate::roots::Roots;
 use crate::settle::SWEEP_LENGTH;
 use crate::space::{Segment, SegmentClass, Space};
+use crate::turns::Turns;
 use crate::{Adoption, DriveOptions, DriveState, MountCheck, OpenError};
 use openlake_io::{Runtime, StorageFacts};
 use std::cell::{Cell, RefCell};
@@ -36,6 +37,8 @@ pub struct Tuning {
     pub clean_always: Option<bool>,
     /// A checkpoint is made when so much log was written since the one before.
     pub log_bytes_between_checkpoints: Option<u64>,
+    /// Coordinators are answered at once, also on contended keys: then every answer follows from the requests before it alone.
+    pub without_turns: Option<bool>,
 }
 
 /// When a drive is given out whose index has to be rebuilt.
@@ -195,6 +198,7 @@ fn unopened(
         durable_bound: Cell::new(0),
         promises: RefCell::new(HashMap::new()),
         highest_promise: Cell::default(),
+        turns: Turns::new(!tuning.without_turns.unwrap_or(false)),
         highest_record: Cell::default(),
         ailments: Ailments::default(),
         last_prepare_ms: Cell::new(0),

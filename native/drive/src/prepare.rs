@@ -25,6 +25,7 @@ pub(crate) fn bound_clock(ballot: Ballot) -> u64 {
 impl Core {
     /// Promises to accept nothing below `ballot`, or refuses.
     pub async fn prepare(self: &Rc<Core>, key: Key, ballot: Ballot) -> Answer {
+        let mut has_turn = false;
         loop {
             if let Err(answer) = self.load(&key).await {
                 return answer;
@@ -36,7 +37,15 @@ impl Core {
                 return answer;
             }
             if !may_promise(self.floor(&key), ballot) {
+                self.turns.note_refusal(&key, self.runtime.now());
+                self.turns.give_up(&key, ballot);
                 return self.refuse(&key).await;
+            }
+            if !std::mem::replace(&mut has_turn, true) && self.turns.take(&key, ballot, self.runtime.now()).is_err() {
+                if !self.await_turn(&key, ballot).await {
+                    return self.refuse(&key).await;
+                }
+                continue;
             }
             if !self.has_memory(false) {
                 match self.await_memory(false).await {

@@ -64,11 +64,21 @@ impl Core {
             if let Some(answer) = self.check_clock(&key, record.ballot) {
                 return answer;
             }
+            let now = self.runtime.now();
             match self.judge(&key, &record) {
+                // Taken, it would make the publish of the one whose turn it is be refused.
+                Verdict::Accept if record.base.is_none() && self.turns.is_anothers(&key, record.ballot, now) => return Answer::SettleFirst,
                 Verdict::Accept => {}
                 Verdict::Duplicate => return self.all_durable().await.map_or_else(|answer| answer, |()| Answer::Ack),
-                Verdict::Refuse => return self.refuse(&key).await,
-                Verdict::SettleFirst => return Answer::SettleFirst,
+                Verdict::Refuse => {
+                    self.turns.note_refusal(&key, now);
+                    self.turns.note_publish(&key, record.ballot, now);
+                    return self.refuse(&key).await;
+                }
+                Verdict::SettleFirst => {
+                    self.turns.note_refusal(&key, now);
+                    return Answer::SettleFirst;
+                }
             }
             if !self.has_memory(record.kind == Kind::Tombstone) {
                 match self.await_memory(record.kind == Kind::Tombstone).await {
@@ -97,6 +107,7 @@ impl Core {
                     return Answer::Failed(format!("a record of {needed} bytes does not fit into a batch of the log"));
                 }
                 Ok(ordinal) => {
+                    self.turns.note_publish(&key, record.ballot, self.runtime.now());
                     self.wake_pump();
                     if is_planted(Sabotage::EarlyAcknowledge) {
                         return Answer::Ack;

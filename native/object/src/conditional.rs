@@ -47,6 +47,7 @@ pub(crate) async fn write_if(
     let mut last: Option<Finding> = None;
     for round in 0.. {
         if round > 0 {
+            proposer.end_turn();
             operation.back_off(round).await;
         }
         let (ballot, finding) = match promises(operation, &mut proposer, |proposer| tells(operation, proposer, &draft, false)).await {

@@ -47,6 +47,7 @@ mod stripe;
 mod stripe_reader;
 mod supply;
 mod sweep;
+mod turn;
 mod upload;
 mod version;
 mod write;

@@ -193,7 +193,10 @@ impl Operation {
 
     async fn call_once(&self, slot: u8, fence: Option<Fence>, request: &Request) -> Result<Answer, CallError> {
         let core = &self.core;
-        let limit = self.remaining().min(core.options.deadline / 4);
+        // On a contended key a prepare waits until those before it are done, as long as there is time left for what follows.
+        let (share, left) = (core.options.deadline / 4, self.remaining());
+        let waits = matches!(request, Request::Prepare { .. });
+        let limit = if waits { left.saturating_sub(share).max(share) } else { share }.min(left);
         if limit.is_zero() {
             self.note(slot, "the operation's time was up".to_owned());
             return Err(CallError::Timeout);
@@ -214,7 +217,9 @@ impl Operation {
                 }
             }
             Err(error) => {
-                core.mark_down(id);
+                if !(waits && *error == CallError::Timeout) {
+                    core.mark_down(id);
+                }
                 self.note(slot, describe(error, limit));
             }
         }

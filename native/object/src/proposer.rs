@@ -8,6 +8,7 @@ use crate::proposal::Proposal;
 use crate::round::{Round, Standing};
 use crate::scan::{SlotMask, bit, count};
 use crate::shared_write::SharedWrite;
+use crate::turn::Turn;
 use futures_util::FutureExt;
 use futures_util::StreamExt;
 use futures_util::future::{Either, LocalBoxFuture, select};
@@ -21,6 +22,8 @@ use std::time::Duration;
 
 /// First wait before a publish without an answer is sent again; doubles with each try.
 const RESEND_AFTER: Duration = Duration::from_millis(10);
+/// Where some slots refused to promise, others get so many times the usual: they may only promise in turn.
+const TURNS_AWAITED: u32 = 8;
 /// A slot gets one ballot at most so often.
 const MOST_TRIES: u8 = 8;
 
@@ -64,6 +67,7 @@ pub(crate) struct Proposer {
     rounds: Vec<Round>,
     answers: Vec<(u8, KeyState)>,
     prepared: Ballot,
+    turn: Option<Turn>,
     refusals: SlotMask,
     closed: SlotMask,
     witnessed: Option<Ballot>,
@@ -82,6 +86,7 @@ impl Proposer {
             rounds: Vec::new(),
             answers: Vec::new(),
             prepared: Ballot::ZERO,
+            turn: None,
             refusals: 0,
             closed: 0,
             witnessed: None,
@@ -144,6 +149,9 @@ impl Proposer {
     /// record, which counts as an attempt.
     pub async fn publish(&mut self, proposal: Proposal, held: SlotMask, own: bool) -> Published {
         let operation = self.operation.clone();
+        if let Some(turn) = &mut self.turn {
+            turn.publishes(proposal.ballot());
+        }
         let index = self.rounds.len();
         let round = Round::new(Rc::new(proposal), own, held, operation.quorum.slots());
         let targets = round.targets();
@@ -178,12 +186,13 @@ impl Proposer {
         let (write, slots) = (operation.quorum.write(), operation.quorum.slots());
         self.close_prepare();
         self.prepared = self.next_ballot();
+        self.turn = Some(Turn::new(operation.clone(), self.prepared));
         self.answers.clear();
         (self.refusals, self.closed) = (0, 0);
         for slot in operation.slots() {
             self.send_prepare(slot);
         }
-        let mut until: Option<Instant> = None;
+        let (mut until, mut had_enough): (Option<Instant>, bool) = (None, false);
         loop {
             if let Some(origin) = self.complete_own() {
                 return Prepared::OwnComplete(origin);
@@ -194,19 +203,31 @@ impl Proposer {
                 return Prepared::Promised(self.prepared);
             }
             if !promised && self.answers.len() + (slots - answered) < write {
-                return if self.refusals != 0 { Prepared::Refused } else { Prepared::TooFew };
+                return self.fell_short();
             }
-            if until.is_none() && (promised || self.refusals != 0) {
-                until = Some(operation.core.after(operation.patience() * self.patience));
+            // Once there are W promises the others may tell more; before that, they may be waiting for other writers' turns.
+            if promised && !had_enough {
+                (until, had_enough) = (Some(operation.core.after(operation.patience() * self.patience)), true);
+            } else if until.is_none() && self.refusals != 0 {
+                until = Some(operation.core.after(operation.patience() * self.patience * TURNS_AWAITED));
             }
             if !self.next_reply(until).await {
-                return match (promised, self.refusals != 0) {
-                    (true, _) => Prepared::Promised(self.prepared),
-                    (false, true) => Prepared::Refused,
-                    (false, false) => Prepared::TooFew,
+                return if promised {
+                    Prepared::Promised(self.prepared)
+                } else {
+                    self.fell_short()
                 };
             }
         }
+    }
+
+    fn fell_short(&mut self) -> Prepared {
+        self.end_turn();
+        if self.refusals != 0 { Prepared::Refused } else { Prepared::TooFew }
+    }
+    /// Nothing comes of the last prepare: nobody has to wait for it.
+    pub fn end_turn(&mut self) {
+        self.turn = None;
     }
 
     /// An own ballot that W drives acknowledged, if there is one.

@@ -92,6 +92,7 @@ const LOOKS: u32 = 4;
 async fn after_refusal(operation: &Rc<Operation>, proposer: &mut Proposer, draft: &Proposal, first: Ballot) -> Result<Next, StoreError> {
     for look in 0..LOOKS {
         if look > 0 {
+            proposer.end_turn();
             operation.back_off(look).await;
         }
         let (ballot, finding) = match promises(operation, proposer, |proposer| tells(operation, proposer, draft, true)).await {

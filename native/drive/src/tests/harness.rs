@@ -62,6 +62,7 @@ pub const TINY: Tuning = Tuning {
     segment_bytes: Some(256 << 10),
     log_bytes_between_checkpoints: Some(96 << 10),
     clean_always: None,
+    without_turns: Some(true),
 };
 
 pub fn options(path: &Path) -> DriveOptions {

@@ -167,6 +167,7 @@ impl DrivePlan {
             world,
             tuning: Tuning {
                 segment_bytes: Some(segment_bytes),
+                without_turns: Some(true),
                 ..tuning(&mut random)
             },
             capacity_bytes,
