@@ -27,6 +27,7 @@ mod metadata;
 mod multipart;
 mod node_state;
 mod operation;
+mod outcome;
 mod part_checksum;
 mod part_reader;
 mod placement;

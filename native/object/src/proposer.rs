@@ -4,6 +4,7 @@
 
 use crate::decide::Attempt;
 use crate::operation::Operation;
+use crate::outcome::{Prepared, Published};
 use crate::proposal::Proposal;
 use crate::round::{Round, Standing};
 use crate::scan::{SlotMask, bit, count};
@@ -32,32 +33,6 @@ struct Reply {
     ballot: Ballot,
     slot: u8,
     result: Result<Answer, CallError>,
-}
-
-/// How a publish ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Published {
-    /// W drives hold it.
-    Complete,
-    /// Refused somewhere, and W is not likely any more.
-    Refused,
-    /// Fewer than W answers and no refusal.
-    Silent,
-    /// Meanwhile enough acknowledgements of an own earlier ballot arrived.
-    OwnComplete(Ballot),
-}
-
-/// How a prepare ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Prepared {
-    /// W promises at this ballot; see [`Proposer::answers`].
-    Promised(Ballot),
-    /// Refused; a higher ballot may do better.
-    Refused,
-    /// Too few drives answered.
-    TooFew,
-    /// Meanwhile enough acknowledgements of an own earlier ballot arrived.
-    OwnComplete(Ballot),
 }
 
 /// The coordinator's side of both rounds.

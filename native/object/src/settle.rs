@@ -6,8 +6,9 @@
 use crate::StoreError;
 use crate::locate::{Gather, Located};
 use crate::operation::Operation;
+use crate::outcome::{Prepared, Published};
 use crate::proposal::Proposal;
-use crate::proposer::{Prepared, Proposer, Published};
+use crate::proposer::Proposer;
 use crate::put::tombstone;
 use crate::scan::{Finding, Found, SlotMask, count, scan};
 use crate::store::Condition;

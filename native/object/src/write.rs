@@ -3,8 +3,9 @@
 use crate::StoreError;
 use crate::decide::{Attempt, Decision, Writer, decide, provably_without_effect};
 use crate::operation::Operation;
+use crate::outcome::{Prepared, Published};
 use crate::proposal::Proposal;
-use crate::proposer::{Prepared, Proposer, Published};
+use crate::proposer::Proposer;
 use crate::scan::Finding;
 use crate::settle::{republish, scan_answers};
 use crate::shared_write::SharedWrite;
