@@ -10,7 +10,7 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let last: u64 = arguments.first().and_then(|text| text.parse().ok()).unwrap_or(60);
     println!("| Bug | Theme | Shape | Seeds | Find it | The first |\n|---|---|---|---|---|---|");
-    for (bug, theme, shape) in MUTANTS {
+    for (bug, theme, shape, _) in MUTANTS {
         if arguments.len() > 1 && !arguments[1..].contains(&format!("{bug:?}")) {
             continue;
         }
