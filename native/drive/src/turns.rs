@@ -5,7 +5,7 @@
 //! ballots, which is the same on all drives. A turn ends with the publish, with a word that there will be none (a stable mark for a ballot
 //! that nobody holds), or after about two of the times that publishes have lately taken to follow their promises.
 //!
-//! No promise and no answer means anything else than without turns: drives may always take their time. Docs: docs/decisions/0013.
+//! No promise and no answer means anything else than without turns: drives may always take their time. Docs: docs/decisions/0014.
 
 use crate::core::Core;
 use crate::signal::Signal;
