@@ -7,6 +7,7 @@ mod geometry;
 mod held;
 mod image;
 mod ledger;
+mod log_segments;
 mod place;
 mod rules;
 

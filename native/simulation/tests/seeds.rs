@@ -127,3 +127,10 @@ fn a_seed_replays_to_the_same_events() {
         assert_eq!(run(&plan, false).hash, run(&plan, false).hash, "seed {seed}");
     }
 }
+
+/// Seed 1008: connections that were gone before a paused node accepted them must not keep it from accepting others.
+#[test]
+fn twelve_nodes_with_rivals_that_stand_still() {
+    let report = run(&Plan::of_theme(Theme::Rivals, 1008, None), false);
+    assert!(report.problems.is_empty(), "{}", report.problems.join("\n"));
+}

@@ -73,7 +73,10 @@ impl State {
     }
 
     fn serve_accept(&mut self, listener: u64) {
+        let connections = &self.connections;
         let Some(state) = self.listeners.get_mut(&listener) else { return };
+        // Who asked may have gone away again while nobody accepted.
+        state.backlog.retain(|number| connections.contains_key(number));
         let (Some(token), Some(number)) = (state.accept, state.backlog.front().copied()) else {
             return;
         };
