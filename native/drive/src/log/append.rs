@@ -1,8 +1,8 @@
 //! Appending: records into the open batch, batches into segments, writes into flight. Pure: no I/O is done here.
 //!
-//! The owner of the drive is the only writer. Batches are acknowledged in log order, few are in flight, and there is no timer: a
-//! batch leaves at once when nothing is in flight, otherwise it grows until it is worth a write or one completes, so load makes its own
-//! groups. A segment is opened only when its predecessor is durable to the end.
+//! The owner of the drive is the only writer. Batches are acknowledged in log order, at most four are in flight, and there is no
+//! timer: a batch leaves at once when nothing is in flight, otherwise it grows until a completion, so load makes its own groups. A
+//! segment is opened only when its predecessor is durable to the end.
 
 use super::batch::{OpenBatch, SealedBatch, Seat};
 use super::head::Head;
@@ -14,13 +14,10 @@ use bytes::Bytes;
 use std::collections::VecDeque;
 use std::task::Waker;
 
-/// The kernel flushes a device once for all writes that wait for it, so eight of 32 KiB at once were made durable three times as fast as
-/// four of 64 KiB. Sixteen of 16 KiB were not faster again, and cost more headers and more of the processor.
-const IN_FLIGHT_LIMIT: usize = 8;
+/// More in flight gains nothing on drives that flush; fewer leaves the device idle between completions.
+const IN_FLIGHT_LIMIT: usize = 4;
 /// A batch this large leaves beside others; smaller ones wait and grow.
-const WORTH_A_WRITE_BYTES: usize = 32 << 10;
-/// Of large batches fewer are in flight: behind an invalid one proof of damage is looked for so far and no further (see `recover`).
-const IN_FLIGHT_BYTES: usize = 4 << 20;
+const WORTH_A_WRITE_BYTES: usize = 64 << 10;
 /// Closed batches waiting for a write; beyond this the callers wait.
 const CLOSED_LIMIT: usize = 4;
 
@@ -204,8 +201,8 @@ impl<E> Log<E> {
         if self.failed || BATCH_HEADER_BYTES + bytes > self.limit_bytes {
             return Err(LogFailed);
         }
-        let is_idle = self.may_issue(self.closed.len(), self.open.used());
-        if is_idle && !self.failing && self.open.used() >= WORTH_A_WRITE_BYTES {
+        let idle_slots = self.in_flight.len() + self.closed.len() < IN_FLIGHT_LIMIT;
+        if idle_slots && !self.failing && self.open.used() >= WORTH_A_WRITE_BYTES {
             // Several writes in flight beat one large one, and those in it need not wait for each other.
             self.close();
         }
@@ -228,8 +225,7 @@ impl<E> Log<E> {
     }
     /// Whether the open batch should leave now.
     pub fn should_close(&self) -> bool {
-        let used = self.open.used();
-        let worth = self.in_flight.is_empty() || (self.may_issue(0, used) && used >= WORTH_A_WRITE_BYTES);
+        let worth = self.in_flight.is_empty() || (self.in_flight.len() < IN_FLIGHT_LIMIT && self.open.used() >= WORTH_A_WRITE_BYTES);
         !self.open.is_empty() && self.closed.is_empty() && !self.failing && !self.failed && worth
     }
     /// Closes the open batch.
@@ -284,7 +280,7 @@ impl<E> Log<E> {
     pub fn next_write(&mut self) -> Option<LogWrite> {
         let front = self.closed.front()?;
         let waits = front.kind == BatchKind::Open && !self.in_flight.is_empty();
-        if self.failed || self.failing || waits || !self.may_issue(0, front.bytes.len()) {
+        if self.failed || self.failing || waits || self.in_flight.len() >= IN_FLIGHT_LIMIT {
             return None;
         }
         let batch = self.closed.pop_front()?;
@@ -298,11 +294,6 @@ impl<E> Log<E> {
             outcome: Outcome::Pending,
         });
         Some(write)
-    }
-    /// Whether another write of `bytes` may go into flight, behind `waiting` others that are about to.
-    fn may_issue(&self, waiting: usize, bytes: usize) -> bool {
-        let under_way: usize = self.in_flight.iter().map(|flight| flight.batch.bytes.len()).sum();
-        self.in_flight.len() + waiting < IN_FLIGHT_LIMIT && under_way + bytes.next_multiple_of(PAGE_BYTES) <= IN_FLIGHT_BYTES
     }
     /// Whether nothing is open, closed or in flight.
     pub fn is_idle(&self) -> bool {
