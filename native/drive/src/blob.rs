@@ -81,7 +81,7 @@ impl BlobWriter {
             core: core.clone(),
             kept_segments,
             extents: ExtentSet::new(Vec::new(), &core.extents),
-            buffer: AlignedBuffer::with_capacity(WRITE_BYTES),
+            buffer: AlignedBuffer::with_stale_capacity(WRITE_BYTES),
             written: 0,
         }
     }
@@ -115,8 +115,8 @@ impl BlobWriter {
         })
     }
     async fn write(&mut self) -> Result<(), Answer> {
-        let mut full = std::mem::replace(&mut self.buffer, AlignedBuffer::with_capacity(WRITE_BYTES));
-        full.set_len(round_to_page(full.len()));
+        let mut full = std::mem::replace(&mut self.buffer, AlignedBuffer::with_stale_capacity(WRITE_BYTES));
+        full.extend_zeroed(round_to_page(full.len()) - full.len());
         let granule_bytes = self.core.medium.geometry().granule_bytes;
         let end = self.written + full.len() as u64;
         let held = self.extents.granules() * u64::from(granule_bytes);

@@ -12,8 +12,9 @@
 //! Records are known by the generation of their segment and the offset in it, which no other record ever has: when the segment is used
 //! again, what is left of it here is not found any more and goes in its turn.
 
+use crate::table::Table;
 use bytes::Bytes;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::hash::Hash;
 
 /// Counted for each item beside its bytes: table slot, place in a queue, allocation, a remembered key.
@@ -40,28 +41,30 @@ pub(crate) struct Cache<K = RecordKey> {
     limit_bytes: usize,
     held_bytes: usize,
     window_bytes: usize,
-    items: HashMap<K, Item>,
+    items: Table<K, Item>,
     /// Oldest first; entries whose item is gone are skipped.
     window: VecDeque<(K, u64)>,
     main: VecDeque<(K, u64)>,
     /// Keys that left the window, oldest first.
     remembered: VecDeque<K>,
-    is_remembered: HashSet<K>,
+    is_remembered: Table<K, ()>,
     stamps: u64,
 }
 
 impl<K: Copy + Eq + Hash> Cache<K> {
     /// A cache of at most `limit_bytes`.
     pub fn new(limit_bytes: u64) -> Cache<K> {
+        let limit_bytes = usize::try_from(limit_bytes).unwrap_or(usize::MAX);
+        let most = limit_bytes / ITEM_OVERHEAD_BYTES;
         Cache {
-            limit_bytes: usize::try_from(limit_bytes).unwrap_or(usize::MAX),
+            limit_bytes,
             held_bytes: 0,
             window_bytes: 0,
-            items: HashMap::new(),
+            items: Table::for_rows(most),
             window: VecDeque::new(),
             main: VecDeque::new(),
             remembered: VecDeque::new(),
-            is_remembered: HashSet::new(),
+            is_remembered: Table::for_rows(most),
             stamps: 0,
         }
     }
@@ -91,7 +94,7 @@ impl<K: Copy + Eq + Hash> Cache<K> {
     /// Takes verified bytes in. `bytes` must own its memory alone.
     pub fn insert(&mut self, key: K, bytes: Bytes) {
         if self.takes(bytes.len()) && !self.items.contains_key(&key) {
-            let came_back = self.is_remembered.remove(&key);
+            let came_back = self.is_remembered.remove(&key).is_some();
             self.put(key, bytes, came_back);
             self.shrink();
         }
@@ -182,7 +185,7 @@ impl<K: Copy + Eq + Hash> Cache<K> {
         }
     }
     fn remember(&mut self, key: K) {
-        if self.is_remembered.insert(key) {
+        if self.is_remembered.insert(key, ()).is_none() {
             self.remembered.push_back(key);
         }
         while self.remembered.len() > self.items.len().max(LEAST_REMEMBERED) {

@@ -22,11 +22,12 @@ use crate::space::{ExtentRegistry, Place, Space};
 use crate::stage::StageTable;
 use crate::strain::Strain;
 use crate::succession::Succession;
+use crate::table::Table;
 use crate::turns::Turns;
 use crate::{Ballot, DriveState, Identity, Key};
 use openlake_io::{Instant, Runtime, StorageFacts};
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::rc::{Rc, Weak};
 
 /// What a record does once it is durable.
@@ -141,7 +142,7 @@ pub(crate) struct Core {
     /// The bound's clock as it is durable.
     pub durable_bound: Cell<u64>,
     /// Promises for keys without a row.
-    pub promises: RefCell<HashMap<Key, Ballot>>,
+    pub promises: RefCell<Table<Key, Ballot>>,
     pub highest_promise: Cell<Ballot>,
     /// Whose turn it is on contended keys.
     pub turns: Turns,

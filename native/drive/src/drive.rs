@@ -176,26 +176,35 @@ impl Drive {
     pub async fn serving(&self) -> Result<(), OpenError> {
         self.handle.core.rebuilding.over().await
     }
-    /// Decides one request (atomically per key) and answers when the answer is durable where it must be.
-    pub async fn handle(&self, request: Request) -> Answer {
+    /// Answers a read at once, where memory holds all that is asked for.
+    pub fn answer_in_memory(&self, request: &Request) -> Option<Answer> {
+        let Request::Read { key, want } = request else { return None };
+        if self.why_refused(request).is_some() {
+            return None;
+        }
+        let answer = self.handle.core.read_in_memory(key, *want)?;
+        self.handle.core.counters.requests.add(1);
+        Some(answer)
+    }
+    /// Why the drive answers nothing, or not this.
+    fn why_refused(&self, request: &Request) -> Option<String> {
         let core = &self.handle.core;
         if core.closed.get() || core.closing.get() {
-            return Answer::Failed("the drive is closed".to_owned());
+            return Some("the drive is closed".to_owned());
         }
-        if let Some(text) = core.rebuilding.reason() {
+        let succeeds = matches!(request, Request::Succession { .. });
+        core.rebuilding
+            .reason()
+            .or_else(|| core.superseded.borrow().clone())
+            .or_else(|| (core.generation.get() == 0).then(|| "the drive is blank and waits for its adoption".to_owned()))
+            .or_else(|| core.why_held().filter(|_| !succeeds).map(str::to_owned))
+    }
+    /// Decides one request (atomically per key) and answers when the answer is durable where it must be.
+    pub async fn handle(&self, request: Request) -> Answer {
+        if let Some(text) = self.why_refused(&request) {
             return Answer::Failed(text);
         }
-        if let Some(text) = &*core.superseded.borrow() {
-            return Answer::Failed(text.clone());
-        }
-        if core.generation.get() == 0 {
-            return Answer::Failed("the drive is blank and waits for its adoption".to_owned());
-        }
-        if let Some(text) = core.why_held()
-            && !matches!(request, Request::Succession { .. })
-        {
-            return Answer::Failed(text.to_owned());
-        }
+        let core = &self.handle.core;
         if let Request::Read { .. } | Request::Blocks { .. } | Request::Stage { .. } | Request::Publish { .. } = &request {
             core.counters.requests.add(1);
         }

@@ -62,6 +62,7 @@ mod space;
 mod stage;
 mod strain;
 mod succession;
+mod table;
 pub mod told;
 mod turns;
 mod verify;

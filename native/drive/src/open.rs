@@ -23,7 +23,6 @@ use crate::turns::Turns;
 use crate::{Adoption, DriveOptions, DriveState, MountCheck, OpenError};
 use openlake_io::{Runtime, StorageFacts};
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 use std::rc::Rc;
@@ -196,7 +195,7 @@ fn unopened(
         backlog: Default::default(),
         acceptor: Cell::default(),
         durable_bound: Cell::new(0),
-        promises: RefCell::new(HashMap::new()),
+        promises: RefCell::default(),
         highest_promise: Cell::default(),
         turns: Turns::new(!tuning.without_turns.unwrap_or(false)),
         highest_record: Cell::default(),

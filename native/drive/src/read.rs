@@ -22,7 +22,36 @@ struct Run {
 }
 
 impl Core {
-    /// What the drive knows of a key; with blocks of the newest version, if wanted.
+    /// What the drive knows of a key, with blocks of the newest version if wanted. `None`: memory does not hold all of it, or something
+    /// in it is damaged.
+    pub fn read_in_memory(&self, key: &Key, want: Want) -> Option<Answer> {
+        let (state, newest) = match self.look_up(key) {
+            Some(found) => found,
+            None if self.index.borrow().is_resident(key) => (self.nothing_of(key), None),
+            None => return None,
+        };
+        let shard = match (want, newest) {
+            (Want::Blocks { .. }, Some(entry)) if entry.head.kind == Kind::Data => {
+                if entry.extents.is_some() {
+                    return None;
+                }
+                let tail = self.cache.borrow_mut().get(self.cache_key(entry.place()?))?;
+                let blocks = inline_blocks(&entry, &tail);
+                if blocks.iter().any(Option::is_none) {
+                    return None;
+                }
+                self.counters.cache_hits.add(1);
+                Some(ShardBytes {
+                    write_id: entry.head.write_id,
+                    first: 0,
+                    blocks,
+                })
+            }
+            _ => None,
+        };
+        Some(Answer::State { state, shard })
+    }
+    /// The same from memory and the device, where a block that cannot be read is `None`.
     pub async fn read(&self, key: Key, want: Want) -> Answer {
         let (state, newest) = match self.look_up(&key) {
             Some(found) => found,

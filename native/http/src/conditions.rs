@@ -24,6 +24,17 @@ pub(crate) fn etag(info: &ObjectInfo) -> String {
     }
 }
 
+/// The same in quotes, as headers carry it.
+pub(crate) fn quoted_etag(info: &ObjectInfo) -> String {
+    ["\"", &etag(info), "\""].concat()
+}
+
+/// Whether a request has conditions that [`judge`] looks at.
+pub(crate) fn are_there(fields: &Fields<'_>) -> bool {
+    const NAMES: [&str; 4] = ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since"];
+    fields.iter().any(|(name, _)| name.starts_with("if-") && NAMES.contains(&name))
+}
+
 /// Judges a GET or HEAD. `etag` without quotes, `modified_seconds` since 1970.
 pub(crate) fn judge(fields: &Fields<'_>, etag: &str, modified_seconds: u64) -> Verdict {
     let date = |name: &str| fields.get(name).and_then(parse_http_date);

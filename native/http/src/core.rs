@@ -94,7 +94,9 @@ impl<O> Core<O> {
     pub(crate) fn new_request_id(&self) -> String {
         let id = self.next_id.get();
         self.next_id.set(id.wrapping_add(0x9e37_79b9_7f4a_7c15));
-        format!("{id:016X}")
+        const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+        let digit = |place: u32| char::from(DIGITS[(id >> (4 * place) & 15) as usize]);
+        (0..16).rev().map(digit).collect()
     }
     /// The lines that every reply has.
     pub(crate) fn common_lines(&self) -> Rc<[u8]> {

@@ -44,7 +44,7 @@ pub(crate) struct Claim<'r> {
 impl Claim<'_> {
     /// `YYYYMMDD/region/service/aws4_request`
     pub(crate) fn scope(&self) -> String {
-        format!("{}/{}/{}/aws4_request", self.scope_date, self.region, self.service)
+        [self.scope_date, self.region, self.service, "aws4_request"].join("/")
     }
     /// The code for a malformed claim of this form.
     pub(crate) fn malformed(&self, message: String) -> Failure {

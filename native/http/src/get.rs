@@ -106,6 +106,9 @@ fn asked_range(request: &Request<'_>) -> Option<Range> {
 
 /// 304, or 412 as a failure.
 pub(crate) fn refused_by_conditions<R>(request: &Request<'_>, info: &ObjectInfo) -> Result<Option<Reply<R>>, Failure> {
+    if !conditions::are_there(&request.fields) {
+        return Ok(None);
+    }
     match conditions::judge(&request.fields, &conditions::etag(info), modified_seconds(info)) {
         Verdict::Serve => Ok(None),
         Verdict::Failed => Err(Failure::plain(code::PreconditionFailed)),
@@ -175,7 +178,7 @@ pub(crate) fn described<R>(request: &Request<'_>, info: &ObjectInfo, range: Opti
 }
 
 fn push_validators<R>(reply: &mut Reply<R>, info: &ObjectInfo) {
-    reply.header("etag", &format!("\"{}\"", conditions::etag(info)));
+    reply.header("etag", &conditions::quoted_etag(info));
     reply.header("last-modified", &crate::date::http_date(modified_seconds(info)));
 }
 

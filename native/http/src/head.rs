@@ -55,6 +55,10 @@ impl Scan {
     /// The length of the head that starts at `bytes[0]`, once all of it is there. `bytes` may only grow between calls.
     pub(crate) fn find_end(&mut self, bytes: &[u8]) -> Result<Option<usize>, HeadError> {
         while let Some(byte) = bytes.get(self.position) {
+            if *byte > b' ' {
+                self.position += 1;
+                continue;
+            }
             let before = |distance: usize| self.position.checked_sub(distance).and_then(|place| bytes.get(place)).copied();
             match byte {
                 b'\n' if before(1) != Some(b'\r') => return Err(HeadError::malformed("A line ends in LF without CR.")),

@@ -50,7 +50,7 @@ pub(crate) async fn put_object<O: Objects>(
 /// The reply to a stored body: its ETag and the checksum it was sent with.
 pub(crate) fn stored<R>(info: &ObjectInfo, checksum: Option<(&'static str, &str)>) -> Reply<R> {
     let mut reply = Reply::new(200);
-    reply.header("etag", &format!("\"{}\"", conditions::etag(info)));
+    reply.header("etag", &conditions::quoted_etag(info));
     if let Some((name, value)) = checksum {
         reply.header(name, value);
         reply.header("x-amz-checksum-type", "FULL_OBJECT");

@@ -80,13 +80,12 @@ impl<R> Reply<R> {
 }
 
 fn push_clean(target: &mut Vec<u8>, bytes: &[u8]) {
-    target.extend(bytes.iter().map(|byte| {
-        if *byte < b' ' && *byte != b'\t' || *byte == 0x7f {
-            b' '
-        } else {
-            *byte
-        }
-    }));
+    let start = target.len();
+    target.extend_from_slice(bytes);
+    for byte in &mut target[start..] {
+        let is_control = *byte < b' ' && *byte != b'\t' || *byte == 0x7f;
+        *byte = if is_control { b' ' } else { *byte };
+    }
 }
 
 /// Decimal digits of `number`.

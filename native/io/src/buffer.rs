@@ -95,6 +95,13 @@ impl AlignedBuffer {
         &mut self.bytes[self.start + self.length..self.start + self.capacity]
     }
 
+    /// Makes the next `count` bytes held, as zeros; as many as there is room for.
+    pub fn extend_zeroed(&mut self, count: usize) {
+        let count = count.min(self.capacity - self.length);
+        self.spare_mut()[..count].fill(0);
+        self.length += count;
+    }
+
     /// Copies as much of `source` behind the held bytes as fits; returns how much that was.
     pub fn append(&mut self, source: &[u8]) -> usize {
         let room = self.spare_mut();

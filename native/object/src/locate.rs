@@ -15,6 +15,7 @@ use futures_util::stream::FuturesUnordered;
 use openlake_drive::sabotage::{Sabotage, is_planted};
 use openlake_drive::{Answer, Head, KeyState, Request, ShardBytes, Want};
 use openlake_peer::CallError;
+use std::collections::VecDeque;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -39,7 +40,10 @@ pub(crate) struct Gather {
     pub answers: Vec<(u8, KeyState)>,
     pub shards: Vec<(u8, ShardBytes)>,
     asked: SlotMask,
-    pending: FuturesUnordered<LocalBoxFuture<'static, (u8, Result<Answer, CallError>)>>,
+    /// Given at once, and not looked at yet.
+    at_hand: VecDeque<(u8, Answer)>,
+    /// Made for the first that has to wait: reads from memory are many, and do not.
+    pending: Option<FuturesUnordered<LocalBoxFuture<'static, (u8, Result<Answer, CallError>)>>>,
 }
 
 impl Gather {
@@ -50,39 +54,40 @@ impl Gather {
             answers: Vec::with_capacity(operation.quorum.slots()),
             shards: Vec::new(),
             asked: 0,
-            pending: FuturesUnordered::new(),
+            at_hand: VecDeque::new(),
+            pending: None,
         }
     }
     pub fn ask(&mut self, slot: u8) {
         self.asked |= bit(slot);
-        let call = self.operation.call(
-            slot,
-            Request::Read {
-                key: self.operation.key.clone(),
-                want: self.want,
-            },
-        );
-        self.pending.push(async move { (slot, call.await) }.boxed_local());
+        let request = Request::Read {
+            key: self.operation.key.clone(),
+            want: self.want,
+        };
+        if let Some(answer) = self.operation.call_in_memory(slot, &request) {
+            self.at_hand.push_back((slot, answer));
+            return;
+        }
+        let call = self.operation.call(slot, request);
+        let pending = self.pending.get_or_insert_with(FuturesUnordered::new);
+        pending.push(async move { (slot, call.await) }.boxed_local());
     }
     /// Asks up to `most` slots not asked yet; how many were.
     pub fn ask_more(&mut self, most: usize) -> usize {
-        let slots: Vec<u8> = self
-            .operation
-            .preferred()
-            .into_iter()
-            .filter(|slot| self.asked & bit(*slot) == 0)
-            .take(most)
-            .collect();
-        for slot in &slots {
-            self.ask(*slot);
+        let mut count = 0;
+        for slot in self.operation.preferred() {
+            if count < most && self.asked & bit(slot) == 0 {
+                self.ask(slot);
+                count += 1;
+            }
         }
-        slots.len()
+        count
     }
     pub fn is_idle(&self) -> bool {
-        self.pending.is_empty()
+        self.pending() == 0
     }
     pub fn pending(&self) -> usize {
-        self.pending.len()
+        self.at_hand.len() + self.pending.as_ref().map_or(0, FuturesUnordered::len)
     }
     pub fn scan(&self) -> Finding {
         let answers: Vec<(u8, &KeyState)> = self.answers.iter().map(|(slot, state)| (*slot, state)).collect();
@@ -90,25 +95,26 @@ impl Gather {
     }
     /// The next answer: `Some(true)` a good one, `Some(false)` none from that slot, `None` when `wait` passed or nobody is left.
     pub async fn next(&mut self, wait: Duration) -> Option<bool> {
-        let wait = wait.min(self.operation.remaining());
-        if self.pending.is_empty() || wait.is_zero() {
-            return None;
+        if let Some((slot, answer)) = self.at_hand.pop_front() {
+            return Some(self.take_up(slot, answer));
         }
+        let wait = wait.min(self.operation.remaining());
+        let pending = self.pending.as_mut().filter(|pending| !pending.is_empty() && !wait.is_zero())?;
         let (slot, result) = {
             let alarm = pin!(self.operation.core.runtime.sleep(wait));
-            match select(self.pending.next(), alarm).await {
+            match select(pending.next(), alarm).await {
                 Either::Left((Some(reply), _)) => reply,
                 Either::Left((None, _)) | Either::Right(_) => return None,
             }
         };
-        let Ok(Answer::State { state, shard }) = result else {
-            return Some(false);
-        };
+        Some(result.is_ok_and(|answer| self.take_up(slot, answer)))
+    }
+    /// Whether the answer is a good one.
+    fn take_up(&mut self, slot: u8, answer: Answer) -> bool {
+        let Answer::State { state, shard } = answer else { return false };
         self.answers.push((slot, state));
-        if let Some(shard) = shard {
-            self.shards.push((slot, shard));
-        }
-        Some(true)
+        self.shards.extend(shard.map(|shard| (slot, shard)));
+        true
     }
     /// Asks all slots and waits for them; stragglers only for a while once W answered.
     pub async fn all(operation: &Rc<Operation>) -> Gather {

@@ -170,6 +170,13 @@ impl Operation {
     pub fn is_bucket_gone(&self) -> bool {
         self.gone.get()
     }
+    /// Asks a slot that can answer at once; `None`: it has to be called.
+    pub fn call_in_memory(&self, slot: u8, request: &Request) -> Option<Answer> {
+        let id = self.slot_id(slot);
+        let answer = self.core.slots.call_in_memory(id, self.fence.get(), request)?;
+        self.hear(slot, request, &answer);
+        Some(answer)
+    }
     /// Asks a slot, with a share of the operation's time. `Behind` is met here: the bucket's record is read again and, while it lives,
     /// the request sent under its new revision. The slot never saw the first one, so this is no repetition.
     pub fn call(self: &Rc<Self>, slot: u8, request: Request) -> LocalBoxFuture<'static, Result<Answer, CallError>> {
@@ -204,18 +211,7 @@ impl Operation {
         let id = self.slot_id(slot);
         let result = core.slots.call(id, fence, request.clone(), limit).await;
         match &result {
-            Ok(answer) => {
-                core.mark_up(id);
-                if *answer == Answer::Full && carries_bytes(request) {
-                    core.mark_full(id);
-                }
-                if is_dirty(answer) {
-                    core.mark_dirty(id);
-                }
-                if let Some(text) = why_not(answer) {
-                    self.note(slot, text);
-                }
-            }
+            Ok(answer) => self.hear(slot, request, answer),
             Err(error) => {
                 if !(waits && *error == CallError::Timeout) {
                     core.mark_down(id);
@@ -224,6 +220,21 @@ impl Operation {
             }
         }
         result
+    }
+
+    /// Notes what a slot's answer says of its drive.
+    fn hear(&self, slot: u8, request: &Request, answer: &Answer) {
+        let (core, id) = (&self.core, self.slot_id(slot));
+        core.mark_up(id);
+        if *answer == Answer::Full && carries_bytes(request) {
+            core.mark_full(id);
+        }
+        if is_dirty(answer) {
+            core.mark_dirty(id);
+        }
+        if let Some(text) = why_not(answer) {
+            self.note(slot, text);
+        }
     }
 
     /// Reads the bucket's record again; whether it makes sense to go on under it.

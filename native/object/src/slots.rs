@@ -22,6 +22,10 @@ pub trait Slots {
         request: Request,
         deadline: Duration,
     ) -> LocalBoxFuture<'static, Result<Answer, CallError>>;
+    /// Asks a slot that can answer at once; `None`: it has to be called.
+    fn call_in_memory(&self, _slot: SlotId, _fence: Option<Fence>, _request: &Request) -> Option<Answer> {
+        None
+    }
     /// Sends without waiting for an answer.
     fn send(&self, slot: SlotId, request: Request);
     /// Whether a request to the slot has a way to go right now; costs no message. What cannot know says yes.
@@ -47,6 +51,9 @@ impl Slots for Mesh {
     ) -> LocalBoxFuture<'static, Result<Answer, CallError>> {
         let mesh = self.clone();
         async move { mesh.call(slot, fence, request, deadline).await }.boxed_local()
+    }
+    fn call_in_memory(&self, slot: SlotId, fence: Option<Fence>, request: &Request) -> Option<Answer> {
+        Mesh::call_in_memory(self, slot, fence, request)
     }
     fn send(&self, slot: SlotId, request: Request) {
         Mesh::send(self, slot, request);

@@ -42,7 +42,8 @@ struct Stripe {
     /// Slots that took too long; they may still answer.
     late: SlotMask,
     in_flight: SlotMask,
-    pending: FuturesUnordered<Fetch>,
+    /// Made for the first that has to wait.
+    pending: Option<FuturesUnordered<Fetch>>,
     gone: bool,
 }
 
@@ -131,7 +132,8 @@ impl Version {
             }
             let next = {
                 let alarm = pin!(self.operation.core.runtime.sleep(self.operation.patience()));
-                match select(stripe.pending.next(), alarm).await {
+                let pending = stripe.pending.get_or_insert_with(FuturesUnordered::new);
+                match select(pending.next(), alarm).await {
                     Either::Left((next, _)) => next,
                     Either::Right(_) => None,
                 }
@@ -161,7 +163,7 @@ impl Version {
             asked: 0,
             late: 0,
             in_flight: 0,
-            pending: FuturesUnordered::new(),
+            pending: None,
             gone: false,
         };
         for (slot, shard) in self.shards.iter().chain(ahead) {
@@ -240,7 +242,8 @@ impl Version {
     fn send(&self, stripe: &mut Stripe, slot: u8) {
         stripe.asked |= bit(slot);
         stripe.in_flight |= bit(slot);
-        stripe.pending.push(self.call(slot, stripe.index, 1));
+        let call = self.call(slot, stripe.index, 1);
+        stripe.pending.get_or_insert_with(FuturesUnordered::new).push(call);
     }
 
     /// Asks a slot for its blocks of `count` stripes from `first` on.

@@ -21,6 +21,10 @@ pub type Answering = Pin<Box<dyn Future<Output = Answer>>>;
 pub trait SlotServer {
     /// Answers one request. Work once begun goes on when the asker no longer waits.
     fn handle(&self, request: Request) -> Answering;
+    /// Answers at once what needs no waiting; `None`: it has to be handled.
+    fn answer_in_memory(&self, _request: &Request) -> Option<Answer> {
+        None
+    }
     /// The drive's generation (protocol.md section 2).
     fn generation(&self) -> u32;
 }
@@ -29,6 +33,9 @@ impl SlotServer for Drive {
     fn handle(&self, request: Request) -> Answering {
         let drive = self.clone();
         Box::pin(async move { drive.handle(request).await })
+    }
+    fn answer_in_memory(&self, request: &Request) -> Option<Answer> {
+        Drive::answer_in_memory(self, request)
     }
     fn generation(&self) -> u32 {
         self.identity().generation

@@ -54,13 +54,18 @@ impl Index {
             .order
             .range((start.as_ref().map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded));
         let around = start.iter().flat_map(|hand| self.order.range(..=hand));
-        for (key, _) in behind.chain(around).take(STEP_ROWS) {
+        let mut last = None;
+        for (key, epoch) in behind.chain(around).take(STEP_ROWS) {
             self.looked_in_vain += 1;
-            self.hand = Some(key.clone());
+            last = Some(key);
+            // The order knows the stamps too: rows that the runs lack, most of them under a load, cost no look at the table.
+            let clean = standing(*epoch, self.frozen, self.installed) == Standing::Clean || is_planted(Sabotage::EvictDirty);
+            if !clean || Some(key) == kept {
+                continue;
+            }
             let Some(slot) = self.rows.get(key) else { continue };
-            let clean = standing(slot.epoch, self.frozen, self.installed) == Standing::Clean || is_planted(Sabotage::EvictDirty);
             let idle = slot.is_idle() && !self.traces_on_their_way.contains(key);
-            if clean && idle && Some(key) != kept && (!slot.used.replace(false) || self.limit_bytes == 0) {
+            if idle && (!slot.used.replace(false) || self.limit_bytes == 0) {
                 surplus = surplus.saturating_sub(slot.bytes);
                 victims.push(key.clone());
                 if surplus == 0 {
@@ -68,6 +73,7 @@ impl Index {
                 }
             }
         }
+        self.hand = last.cloned();
         if !victims.is_empty() {
             self.looked_in_vain = 0;
         }

@@ -7,12 +7,13 @@
 
 use super::block::Block;
 use super::run::Run;
-use super::slot::{Image, Slot, Standing};
+use super::slot::{Image, SLOT_OVERHEAD_BYTES, Slot, Standing};
 use crate::cache::Cache;
 use crate::row::Row;
+use crate::table::Table;
 use crate::{Key, Space as NameSpace};
 use bytes::Bytes;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::rc::Rc;
 
@@ -24,7 +25,7 @@ pub(crate) type BlockName = (u64, usize);
 
 /// The index of one drive.
 pub(crate) struct Index {
-    pub(super) rows: HashMap<Key, Slot>,
+    pub(super) rows: Table<Key, Slot>,
     /// Every key of `rows`, with the epoch of its last change.
     pub(super) order: BTreeMap<Key, u64>,
     /// Stamped on what changes now.
@@ -34,7 +35,7 @@ pub(crate) struct Index {
     /// A checkpoint writes what is stamped up to here.
     pub(super) frozen: Option<u64>,
     /// Frozen rows that changed before they were encoded, as they were.
-    pub(super) images: HashMap<Key, Option<Image>>,
+    pub(super) images: Table<Key, Option<Image>>,
     /// Changed last; its memory is estimated anew when something else happens.
     pub(super) unweighed: Option<Key>,
     pub(super) resident_bytes: usize,
@@ -68,13 +69,14 @@ pub(crate) struct Index {
 impl Index {
     /// An empty index that shall take about `limit_bytes` of memory. Rows that no checkpoint has taken up are kept whatever it says.
     pub fn new(limit_bytes: u64) -> Index {
+        let most = usize::try_from(limit_bytes).unwrap_or(usize::MAX) / SLOT_OVERHEAD_BYTES;
         Index {
-            rows: HashMap::new(),
+            rows: Table::for_rows(most),
             order: BTreeMap::new(),
             epoch: 1,
             installed: 0,
             frozen: None,
-            images: HashMap::new(),
+            images: Table::for_rows(most),
             unweighed: None,
             resident_bytes: 0,
             dirty_bytes: 0,
@@ -128,7 +130,7 @@ impl Index {
     pub fn get_or_insert(&mut self, key: Key) -> &mut Row {
         self.weigh();
         let epoch = self.epoch;
-        let slot = self.rows.entry(key.clone()).or_insert_with(|| Slot::new(Row::default(), 0));
+        let slot = self.rows.get_or_insert_with(key.clone(), || Slot::new(Row::default(), 0));
         stamp(
             slot,
             &key,
@@ -189,13 +191,14 @@ impl Index {
     }
     /// Brings the accounts of the row changed last up to date: its memory, and whether its key counts.
     pub(super) fn weigh(&mut self) {
-        self.keys = self.keys();
         let Some(key) = self.unweighed.take() else { return };
         let standing = |slot: &Slot| standing(slot.epoch, self.frozen, self.installed);
         if let Some(slot) = self.rows.get_mut(&key) {
             let bytes = slot.estimate(&key);
             let before = std::mem::replace(&mut slot.bytes, bytes);
-            slot.counts = slot.holds_record();
+            let holds = slot.holds_record();
+            self.keys = recount(self.keys, slot.counts, holds);
+            slot.counts = holds;
             self.resident_bytes = self.resident_bytes.saturating_sub(before) + bytes;
             if standing(slot) == Standing::Dirty {
                 self.dirty_bytes = self.dirty_bytes.saturating_sub(before) + bytes;
@@ -205,11 +208,7 @@ impl Index {
     /// Number of keys that a durable record is held of, those in runs included.
     pub fn keys(&self) -> u64 {
         let changed = self.unweighed.as_ref().and_then(|key| self.rows.get(key));
-        match changed.map(|slot| (slot.counts, slot.holds_record())) {
-            Some((false, true)) => self.keys + 1,
-            Some((true, false)) => self.keys.saturating_sub(1),
-            _ => self.keys,
-        }
+        changed.map_or(self.keys, |slot| recount(self.keys, slot.counts, slot.holds_record()))
     }
     /// The number as a checkpoint remembered it.
     pub fn set_keys(&mut self, keys: u64) {
@@ -300,6 +299,15 @@ impl Index {
     }
 }
 
+/// The number of keys that count, after one of them did or did not and now does or does not.
+fn recount(keys: u64, before: bool, now: bool) -> u64 {
+    match (before, now) {
+        (false, true) => keys + 1,
+        (true, false) => keys.saturating_sub(1),
+        _ => keys,
+    }
+}
+
 /// How a row stamped `epoch` stands.
 pub(super) fn standing(epoch: u64, frozen: Option<u64>, installed: u64) -> Standing {
     if epoch <= installed {
@@ -319,7 +327,7 @@ fn stamp(
     epoch: u64,
     frozen: Option<u64>,
     installed: u64,
-    images: &mut HashMap<Key, Option<Image>>,
+    images: &mut Table<Key, Option<Image>>,
     order: &mut BTreeMap<Key, u64>,
     dirty_rows: &mut u64,
     dirty_bytes: &mut usize,

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 /// Counted for each row beside its versions: key and slot in the table, which is half empty in the middle, key and stamp in the order, the
 /// name's allocation.
-const SLOT_OVERHEAD_BYTES: usize = (size_of::<Key>() + size_of::<Slot>()) * 3 / 2 + size_of::<(Key, u64)>() * 3 / 2 + 32;
+pub(super) const SLOT_OVERHEAD_BYTES: usize = (size_of::<Key>() + size_of::<Slot>()) * 3 / 2 + size_of::<(Key, u64)>() * 3 / 2 + 32;
 
 /// One row of the table.
 pub(super) struct Slot {

@@ -5,7 +5,7 @@ use crate::space::Place;
 use bytes::Bytes;
 use openlake_io::AlignedBuffer;
 
-/// First size of the memory: one small record fits, and zeroing it costs little.
+/// First size of the memory: some small records fit.
 const FIRST_BYTES: usize = 16 << 10;
 
 /// Records gathered for one write, and what they do once it is durable (`E`, with the record's offset in the batch).
@@ -49,8 +49,8 @@ impl<E> OpenBatch<E> {
     /// An empty batch; `expected_bytes` is a guess from those before.
     pub fn new(ordinal: u64, expected_bytes: usize, limit_bytes: usize) -> OpenBatch<E> {
         let capacity = expected_bytes.clamp(FIRST_BYTES.min(limit_bytes), limit_bytes);
-        let mut buffer = AlignedBuffer::with_capacity(round_to_page(capacity));
-        buffer.set_len(BATCH_HEADER_BYTES);
+        let mut buffer = AlignedBuffer::with_stale_capacity(round_to_page(capacity));
+        buffer.extend_zeroed(BATCH_HEADER_BYTES);
         OpenBatch {
             buffer,
             records: 0,
@@ -71,11 +71,11 @@ impl<E> OpenBatch<E> {
         let start = self.buffer.len();
         let end = start + length;
         if end > self.buffer.capacity() {
-            let mut larger = AlignedBuffer::with_capacity(round_to_page(end.max(self.buffer.capacity() * 2)));
+            let mut larger = AlignedBuffer::with_stale_capacity(round_to_page(end.max(self.buffer.capacity() * 2)));
             larger.append(self.buffer.as_slice());
             self.buffer = larger;
         }
-        self.buffer.set_len(end);
+        self.buffer.extend_zeroed(length);
         encode(&mut self.buffer.as_mut_slice()[start..]);
         self.records += 1;
     }
@@ -86,7 +86,7 @@ impl<E> OpenBatch<E> {
     /// Closes the batch for its place.
     pub fn seal(mut self, seat: Seat, seed: &DriveSeed) -> SealedBatch<E> {
         let used = self.buffer.len();
-        self.buffer.set_len(round_to_page(used));
+        self.buffer.extend_zeroed(round_to_page(used) - used);
         let length = self.buffer.len() as u32;
         let header = BatchHeader {
             kind: seat.kind,
@@ -119,7 +119,7 @@ impl<E> OpenBatch<E> {
 impl<E> SealedBatch<E> {
     /// The same records, to be written elsewhere.
     pub fn reopen(self) -> OpenBatch<E> {
-        let mut buffer = AlignedBuffer::with_capacity(self.bytes.len());
+        let mut buffer = AlignedBuffer::with_stale_capacity(self.bytes.len());
         buffer.append(&self.bytes[..self.used as usize]);
         OpenBatch {
             buffer,

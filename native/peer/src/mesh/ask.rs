@@ -31,6 +31,17 @@ impl Mesh {
         }
     }
 
+    /// Asks a slot whose drive belongs to this core and has the answer in memory; `None`: it has to be called.
+    pub fn call_in_memory(&self, slot: SlotId, fence: Option<Fence>, request: &Request) -> Option<Answer> {
+        if self.node_of(slot).ok()? != self.home.node {
+            return None;
+        }
+        let (drive, _) = self.home.admit(&self.envelope(slot, fence, Duration::ZERO), request).ok()?;
+        let server = drive.drive?;
+        let answer = server.answer_in_memory(request)?;
+        self.of_newest(slot, server.generation(), answer).ok()
+    }
+
     /// An answer of a drive that was replaced since is no answer (protocol.md section 3).
     fn of_newest(&self, slot: SlotId, generation: u32, answer: Answer) -> Result<Answer, CallError> {
         if generation == 0 {
