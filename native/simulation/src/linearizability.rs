@@ -5,8 +5,10 @@
 //! 2017): take any operation that may come next, apply it, go on; remember (set of operations taken, state), as two ways to the same
 //! point have the same future. An operation of unknown outcome may take effect at any time after its call, or never.
 //!
-//! Two facts keep the search small. Every put writes a value of its own, so a value with readers left must not be overwritten.
-//! Operations of unknown outcome whose value nobody ever saw are interchangeable, so only the first of each kind is tried.
+//! Three facts keep the search small. Every put writes a value of its own, so a value with readers left must not be overwritten.
+//! Operations of unknown outcome whose value nobody ever saw are interchangeable, so only the first of each kind is tried. A read, or a
+//! write whose condition failed, that may come next and is right now can be taken at once: it changes nothing, so in whatever order
+//! explains the rest it may as well come first.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -185,21 +187,35 @@ impl Search {
                 .filter(|&index| self.operations[index].outcome != Outcome::Unknown)
                 .collect();
         }
+        let changes_nothing = |index: &&usize| matches!(self.operations[**index].outcome, Outcome::Found(_) | Outcome::ConditionFailed);
+        if let Some(&index) = candidates
+            .iter()
+            .filter(changes_nothing)
+            .find(|&&index| self.apply(index, state).is_some())
+        {
+            return self.explore_with(index, state);
+        }
         for index in candidates {
             let Some(next) = self.apply(index, state) else { continue };
-            let known = usize::from(self.operations[index].outcome != Outcome::Unknown);
-            self.taken[index] = true;
-            self.left -= known;
-            self.path.push(index);
-            let explained = self.explore(next);
-            self.path.pop();
-            self.left += known;
-            self.taken[index] = false;
+            let explained = self.explore_with(index, next);
             if explained != Some(false) {
                 return explained;
             }
         }
         Some(false)
+    }
+
+    /// The same after one more operation, which led to `state`.
+    fn explore_with(&mut self, index: usize, state: State) -> Option<bool> {
+        let known = usize::from(self.operations[index].outcome != Outcome::Unknown);
+        self.taken[index] = true;
+        self.left -= known;
+        self.path.push(index);
+        let explained = self.explore(state);
+        self.path.pop();
+        self.left += known;
+        self.taken[index] = false;
+        explained
     }
 
     fn packed(&self) -> Vec<u64> {

@@ -25,7 +25,7 @@ fn drives_keep_what_they_said_through_all_ends() {
 
 #[test]
 fn seeds_that_found_faults_find_them_no_more() {
-    for seed in [1628, 3633, 7477, 16557] {
+    for seed in [1628, 3633, 7477, 16557, 23334] {
         hold(&DrivePlan::from_seed(seed));
     }
 }

@@ -185,6 +185,29 @@ fn hundreds_of_operations_with_many_open_ones_stay_cheap() {
     assert_eq!(check(&history), Ok(()));
 }
 
+#[test]
+fn many_readers_at_once_stay_cheap_whatever_is_tried_first() {
+    let at_once = |action, outcome| Operation {
+        started: 0,
+        ended: 100,
+        action,
+        outcome,
+    };
+    // The value put first by its place in the history is the one that has to come last.
+    let mut history = vec![at_once(put(1), Outcome::Done), at_once(put(2), Outcome::Done)];
+    history.extend((0..40).map(|number| at_once(Action::Read, found(number % 2 + 1))));
+    let last = |started, value| Operation {
+        started,
+        ended: started + 1,
+        action: Action::Read,
+        outcome: found(value),
+    };
+    history.push(last(200, 1));
+    assert_eq!(check(&history), Ok(()));
+    history.push(last(300, 2));
+    assert!(is_wrong(&history));
+}
+
 /// Every order of every choice of open operations, without memo or pruning.
 fn brute_force(history: &[Operation], taken: &mut Vec<bool>, state: Option<u64>) -> bool {
     let known = |operation: &Operation| operation.outcome != Outcome::Unknown;

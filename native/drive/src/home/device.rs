@@ -52,7 +52,11 @@ impl Device {
                 return Ok(Contents::Drive);
             }
         }
-        let start = self.file.read(0, DATA_OFFSET as usize).await.map_err(failed)?;
+        let start = match self.file.read(0, DATA_OFFSET as usize).await {
+            Ok(start) => start,
+            Err(_) if self.is_half_formatted().await => return Ok(Contents::Blank),
+            Err(error) => return Err(failed(error)),
+        };
         let start = start.as_slice();
         let mark = FORMAT_MARK_OFFSET as usize;
         if start[mark..].starts_with(&FORMAT_MARK) || start.iter().all(|byte| *byte == 0) {
@@ -65,6 +69,20 @@ impl Device {
             start[at]
         );
         Err(OpenError::Damaged(text))
+    }
+    /// Of a start that cannot be read whole: whether a format was interrupted there, as a device may lose the pages that a power cut found
+    /// it writing. The mark is written before all else; where itself is lost, nothing else was written yet.
+    async fn is_half_formatted(&self) -> bool {
+        if let Ok(page) = self.file.read(FORMAT_MARK_OFFSET, PAGE_BYTES).await {
+            return page.as_slice().starts_with(&FORMAT_MARK);
+        }
+        for offset in (0..DATA_OFFSET).step_by(PAGE_BYTES).filter(|offset| *offset != FORMAT_MARK_OFFSET) {
+            let page = self.file.read(offset, PAGE_BYTES).await;
+            if !page.is_ok_and(|page| page.as_slice().iter().all(|byte| *byte == 0)) {
+                return false;
+            }
+        }
+        true
     }
     /// Sets or clears the mark of a format under way.
     pub async fn set_format_mark(&self, set: bool) -> io::Result<()> {
