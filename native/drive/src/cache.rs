@@ -24,6 +24,9 @@ const WINDOW_SHARE: usize = 8;
 /// Keys that left the window are remembered for so many at least, else for as many as there are items.
 const LEAST_REMEMBERED: usize = 64;
 
+/// Queue entries looked at for each item that comes, where most of them are left from forgotten ones.
+const STALE_STEPS: usize = 8;
+
 /// Generation of the segment, offset in it.
 pub(crate) type RecordKey = (u64, u32);
 
@@ -127,12 +130,19 @@ impl<K: Copy + Eq + Hash> Cache<K> {
             stamp,
         };
         self.items.insert(key, item);
-        // Entries whose item was forgotten may be all over the queues.
+        // Entries whose item was forgotten may be all over the queues. While they are the most of one, some are looked at for each item
+        // that comes, and never all at once; those that are held keep their order behind each other.
         let items = &self.items;
-        let is_held = |(key, stamp): &(K, u64)| items.get(key).is_some_and(|item| item.stamp == *stamp);
         for queue in [&mut self.window, &mut self.main] {
-            if queue.len() > items.len() * 2 + LEAST_REMEMBERED {
-                queue.retain(is_held);
+            for _ in 0..STALE_STEPS {
+                if queue.len() <= items.len() * 2 + LEAST_REMEMBERED {
+                    break;
+                }
+                if let Some((key, stamp)) = queue.pop_front()
+                    && items.get(&key).is_some_and(|item| item.stamp == stamp)
+                {
+                    queue.push_back((key, stamp));
+                }
             }
         }
     }
@@ -198,4 +208,31 @@ impl<K: Copy + Eq + Hash> Cache<K> {
 
 fn cost(bytes: usize) -> usize {
     bytes + ITEM_OVERHEAD_BYTES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_forgotten_items_leave_in_the_queues_goes_bit_by_bit() {
+        let mut cache = Cache::new(64 << 20);
+        let bytes = Bytes::from_static(&[7; 100]);
+        (0..1000_u64).for_each(|held| cache.insert(held, bytes.clone()));
+        let mut most = 0;
+        for passing in 1000..100_000_u64 {
+            cache.insert(passing, bytes.clone());
+            cache.remove(passing);
+            let before = cache.window.len() + cache.main.len();
+            cache.insert(passing, bytes.clone());
+            assert!(
+                before <= cache.window.len() + cache.main.len() + STALE_STEPS * 2,
+                "many went at once"
+            );
+            cache.remove(passing);
+            most = most.max(cache.window.len() + cache.main.len());
+        }
+        assert!(most <= 1000 * 3, "{most} entries for a thousand items");
+        assert!((0..1000).all(|held| cache.get(held).is_some()));
+    }
 }

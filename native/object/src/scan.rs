@@ -17,7 +17,7 @@ pub struct Found {
     pub head: Head,
     /// Slots that hold this ballot.
     pub accepted: SlotMask,
-    /// Slots that hold the bytes of its write id, at whatever ballot.
+    /// Slots that hold its bytes, at whatever ballot it was published.
     pub holders: SlotMask,
     /// Some drive knows it to be complete.
     pub marked: bool,
@@ -137,9 +137,14 @@ fn next_ballot<State: Borrow<KeyState>>(answers: &[(u8, State)], below: Option<B
 }
 
 fn found<State: Borrow<KeyState>>(answers: &[(u8, State)], head: &Head, accepted: SlotMask, marked: bool) -> Found {
-    // Shards decode together only with equal write id, coding and length, and only the slot's own shard counts for it.
+    // Shards decode together only with equal write id, coding and length, and only the slot's own shard counts for it. The origin tells a
+    // write's tries apart, which share their bytes: too few drives took the first one, so its writer knows that nobody can ever read it,
+    // and those that took the second must not make it readable after all.
     let same = |slot: u8, other: &Head| {
-        other.write_id == head.write_id && other.coding == head.coding && other.payload_size == head.payload_size && other.slot == slot
+        (other.write_id, other.origin) == (head.write_id, head.origin)
+            && other.coding == head.coding
+            && other.payload_size == head.payload_size
+            && other.slot == slot
     };
     let mut holders = 0;
     for (slot, state) in answers {

@@ -209,3 +209,34 @@ fn equal_answers_alone_prove_nothing() {
     let answers = [(0, world.state(0)), (1, world.state(1))];
     assert!(matches!(look(quorum, &answers), Finding::Possible(found) if found.head.ballot == ballot(1)));
 }
+
+#[test]
+fn shards_of_two_tries_of_a_write_do_not_count_together() {
+    // 2+1: one drive took the first try and another one the second, which a single drive shows as possible.
+    let quorum = Quorum::new(2, 1);
+    let state = |records: Vec<Head>| KeyState {
+        records,
+        stable: None,
+        dirty: None,
+        floor: ballot(0),
+    };
+    let (first, second) = (head(1, 0, quorum), head(2, 2, quorum));
+    let second = Head {
+        write_id: first.write_id,
+        ..second
+    };
+    let answers = [(0, state(vec![first.clone()])), (2, state(vec![second.clone()]))];
+    let Finding::Possible(found) = scan(quorum, &answers) else {
+        panic!("the second try may be complete")
+    };
+    assert_eq!((found.head.ballot, found.accepted, found.holders), (second.ballot, 0b100, 0b100));
+    // The same try, published again by a reader at a higher ballot, keeps its origin.
+    let again = Head {
+        origin: first.origin,
+        ..second
+    };
+    let Finding::Possible(found) = scan(quorum, &[(0, state(vec![first])), (2, state(vec![again]))]) else {
+        panic!("so may this")
+    };
+    assert_eq!((found.accepted, found.holders), (0b100, 0b101));
+}
