@@ -134,3 +134,10 @@ fn twelve_nodes_with_rivals_that_stand_still() {
     let report = run(&Plan::of_theme(Theme::Rivals, 1008, None), false);
     assert!(report.problems.is_empty(), "{}", report.problems.join("\n"));
 }
+
+/// Seed 3198: the shards of two tries of a write, each taken by too few drives, made a version together that its writer took for dead.
+#[test]
+fn three_nodes_with_rivals_on_one_key() {
+    let report = run(&Plan::from_seed(3198, None), false);
+    assert!(report.problems.is_empty(), "{}", report.problems.join("\n"));
+}

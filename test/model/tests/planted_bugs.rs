@@ -41,7 +41,7 @@ const CASES: &[Case] = &[
     (4, 2, "PGG", &[1], 1, "i", "skip_undecodable", &[], 1),
     (4, 2, "PG", &[1], 1, "i", "stable_early", &[], 1),
     (4, 2, "PPGGG", &[1, 2], 2, "i", "blind_retry", &[(2, 3), (3, 4)], 1),
-    (3, 2, "II", &[1, 2], 3, "", "no_supersede_check", &[], 1),
+    (4, 2, "IIG", &[1, 2], 3, "", "no_supersede_check", &[], 1),
     (3, 2, "II", &[1, 2], 1, "", "cond_read", &[], 1),
     (3, 2, "II", &[1, 2], 1, "", "cond_few", &[], 1),
     (3, 2, "II", &[1, 2], 2, "v", "volatile_promise", &[], 200),
