@@ -3,7 +3,7 @@
 //! The promises of W drives make the judgement hold: nothing older can be completed below the ballot, and a newer writer is met by a refusal.
 
 use crate::StoreError;
-use crate::decide::{Decision, decide, provably_without_effect};
+use crate::decide::{Decision, decide};
 use crate::locate::{Need, locate};
 use crate::operation::Operation;
 use crate::outcome::Published;
@@ -14,7 +14,7 @@ use crate::settle::republish;
 use crate::shared_write::SharedWrite;
 use crate::store::Condition;
 use crate::version::ReadError;
-use crate::write::{Promises, must_be_permitted, needed_of, outcome_unknown, promises, tells, write, writer_of};
+use crate::write::{Promises, is_without_effect, must_be_permitted, needed_of, outcome_unknown, promises, tells, write, writer_of};
 use openlake_drive::sabotage::{Sabotage, is_planted};
 use openlake_drive::{Ballot, Head, Kind};
 use std::rc::Rc;
@@ -72,7 +72,7 @@ pub(crate) async fn write_if(
         };
         last = Some(finding);
         if goal != Goal::Fail {
-            must_be_permitted(operation, &proposer).await?;
+            must_be_permitted(operation, &proposer, &draft).await?;
         }
         let (at, origin) = (proposal.ballot(), proposal.origin());
         match proposer.publish(proposal, 0, goal == Goal::Propose).await {
@@ -101,7 +101,7 @@ enum Judgement {
     Publish(Proposal, Goal),
     /// What was found was overwritten meanwhile.
     Again,
-    /// The promises leave it open what the key holds, and nothing was proposed.
+    /// The promises leave it open what the key holds, and nothing that was proposed can take effect.
     Unknown,
 }
 
@@ -131,7 +131,7 @@ async fn judge(
             ));
         }
         (Decision::Propose, _) => {}
-        _ if proposer.has_proposed() => {
+        _ if !is_without_effect(operation, proposer, draft, Some(finding)) => {
             return Err(operation.unknown("publish: refused, and it cannot be told whether this write took effect"));
         }
         _ => return Ok(Judgement::Unknown),
@@ -142,16 +142,16 @@ async fn judge(
     // The condition fails. The client may only hear so once what fails it is complete, and once no own earlier ballot can come back: one
     // above the version found was not complete when W drives promised, but a reader with fewer answers might still adopt it. Publishing
     // the version found again, on top of itself, settles both.
-    let own_are_dead = provably_without_effect(&writer, Some(finding));
+    let own_are_dead = is_without_effect(operation, proposer, draft, Some(finding));
     match (finding, found) {
         (Finding::Complete(_) | Finding::Absent, _) if own_are_dead => Err(StoreError::PreconditionFailed),
         (_, Some(found)) => match republish(operation, found, ballot).await {
             Ok(proposal) => Ok(Judgement::Publish(proposal, Goal::Fail)),
             Err(ReadError::Vanished) => Ok(Judgement::Again),
-            Err(ReadError::Failed(_)) if proposer.has_proposed() => Err(outcome_unknown(operation, proposer)),
+            Err(ReadError::Failed(_)) if !own_are_dead => Err(outcome_unknown(operation, proposer, draft)),
             Err(ReadError::Failed(error)) => Err(error),
         },
-        (_, None) => Err(outcome_unknown(operation, proposer)),
+        (_, None) => Err(outcome_unknown(operation, proposer, draft)),
     }
 }
 
@@ -173,13 +173,12 @@ fn allows(condition: &Condition, head: Option<&Head>) -> bool {
 
 /// Step 5's end: 409 where the write provably had no effect but only lost races, 503 otherwise.
 fn out_of_time(operation: &Operation, proposer: &Proposer, draft: &Proposal, last: Option<&Finding>, raced: bool) -> StoreError {
-    let attempts = proposer.attempts();
-    if provably_without_effect(&writer_of(operation, proposer, draft, false, &attempts), last) {
+    if is_without_effect(operation, proposer, draft, last) {
         if raced {
             return StoreError::ConditionalConflict;
         }
         let (slots, write) = (operation.quorum.slots(), operation.quorum.write());
         return operation.unavailable(&format!("prepare: fewer than {write} of {slots} slots answered"));
     }
-    outcome_unknown(operation, proposer)
+    outcome_unknown(operation, proposer, draft)
 }

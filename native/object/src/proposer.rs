@@ -14,7 +14,7 @@ use futures_util::FutureExt;
 use futures_util::StreamExt;
 use futures_util::future::{Either, LocalBoxFuture, select};
 use futures_util::stream::FuturesUnordered;
-use openlake_drive::{Answer, Ballot, KeyState, Request};
+use openlake_drive::{Answer, Ballot, KeyState, Request, WriteId};
 use openlake_io::Instant;
 use openlake_peer::CallError;
 use std::pin::pin;
@@ -99,6 +99,10 @@ impl Proposer {
     /// Whether the write may have taken effect, by anybody's doing.
     pub fn has_proposed(&self) -> bool {
         self.rounds.iter().any(|round| round.own) || self.shared.is_some_and(|shared| !shared.alone)
+    }
+    /// Whether this write was found, adopted by somebody else, and published again: at ballots that are no attempts.
+    pub fn has_finished(&self, write_id: WriteId) -> bool {
+        self.rounds.iter().any(|round| !round.own && round.proposal.write_id() == write_id)
     }
     /// Promises of the last prepare.
     pub fn answers(&self) -> &[(u8, KeyState)] {

@@ -46,7 +46,7 @@ pub(crate) async fn write(
     for round in 0.. {
         let (ballot, origin) = (proposal.ballot(), proposal.origin());
         if goal != Goal::FinishOther {
-            must_be_permitted(operation, &proposer).await?;
+            must_be_permitted(operation, &proposer, &draft).await?;
         }
         match proposer.publish(proposal, 0, goal == Goal::Propose).await {
             Published::Complete => {
@@ -57,8 +57,7 @@ pub(crate) async fn write(
                 proposer.mark_stable(own);
                 return Ok(own);
             }
-            Published::Silent if round == 0 => return Err(after_silence(operation, &proposer, &draft)),
-            Published::Silent => return Err(outcome_unknown(operation, &proposer)),
+            Published::Silent => return Err(outcome_unknown(operation, &proposer, &draft)),
             Published::Refused => {}
         }
         if round > 0 {
@@ -69,13 +68,13 @@ pub(crate) async fn write(
             Next::Publish(proposal, goal) => (proposal, goal),
         };
     }
-    Err(outcome_unknown(operation, &proposer))
+    Err(outcome_unknown(operation, &proposer, &draft))
 }
 
 /// Whether the own record may still be published; if not, why not, or that nobody knows what became of it.
-pub(crate) async fn must_be_permitted(operation: &Operation, proposer: &Proposer) -> Result<(), StoreError> {
+pub(crate) async fn must_be_permitted(operation: &Operation, proposer: &Proposer, draft: &Proposal) -> Result<(), StoreError> {
     match operation.ask_permit().await {
-        Err(_) if proposer.has_proposed() => Err(outcome_unknown(operation, proposer)),
+        Err(_) if !is_without_effect(operation, proposer, draft, None) => Err(outcome_unknown(operation, proposer, draft)),
         result => result,
     }
 }
@@ -99,7 +98,7 @@ async fn after_refusal(operation: &Rc<Operation>, proposer: &mut Proposer, draft
         let (ballot, finding) = match promises(operation, proposer, |proposer| tells(operation, proposer, draft, true)).await {
             Promises::Found(ballot, finding) => (ballot, finding),
             Promises::OwnComplete(origin) => return Ok(Next::Done(origin)),
-            Promises::None => return Err(outcome_unknown(operation, proposer)),
+            Promises::None => return Err(outcome_unknown(operation, proposer, draft)),
         };
         if let Finding::Complete(found) = &finding {
             // Older versions go, which also makes room where a drive asked to settle first.
@@ -121,13 +120,13 @@ async fn after_refusal(operation: &Rc<Operation>, proposer: &mut Proposer, draft
             (Decision::FinishOther, Some(found)) => match republish(operation, found, ballot).await {
                 Ok(proposal) => Next::Publish(proposal, Goal::FinishOther),
                 Err(ReadError::Vanished) => continue,
-                Err(ReadError::Failed(_)) => return Err(outcome_unknown(operation, proposer)),
+                Err(ReadError::Failed(_)) => return Err(outcome_unknown(operation, proposer, draft)),
             },
             _ => continue,
         });
     }
-    if !proposer.has_proposed() {
-        return Err(outcome_unknown(operation, proposer));
+    if is_without_effect(operation, proposer, draft, None) {
+        return Err(outcome_unknown(operation, proposer, draft));
     }
     Err(operation.unknown("publish: refused by a newer version, and it cannot be told whether this write took effect"))
 }
@@ -193,20 +192,22 @@ pub(crate) fn writer_of<'writer>(
     }
 }
 
-/// The first publish did not reach W drives: without effect if so many drives took nothing (they are full, or the bucket is gone) that
-/// nobody can ever adopt it, else unknown. Also where the bucket is gone: others may have seen the write before that was.
-fn after_silence(operation: &Operation, proposer: &Proposer, draft: &Proposal) -> StoreError {
+/// Whether the write had no effect and will have none, as far as is known. `finding`: what was found last.
+pub(crate) fn is_without_effect(operation: &Operation, proposer: &Proposer, draft: &Proposal, finding: Option<&Finding>) -> bool {
     let attempts = proposer.attempts();
-    if provably_without_effect(&writer_of(operation, proposer, draft, true, &attempts), None) {
-        return operation.unavailable("publish: too few slots took the record for anyone to complete it");
-    }
-    outcome_unknown(operation, proposer)
+    // What was finished after somebody else had adopted it is under way at a ballot that is no attempt.
+    !proposer.has_finished(draft.write_id()) && provably_without_effect(&writer_of(operation, proposer, draft, false, &attempts), finding)
 }
 
-/// 503: something was published, and fewer than W drives said so; or nothing was, and nothing will be.
-pub(crate) fn outcome_unknown(operation: &Operation, proposer: &Proposer) -> StoreError {
+/// 503: something was published, and fewer than W drives said so. Without effect if nothing was, or if so many drives took nothing (they
+/// are full, the bucket is gone, or it was not the write's turn) that nobody can ever adopt it; also where the bucket is gone, as others
+/// may have seen the write before that was.
+pub(crate) fn outcome_unknown(operation: &Operation, proposer: &Proposer, draft: &Proposal) -> StoreError {
     if !proposer.has_proposed() {
         return operation.unavailable("prepare: too few slots promised, or other writers were faster");
+    }
+    if is_without_effect(operation, proposer, draft, None) {
+        return operation.unavailable("publish: too few slots took the record for anyone to complete it");
     }
     let acked = proposer
         .attempts()

@@ -103,3 +103,34 @@ fn half_of_a_set_being_full_is_found_out_once() {
         assert_eq!(world.newest(&key), held, "refused writes left records behind");
     });
 }
+
+#[test]
+fn a_write_whose_turn_would_come_too_late_had_no_effect_if_nobody_can_adopt_it() {
+    run(async move |runtime| {
+        for busy in [&[0u8, 1, 2, 3][..], &[1, 2, 3], &[2, 3]] {
+            let (world, bucket, key) = cluster(&runtime).await;
+            let store = world.store(0);
+            put(&store, bucket, b"first").await.expect("put");
+            runtime.sleep(Duration::from_millis(10)).await;
+            let before = world.newest(&key);
+            busy.iter()
+                .for_each(|slot| world.drive(*slot, |drive| drive.is_anothers_turn = true));
+            // Held by two of four drives it may be completed by a reader; held by one it never was, and never will be.
+            let is_honest = |result: &Result<(), StoreError>| match busy.len() {
+                2 => matches!(result, Err(StoreError::Unknown(_))),
+                _ => matches!(result, Err(StoreError::Unavailable(_))),
+            };
+            for size in [5usize, 500_000] {
+                let refused = put(&store, bucket, &vec![7; size]).await;
+                assert!(is_honest(&refused), "{busy:?}, {size}: {refused:?}");
+            }
+            let refused = store.delete(target(bucket)).await.map(drop);
+            assert!(is_honest(&refused), "{busy:?}: {refused:?}");
+            assert!(busy.len() < 4 || world.newest(&key) == before, "refused writes left records behind");
+            busy.iter()
+                .for_each(|slot| world.drive(*slot, |drive| drive.is_anothers_turn = false));
+            let found = get(&store, bucket).await;
+            assert!(busy.len() == 2 || found.as_deref() == Ok(b"first"), "{busy:?}: {found:?}");
+        }
+    });
+}

@@ -132,6 +132,9 @@ fn contend(way: Duration, conditional: fn(usize) -> bool) -> Replies {
         replies.slowest
     );
     assert!(replies.strange.is_empty(), "{:?}", replies.strange);
+    // Whose turn would have come too late published nothing that anybody took, and is told so.
+    let told = replies.unavailable + replies.unknown;
+    assert!(replies.unknown * 5 <= told, "{} of {told} were left in doubt", replies.unknown);
     assert!(replies.slowest <= DEADLINE, "a writer waited {:?} for its reply", replies.slowest);
     replies
 }

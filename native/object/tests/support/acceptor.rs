@@ -36,6 +36,8 @@ pub struct Acceptor {
     pub damage_blocks: bool,
     /// Publishes of objects fail; uploads and parts are taken.
     pub refuses_objects: bool,
+    /// The turn of another writer lasts: publishes without a prepare have to settle first, and prepares wait.
+    pub is_anothers_turn: bool,
     /// No room for bytes; tombstones and everything else go on.
     pub full: bool,
 }
@@ -114,6 +116,7 @@ impl Acceptor {
             Request::Publish { key, .. } if self.refuses_objects && key.space == Space::Object => {
                 Answer::Failed("as the test says".to_owned())
             }
+            Request::Publish { record, .. } if self.is_anothers_turn && record.base.is_none() => Answer::SettleFirst,
             Request::Publish { record, .. } if self.full && record.kind == Kind::Data => Answer::Full,
             Request::Publish { key, record } => self.publish(key, record),
             Request::Stable { key, ballot } => {
