@@ -42,6 +42,7 @@ mod settle;
 mod settle_loop;
 mod shared_write;
 mod slots;
+mod span;
 mod stage;
 mod store;
 mod stripe;

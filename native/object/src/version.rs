@@ -11,17 +11,24 @@ use futures_util::StreamExt;
 use futures_util::future::{Either, LocalBoxFuture, select};
 use futures_util::stream::FuturesUnordered;
 use openlake_drive::{Answer, Block, Head, Request, ShardBytes};
+use openlake_io::AlignedBuffer;
 use openlake_peer::CallError;
 use std::pin::pin;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// A version whose bytes can be read.
 pub(crate) struct Version {
     pub operation: Rc<Operation>,
     pub head: Head,
     pub geometry: Geometry,
-    holders: SlotMask,
-    shards: Vec<(u8, ShardBytes)>,
+    /// Slots known to hold its bytes.
+    pub holders: SlotMask,
+    /// Blocks that came along with the head.
+    pub shards: Vec<(u8, ShardBytes)>,
+    /// Nobody waits for the bytes: slots that are late have queues of their own making before them, and asking others too would make
+    /// those longer.
+    pub unhurried: bool,
 }
 
 /// Why blocks could not be had.
@@ -32,7 +39,7 @@ pub(crate) enum ReadError {
     Failed(StoreError),
 }
 
-type Fetch = LocalBoxFuture<'static, (u8, Result<Answer, CallError>)>;
+pub(crate) type Fetch = LocalBoxFuture<'static, (u8, Result<Answer, CallError>)>;
 
 /// Blocks of one stripe on their way.
 struct Stripe {
@@ -58,16 +65,27 @@ impl Version {
             geometry,
             holders,
             shards,
+            unhurried: false,
         }
+    }
+
+    /// After which time others are asked beside those that are late.
+    pub fn patience(&self) -> Duration {
+        if self.unhurried {
+            return self.operation.core.options.deadline / 8;
+        }
+        self.operation.patience()
     }
 
     /// Payload bytes `first..first + length`, in order. Where that is more than a stripe, every drive is asked once for all its blocks.
     pub async fn read(&self, first: u64, length: u64) -> Result<Vec<Bytes>, ReadError> {
         let (stripe, end) = (self.geometry.stripe(), first + length);
         let stripes = first / stripe..end.div_ceil(stripe);
-        let ahead = match stripes.end - stripes.start {
-            count if count > 1 && !self.head.coding.whole => self.fetch(stripes.start, count).await,
-            _ => Vec::new(),
+        let ahead = if stripes.end - stripes.start > 1 && !self.head.coding.whole {
+            let data = (0..self.head.coding.data).fold(0, |mask, slot| mask | bit(slot));
+            self.fetch(stripes.clone(), data).await
+        } else {
+            Vec::new()
         };
         let mut pieces = Vec::new();
         for index in stripes {
@@ -75,24 +93,6 @@ impl Version {
             pieces.extend(self.read_stripe(index, from - index * stripe, to - from, &ahead).await?);
         }
         Ok(pieces)
-    }
-
-    /// The data blocks of `count` stripes from `first` on, as far as they come in time; what does not is asked for stripe by stripe.
-    async fn fetch(&self, first: u64, count: u64) -> Vec<(u8, ShardBytes)> {
-        let has = |shard: &ShardBytes| (u64::from(shard.first)..u64::from(shard.first) + shard.blocks.len() as u64).contains(&first);
-        let here = |slot: u8| self.shards.iter().any(|(held, shard)| *held == slot && has(shard));
-        let asked = (0..self.head.coding.data)
-            .filter(|slot| self.holders & bit(*slot) != 0 && !here(*slot) && !self.operation.core.is_down(self.operation.slot_id(*slot)));
-        let mut pending: FuturesUnordered<Fetch> = asked.map(|slot| self.call(slot, first, count)).collect();
-        let mut alarm = pin!(self.operation.core.runtime.sleep(self.operation.patience()));
-        let mut fetched = Vec::with_capacity(pending.len());
-        while let Either::Left((Some((slot, result)), _)) = select(pending.next(), &mut alarm).await {
-            match result {
-                Ok(Answer::Blocks(shard)) if shard.write_id == self.head.write_id => fetched.push((slot, shard)),
-                _ => {}
-            }
-        }
-        fetched
     }
 
     /// Payload bytes `first..first + length` of stripe `index`, in order; `ahead`: blocks at hand.
@@ -118,7 +118,8 @@ impl Version {
         self.blocks_beside(index, wanted, &[]).await
     }
 
-    async fn blocks_beside(&self, index: u64, wanted: SlotMask, ahead: &[(u8, ShardBytes)]) -> Result<Vec<(u8, Bytes)>, ReadError> {
+    /// The same; `ahead`: blocks at hand.
+    pub async fn blocks_beside(&self, index: u64, wanted: SlotMask, ahead: &[(u8, ShardBytes)]) -> Result<Vec<(u8, Bytes)>, ReadError> {
         let mut stripe = self.start(index, ahead);
         let needed = shards_needed(&self.head);
         let mut hedged = false;
@@ -131,7 +132,7 @@ impl Version {
                 return Err(self.failed(&stripe, needed));
             }
             let next = {
-                let alarm = pin!(self.operation.core.runtime.sleep(self.operation.patience()));
+                let alarm = pin!(self.operation.core.runtime.sleep(self.patience()));
                 let pending = stripe.pending.get_or_insert_with(FuturesUnordered::new);
                 match select(pending.next(), alarm).await {
                     Either::Left((next, _)) => next,
@@ -247,7 +248,7 @@ impl Version {
     }
 
     /// Asks a slot for its blocks of `count` stripes from `first` on.
-    fn call(&self, slot: u8, first: u64, count: u64) -> Fetch {
+    pub fn call(&self, slot: u8, first: u64, count: u64) -> Fetch {
         let request = Request::Blocks {
             key: self.operation.key.clone(),
             write_id: self.head.write_id,
@@ -291,13 +292,16 @@ impl Version {
                 blocks.push((slot, bytes.clone()));
                 continue;
             }
-            let mut bytes = vec![0; self.geometry.block_span(stripe.index) as usize];
-            if let Err(error) = code.rebuild(&present, slot, &mut bytes) {
+            // Every byte is written by the rebuild.
+            let length = self.geometry.block_span(stripe.index) as usize;
+            let mut bytes = AlignedBuffer::with_stale_capacity(length);
+            bytes.set_len(length);
+            if let Err(error) = code.rebuild(&present, slot, bytes.as_mut_slice()) {
                 let text = format!("rebuild of slot {slot} from {needed} blocks: {error:?}");
                 return Err(ReadError::Failed(self.operation.unavailable(&text)));
             }
-            bytes.truncate(self.geometry.block_length(usize::from(slot), stripe.index) as usize);
-            blocks.push((slot, bytes.into()));
+            bytes.set_len(self.geometry.block_length(usize::from(slot), stripe.index) as usize);
+            blocks.push((slot, bytes.freeze()));
         }
         Ok(Some(blocks))
     }
