@@ -120,6 +120,44 @@ fn a_replaced_drive_is_filled_and_two_others_may_then_be_lost() {
 }
 
 #[test]
+fn a_large_shard_is_rebuilt_with_one_request_to_each_source_for_several_stripes() {
+    let quiet = HealOptions {
+        compare_every: Duration::from_secs(100_000),
+        ..usual_healing()
+    };
+    let (mut cluster, bucket) = filled(0, 0, quiet);
+    let serving = cluster.serving(0).expect("node 0 serves");
+    let (runtime, store) = (serving.runtime, serving.store);
+    const BYTES: u64 = 16 << 20;
+    let stored = cluster.run_on(&runtime, LIMIT, async move {
+        let target = PutTarget {
+            bucket,
+            key: key(0),
+            condition: Condition::None,
+        };
+        store.put(target, &mut ValueBody::new(0, BYTES, 65_536)).await.map(drop)
+    });
+    assert_eq!(stored, Some(Ok(())));
+    cluster.run_for(Duration::from_secs(5));
+    let asked = |cluster: &Cluster| -> u64 {
+        let sources = [0, 1, 3].into_iter().flat_map(|node| cluster.open_drives(node));
+        sources.map(|drive| drive.requests()).sum()
+    };
+    let before = asked(&cluster);
+    cluster.wipe(2);
+    cluster.start(2);
+    assert!(cluster.wait_until_serving(LIMIT));
+    wait_filled(&mut cluster, 2);
+    let requests = asked(&cluster) - before;
+    // Beside those for the bytes there are some that find out what there is.
+    let blocks = BYTES / (128 << 10);
+    assert!(requests < blocks * 3 / 4, "{requests} requests for {blocks} blocks");
+    cluster.cut_power(0);
+    cluster.cut_power(1);
+    assert!(reads_all(&mut cluster, 2, bucket, 1));
+}
+
+#[test]
 fn a_fill_goes_on_where_it_was_interrupted() {
     let (mut cluster, bucket) = filled(1_500, 100, usual_healing());
     cluster.wipe(1);
