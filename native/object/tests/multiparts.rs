@@ -5,36 +5,14 @@ mod support;
 use bytes::Bytes;
 use futures_util::future::join;
 use openlake_drive::{Key, Space};
-use openlake_object::{BucketView, CompletePart, Condition, Metadata, PutTarget, Range, Store, StoreError};
-use std::rc::Rc;
+use openlake_object::{CompletePart, Condition, PutTarget, Range, StoreError};
 use std::time::Duration;
 use support::body::{SlowBody, TestBody, collect, pattern};
 use support::run;
+use support::upload::{KEY, metadata, part, start};
 use support::world::World;
 
-static KEY: Bytes = Bytes::from_static(b"videos/long.mp4");
 const PART: usize = 5 << 20;
-
-fn metadata() -> Metadata {
-    Metadata {
-        pairs: vec![("content-type".to_owned(), "video/mp4".to_owned())],
-    }
-}
-
-async fn start(world: &Rc<World>) -> (Store, BucketView, [u8; 16]) {
-    let store = world.store(0);
-    let bucket = store.create_bucket("bucket").await.expect("create");
-    let upload = store.create_upload(bucket, &KEY, metadata()).await.expect("upload");
-    (store, bucket, upload)
-}
-
-async fn part(store: &Store, bucket: BucketView, upload: [u8; 16], number: u16, bytes: &[u8]) -> Result<CompletePart, StoreError> {
-    let etag = openlake_checksum::md5::digest(bytes);
-    store
-        .put_part(bucket, &KEY, upload, number, &mut TestBody::new(bytes, 200_000, etag))
-        .await?;
-    Ok(CompletePart { number, etag })
-}
 
 #[test]
 fn parts_become_one_object_that_is_read_whole_and_in_ranges() {

@@ -4,29 +4,12 @@ mod support;
 
 use bytes::Bytes;
 use futures_util::future::join;
-use openlake_object::{BucketView, CompletePart, Condition, Metadata, Store, StoreError};
-use std::rc::Rc;
+use openlake_object::{Condition, StoreError};
 use std::time::Duration;
-use support::body::{TestBody, collect};
+use support::body::collect;
 use support::run;
+use support::upload::{KEY, part, start};
 use support::world::World;
-
-static KEY: Bytes = Bytes::from_static(b"videos/long.mp4");
-
-async fn start(world: &Rc<World>) -> (Store, BucketView, [u8; 16]) {
-    let store = world.store(0);
-    let bucket = store.create_bucket("bucket").await.expect("create");
-    let upload = store.create_upload(bucket, &KEY, Metadata::default()).await.expect("upload");
-    (store, bucket, upload)
-}
-
-async fn part(store: &Store, bucket: BucketView, upload: [u8; 16], number: u16, bytes: &[u8]) -> Result<CompletePart, StoreError> {
-    let etag = openlake_checksum::md5::digest(bytes);
-    store
-        .put_part(bucket, &KEY, upload, number, &mut TestBody::new(bytes, 200_000, etag))
-        .await?;
-    Ok(CompletePart { number, etag })
-}
 
 #[test]
 fn abort_removes_parts_and_races_with_complete() {

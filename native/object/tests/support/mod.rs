@@ -5,6 +5,7 @@
 pub mod acceptor;
 pub mod body;
 pub mod linear;
+pub mod upload;
 pub mod world;
 
 use openlake_io::{Runtime, SimOptions, SimWorld};
