@@ -16,6 +16,7 @@ import type { ClusterStatus } from '../../operator/api/status.ts';
 import { Authority } from '../certificates.ts';
 import { random, seed } from '../random.ts';
 import { GPU_AND_RDMA } from './fake-node.ts';
+import { FOUR_NODE_POOLS } from './four-nodes.ts';
 import { type Credentials, condition, type KubeCluster, startKubeCluster } from './kube-cluster.ts';
 import type { Service } from './service.ts';
 import type { ServiceProxy } from './service-proxy.ts';
@@ -33,14 +34,7 @@ function spec(change: Change): object {
   return {
     version: '0.1.0',
     image: { repository: change.repository ?? 'openlake/node' },
-    pools: [
-      {
-        name: 'p0',
-        nodes: { count: 4 },
-        drives: { directories: { parent: '/mnt/openlake', names: ['d0'], mountCheck: 'Directory' } },
-        erasure: { setSize: 4, parity: 2 },
-      },
-    ],
+    pools: FOUR_NODE_POOLS,
     io: { memory: '128Mi', cores: 1 },
     credentials: { root: change.roots.map((name) => ({ secretRef: { name: `root-${name}` } })) },
     update: { minReadySeconds: 0 },

@@ -3,21 +3,13 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { V1Pod, V1PodDisruptionBudget, V1PodList } from '@kubernetes/client-node';
-import { GPU_AND_RDMA } from './fake-node.ts';
-import { condition, type KubeCluster, startKubeCluster } from './kube-cluster.ts';
+import { FOUR_NODE_POOLS, startFourNodes } from './four-nodes.ts';
+import { condition, type KubeCluster } from './kube-cluster.ts';
 import type { Service } from './service.ts';
-import { sharedControlPlane } from './shared.ts';
 
 const spec = {
   version: '0.1.0',
-  pools: [
-    {
-      name: 'p0',
-      nodes: { count: 4 },
-      drives: { directories: { parent: '/mnt/openlake', names: ['d0'], mountCheck: 'Directory' } },
-      erasure: { setSize: 4, parity: 2 },
-    },
-  ],
+  pools: FOUR_NODE_POOLS,
   io: { memory: '128Mi', cores: 1 },
 };
 
@@ -26,8 +18,7 @@ describe('the drain guard', () => {
   let operator: Service;
 
   before(async () => {
-    const node = { labels: GPU_AND_RDMA };
-    cluster = await startKubeCluster(await sharedControlPlane(), { nodes: [node, node, node, node], drives: ['/mnt/openlake/d0'] });
+    cluster = await startFourNodes();
     operator = await cluster.startOperator();
     await cluster.apply(spec);
     await cluster.waitFor(

@@ -11,9 +11,8 @@ import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import type { SetsView } from '../../node/admin/schemas.ts';
 import type { ClusterStatus } from '../../operator/api/status.ts';
 import { Authority } from '../certificates.ts';
-import { GPU_AND_RDMA } from './fake-node.ts';
-import { type Credentials, condition, type KubeCluster, startKubeCluster } from './kube-cluster.ts';
-import { sharedControlPlane } from './shared.ts';
+import { FOUR_NODE_POOLS, startFourNodes } from './four-nodes.ts';
+import { type Credentials, condition, type KubeCluster } from './kube-cluster.ts';
 import { createLoad, type VerifiedLoad } from './verified-load.ts';
 
 type Mode = 'Disabled' | 'Accept' | 'Require';
@@ -35,14 +34,7 @@ const podUids = (): string[] =>
 function spec(mode: Mode): object {
   return {
     version: '0.1.0',
-    pools: [
-      {
-        name: 'p0',
-        nodes: { count: 4 },
-        drives: { directories: { parent: '/mnt/openlake', names: ['d0'], mountCheck: 'Directory' } },
-        erasure: { setSize: 4, parity: 2 },
-      },
-    ],
+    pools: FOUR_NODE_POOLS,
     io: { memory: '128Mi', cores: 2 },
     tls: { peer: { mode, secretRef: { name: 'lake-tls' } } },
   };
@@ -93,8 +85,7 @@ describe('TLS between nodes', () => {
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), 'openlake-kube-tls-'));
     authorities = { first: new Authority(folder, 'first'), second: new Authority(folder, 'second') };
-    const node = { labels: GPU_AND_RDMA };
-    cluster = await startKubeCluster(await sharedControlPlane(), { nodes: [node, node, node, node], drives: ['/mnt/openlake/d0'] });
+    cluster = await startFourNodes();
     await cluster.startOperator();
     await cluster.apply(spec('Disabled'));
     const status = await cluster.waitFor('the cluster to be Ready', isSteady);

@@ -2,21 +2,13 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { ClusterStatus } from '../../operator/api/status.ts';
-import { GPU_AND_RDMA } from './fake-node.ts';
-import { condition, type KubeCluster, startKubeCluster } from './kube-cluster.ts';
-import { sharedControlPlane } from './shared.ts';
+import { FOUR_NODE_POOLS, startFourNodes } from './four-nodes.ts';
+import { condition, type KubeCluster } from './kube-cluster.ts';
 
 function spec(env: readonly { readonly name: string; readonly value: string }[]): object {
   return {
     version: '0.1.0',
-    pools: [
-      {
-        name: 'p0',
-        nodes: { count: 4 },
-        drives: { directories: { parent: '/mnt/openlake', names: ['d0'], mountCheck: 'Directory' } },
-        erasure: { setSize: 4, parity: 2 },
-      },
-    ],
+    pools: FOUR_NODE_POOLS,
     io: { memory: '128Mi', cores: 1 },
     update: { minReadySeconds: 0, progressDeadlineSeconds: 10 },
     pod: { env },
@@ -32,8 +24,7 @@ describe('a rolling restart that goes wrong', () => {
   let cluster: KubeCluster;
 
   before(async () => {
-    const node = { labels: GPU_AND_RDMA };
-    cluster = await startKubeCluster(await sharedControlPlane(), { nodes: [node, node, node, node], drives: ['/mnt/openlake/d0'] });
+    cluster = await startFourNodes();
     await cluster.startOperator();
     await cluster.apply(spec([]));
     await cluster.waitFor('the cluster to be whole', isWhole);

@@ -12,6 +12,7 @@ import { CreateBucketCommand, GetObjectCommand, ListBucketsCommand, PutObjectCom
 import type { V1Lease, V1Pod, V1PodDisruptionBudget, V1PodList, V1Service } from '@kubernetes/client-node';
 import type { ClusterStatus } from '../../operator/api/status.ts';
 import { GPU_AND_RDMA } from './fake-node.ts';
+import { FOUR_NODE_POOLS } from './four-nodes.ts';
 import { type Credentials, condition, type KubeCluster, startKubeCluster } from './kube-cluster.ts';
 import type { Service } from './service.ts';
 import { sharedControlPlane } from './shared.ts';
@@ -33,14 +34,7 @@ const podsOfStorage = () => cluster.runner.pods().filter((pod) => pod.labels['ap
 function spec(change: object = {}): object {
   return {
     version: '0.1.0',
-    pools: [
-      {
-        name: 'p0',
-        nodes: { count: 4 },
-        drives: { directories: { parent: '/mnt/openlake', names: ['d0'], mountCheck: 'Directory' } },
-        erasure: { setSize: 4, parity: 2 },
-      },
-    ],
+    pools: FOUR_NODE_POOLS,
     io: { memory: '128Mi', cores: 1 },
     credentials: { root: [{ secretRef: { name: 'root-keys' } }] },
     service: { internalTrafficPolicy: 'Cluster' },
