@@ -23,6 +23,8 @@ use std::time::Duration;
 /// Once all slots are asked, stragglers get this many times the usual answer time before a doubt is settled without them.
 const STRAGGLER_PATIENCE: u32 = 4;
 
+type Reply = LocalBoxFuture<'static, (u8, Result<Answer, CallError>)>;
+
 /// A version decided on.
 #[derive(Clone, Debug)]
 pub(crate) struct Located {
@@ -43,7 +45,7 @@ pub(crate) struct Gather {
     /// Given at once, and not looked at yet.
     at_hand: VecDeque<(u8, Answer)>,
     /// Made for the first that has to wait: reads from memory are many, and do not.
-    pending: Option<FuturesUnordered<LocalBoxFuture<'static, (u8, Result<Answer, CallError>)>>>,
+    pending: Option<FuturesUnordered<Reply>>,
 }
 
 impl Gather {
