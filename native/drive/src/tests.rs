@@ -22,6 +22,7 @@ mod mutations;
 mod pace;
 mod protocol;
 mod rebuilds;
+mod resting;
 mod rows;
 mod runs;
 mod scan_rows;

@@ -27,11 +27,25 @@ impl Core {
     /// Moves all that lives in a segment. False when it could not be finished; it is tried again later, or never where what lives
     /// cannot be read.
     pub(super) async fn evacuate(self: &Rc<Core>, victim: Candidate, pace: &mut Pace) -> bool {
-        let mut reader = SegmentReader::with_window(&self.medium, self.seed, victim.segment, STEP_BYTES);
         let _lease = self.leases.take(victim.segment);
+        let walked = self.copy_living(&victim, pace).await;
+        // Those copied before it stopped count: else the next try would copy them again.
+        if self.all_durable().await.is_err() {
+            return false;
+        }
+        self.cleaner.moving_bytes.set(0);
+        if walked && self.lives(&victim) {
+            // Its records lie in damaged batches. They stay for who can still read them, and for the scrub to replace.
+            self.cleaner.unreadable.borrow_mut().insert(victim.segment, victim.generation);
+        }
+        walked
+    }
+    /// Copies what lives in a segment; false when it stopped before the end.
+    async fn copy_living(self: &Rc<Core>, victim: &Candidate, pace: &mut Pace) -> bool {
+        let mut reader = SegmentReader::with_window(&self.medium, self.seed, victim.segment, STEP_BYTES);
         let (mut offset, mut walk) = (0, Walk::default());
         let end = self.medium.geometry().segment_bytes as usize;
-        while offset < end && self.lives(&victim) {
+        while offset < end && self.lives(victim) {
             let batch = reader
                 .batch(offset)
                 .await
@@ -48,7 +62,7 @@ impl Core {
                     break;
                 };
                 let place = Place::new(victim.segment, (offset + at) as u32);
-                if kind != STATE_RECORD_TYPE && kind != SEGMENT_OPEN_TYPE && !self.keep(&victim, &rest[..total], place, &mut walk).await {
+                if kind != STATE_RECORD_TYPE && kind != SEGMENT_OPEN_TYPE && !self.keep(victim, &rest[..total], place, &mut walk).await {
                     return false;
                 }
                 at += total;
@@ -59,14 +73,6 @@ impl Core {
             if !self.may_clean() {
                 return false;
             }
-        }
-        if self.all_durable().await.is_err() {
-            return false;
-        }
-        self.cleaner.moving_bytes.set(0);
-        if self.lives(&victim) {
-            // Its records lie in damaged batches. They stay for who can still read them, and for the scrub to replace.
-            self.cleaner.unreadable.borrow_mut().insert(victim.segment, victim.generation);
         }
         true
     }

@@ -102,7 +102,7 @@ impl Core {
         }
         let mut log = self.log.borrow_mut();
         let salt = self.seed.salt;
-        if log.append(bytes, |target| encode(target, salt)).is_err() {
+        if log.append_patiently(bytes, |target| encode(target, salt)).is_err() {
             return Moving::NeedsRoom(bytes);
         }
         log.set_last_effect(bytes, effect);

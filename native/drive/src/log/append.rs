@@ -3,6 +3,9 @@
 //! The owner of the drive is the only writer. Batches are acknowledged in log order, at most four are in flight, and there is no
 //! timer: a batch leaves at once when nothing is in flight, otherwise it grows until a completion, so load makes its own groups. A
 //! segment is opened only when its predecessor is durable to the end.
+//!
+//! Records that nobody waits for, the cleaner's copies, never make a batch leave before it is worth a write. Each alone in a page, as they
+//! come where every row is read from the device first, they would take as much as what they were copied out of, and be cleaned again.
 
 use super::batch::{OpenBatch, SealedBatch, Seat};
 use super::head::Head;
@@ -52,6 +55,8 @@ pub(crate) struct Log<E> {
     /// What the next segment's open record will say.
     pub(super) state: AcceptorState,
     pub(super) open: OpenBatch<E>,
+    /// Whether the open batch holds something, or is itself, waited for.
+    pub(super) hurries: bool,
     pub(super) next_ordinal: u64,
     pub(super) durable_ordinal: u64,
     pub(super) closed: VecDeque<SealedBatch<E>>,
@@ -78,6 +83,7 @@ impl<E> Log<E> {
             durable_head: head,
             state,
             open: OpenBatch::new(1, 0, limit_bytes),
+            hurries: false,
             next_ordinal: 2,
             durable_ordinal: 0,
             closed: VecDeque::new(),
@@ -142,8 +148,9 @@ impl<E> Log<E> {
         }
         self.failed.then_some(Err(LogFailed))
     }
-    /// Wakes `waker` when that changes.
+    /// Wakes `waker` when that changes. What is waited for leaves as soon as it can.
     pub fn wait(&mut self, ordinal: u64, waker: &Waker) {
+        self.hurries |= ordinal >= self.open.ordinal;
         match self.waiters.iter_mut().find(|(waited, _)| *waited == ordinal) {
             Some((_, wakers)) => wakers.push(waker.clone()),
             None => self.waiters.push_back((ordinal, vec![waker.clone()])),
@@ -196,8 +203,15 @@ impl<E> Log<E> {
         };
         self.head.offset + open as u32
     }
-    /// Appends a record that [`Log::has_room`] allowed; the ordinal of its batch.
+    /// Appends a record that [`Log::has_room`] allowed, to leave as soon as it can; the ordinal of its batch.
     pub fn append(&mut self, bytes: usize, encode: impl FnOnce(&mut [u8])) -> Result<u64, LogFailed> {
+        let ordinal = self.append_patiently(bytes, encode)?;
+        self.hurries = true;
+        Ok(ordinal)
+    }
+    /// Appends a record that [`Log::has_room`] allowed and that nobody waits for: it leaves with others that somebody does wait for, in a
+    /// batch that is worth a write, or when [`Log::wait`] asks for it.
+    pub fn append_patiently(&mut self, bytes: usize, encode: impl FnOnce(&mut [u8])) -> Result<u64, LogFailed> {
         if self.failed || BATCH_HEADER_BYTES + bytes > self.limit_bytes {
             return Err(LogFailed);
         }
@@ -225,7 +239,8 @@ impl<E> Log<E> {
     }
     /// Whether the open batch should leave now.
     pub fn should_close(&self) -> bool {
-        let worth = self.in_flight.is_empty() || (self.in_flight.len() < IN_FLIGHT_LIMIT && self.open.used() >= WORTH_A_WRITE_BYTES);
+        let is_large = self.open.used() >= WORTH_A_WRITE_BYTES;
+        let worth = (self.in_flight.is_empty() && self.hurries) || (self.in_flight.len() < IN_FLIGHT_LIMIT && is_large);
         !self.open.is_empty() && self.closed.is_empty() && !self.failing && !self.failed && worth
     }
     /// Closes the open batch.
@@ -238,6 +253,7 @@ impl<E> Log<E> {
         let fresh = OpenBatch::new(self.next_ordinal, self.expected_bytes, self.limit_bytes);
         self.next_ordinal += 1;
         let batch = std::mem::replace(&mut self.open, fresh);
+        self.hurries = false;
         self.seat(batch, BatchKind::Data, 0);
     }
     pub(super) fn seat(&mut self, batch: OpenBatch<E>, kind: BatchKind, next: u32) {

@@ -52,7 +52,7 @@ async fn settle_down(runtime: &Runtime, drive: &Drive) {
 }
 
 /// The segment table, for a test that failed.
-fn describe(drive: &Drive) -> String {
+pub fn describe(drive: &Drive) -> String {
     let core = drive.core();
     let space = core.space.borrow();
     let row = |(number, segment): (u32, &crate::space::Segment)| {

@@ -63,6 +63,7 @@ pub const NO_DECODERS: &[(&str, &str)] = &[
     ("checkpoint/write.rs write_run", "writes"),
     ("format/fields.rs put", "writes"),
     ("log/append.rs append", "writes"),
+    ("log/append.rs append_patiently", "writes"),
     ("home/region.rs write_page", "writes"),
 ];
 
