@@ -49,15 +49,10 @@ impl Quorum {
         let others = self.slots().saturating_sub(1);
         (others + 1 - self.witnesses()).min(others)
     }
-    /// T: a ballot accepted by fewer drives than this can never be adopted by anyone. `needed`: shards that give the version back (1 for
-    /// tombstones). A drive that refused may be replaced by a blank one, which tells nothing against a ballot any more.
+    /// T: a ballot accepted by fewer drives than this can never have been adopted by anyone. `needed`: shards that give the
+    /// version back (1 for tombstones).
     pub fn adoption(self, needed: usize) -> usize {
-        let proven = (2 * self.write()).saturating_sub(self.slots());
-        needed.max(proven.saturating_sub(self.blanks())).max(1)
-    }
-    /// Drives of a set that may be blank at the same time.
-    fn blanks(self) -> usize {
-        (self.parity() / 2).max(self.parity().min(1))
+        needed.max((2 * self.write()).saturating_sub(self.slots()))
     }
 }
 
@@ -67,9 +62,9 @@ mod tests {
 
     #[test]
     fn thresholds_are_those_of_the_protocol() {
-        // k, m, N, W, R, M, T of data: the table of protocol.md section 1, T less what blank drives may have forgotten.
+        // k, m, N, W, R, M, T of data: the table of protocol.md section 1.
         let table = [
-            (1, 1, 2, 2, 1, 1, 1),
+            (1, 1, 2, 2, 1, 1, 2),
             (1, 2, 3, 2, 2, 2, 1),
             (2, 1, 3, 2, 2, 2, 2),
             (2, 2, 4, 3, 2, 2, 2),

@@ -236,10 +236,9 @@ impl Config {
         Some(())
     }
 
-    /// T of protocol.md section 1, less one drive that is blank by the time somebody looks: with so many refusals nobody can ever adopt it.
+    /// T of protocol.md section 1: with so many refusals nobody can ever have adopted it.
     fn never_adopted(&self, write_id: u8, refused: usize) -> bool {
-        let proven = 2 * self.write_quorum - self.drives;
-        self.drives - refused < self.shards_needed(write_id).max(proven.saturating_sub(1))
+        self.drives - refused < self.shards_needed(write_id).max(2 * self.write_quorum - self.drives)
     }
 
     fn refusals(&self, state: &State, operation: usize, attempt: usize) -> usize {
