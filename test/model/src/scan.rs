@@ -74,9 +74,8 @@ impl Config {
     /// Answers that hold a record's bytes, at whatever ballot: those of its write id and of its origin. Without the second a write that
     /// counts a try as dead, as too few drives took it, would help to bring it back by its next one.
     fn holders(&self, state: &State, answers: &[Answer], wanted: &Record) -> usize {
-        let same = |record: &&Record| {
-            record.write_id == wanted.write_id && (record.origin == wanted.origin || self.bugs.shards_of_any_version())
-        };
+        let same =
+            |record: &&Record| record.write_id == wanted.write_id && (record.origin == wanted.origin || self.bugs.shards_of_any_version());
         let ballots = state.records.iter().filter(same).fold(0, |set, record| set | bit(record.ballot));
         answers.iter().filter(|answer| answer.records & ballots != 0).count()
     }
